@@ -1,0 +1,16 @@
+/*
+ * banned.h - force-included into every file: calls that have no place here fail to compile.
+ */
+#ifndef BASE_BANNED_H
+#define BASE_BANNED_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets atoi atol atoll strtok
+#pragma GCC poison gmtime localtime asctime ctime rand srand setjmp longjmp alloca mktemp tmpnam
+#pragma GCC poison sleep usleep nanosleep system popen
+
+#endif
