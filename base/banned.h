@@ -10,7 +10,7 @@
 #include <time.h>
 
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets atoi atol atoll strtok
-#pragma GCC poison gmtime localtime asctime ctime rand srand setjmp longjmp alloca mktemp tmpnam
+#pragma GCC poison gmtime localtime asctime ctime rand srand setjmp longjmp mktemp tmpnam
 #pragma GCC poison sleep usleep nanosleep system popen
 
 #endif

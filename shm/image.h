@@ -1,0 +1,32 @@
+/*
+ * image.h - a mapped generation image: typed views of its sections, and the check that makes them safe.
+ * After image_check() succeeded, every index, range and text in it is in bounds, so the hot path tests none.
+ */
+#ifndef SHM_IMAGE_H
+#define SHM_IMAGE_H
+
+#include "shm/spec.h"
+
+struct image {
+	struct blob blob;
+#define SEC(name, type, member) const type *member; uint32_t n_##member;
+	IM_SECTIONS(SEC)
+#undef SEC
+};
+
+uint64_t image_layout(void); /* hash of all record sizes */
+enum hg_err image_open(int fd, struct image *out); /* blob_open + views; not checked yet */
+void image_close(struct image *);
+
+/* The check, in slices so that a worker's loop keeps turning: call until it returns other than HG_ERR_AGAIN.
+ * *pos starts at 0; each call looks at about `budget` records. HG_ERR_INVALID: refuse the image (why[] says
+ * what). */
+enum hg_err image_check(const struct image *, uint64_t *pos, uint32_t budget, char why[128]);
+
+static inline struct bytes
+image_text(const struct image *im, struct im_str s)
+{
+	return blob_text(&im->blob, s);
+}
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * slot.h - the control page (the master's words) and one segment a worker slot (that worker's words).
+ * Each word has one writer; readers copy, clamp and sum. Segments outlive their workers, so counters never go
+ * back. memfds, sized at boot, sealed against shrinking and growing, sparse.
+ */
+#ifndef SHM_SLOT_H
+#define SHM_SLOT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+#define SLOT_MAX 256             /* worker slots */
+#define SLOT_IDS (1u << 20)      /* ids of rules, listeners, clusters, endpoints; id 0 = "other" */
+#define SLOT_RING (1u << 20)     /* bytes of a log ring, a power of two */
+
+struct control_page {
+	_Atomic uint64_t published;  /* generation that serves */
+	_Atomic uint64_t draining;   /* 1: stop accepting */
+	_Atomic uint64_t started;    /* clock_real ns */
+	_Atomic uint64_t nslots;
+	_Atomic uint64_t reloads, reloads_failed;
+};
+
+/* M(name, help): counters of a worker that belong to no object. Names become headgate_<name>_total. */
+#define METRIC_TABLE(M) \
+	M(connections_accepted, "Client connections accepted") \
+	M(connections_closed, "Client connections closed") \
+	M(connections_rejected, "Client connections refused by a limit") \
+	M(requests, "Requests read") \
+	M(responses_1xx, "Informational answers") \
+	M(responses_2xx, "Answers 2xx") \
+	M(responses_3xx, "Answers 3xx") \
+	M(responses_4xx, "Answers 4xx") \
+	M(responses_5xx, "Answers 5xx") \
+	M(responses_own, "Answers that headgate made itself") \
+	M(bytes_in, "Bytes from clients") \
+	M(bytes_out, "Bytes to clients") \
+	M(upstream_connections, "Connections opened to backends") \
+	M(upstream_reused, "Requests sent on a pooled connection") \
+	M(upstream_errors, "Connections to backends that failed") \
+	M(upstream_surplus, "Backend connections closed for surplus bytes") \
+	M(retries, "Attempts beyond the first") \
+	M(mirrors, "Mirrored requests") \
+	M(mirrors_dropped, "Mirrors cut by their bound") \
+	M(guard_rejected, "Requests refused by the guard") \
+	M(parser_disagreed, "Messages on which guard and parser disagreed") \
+	M(log_dropped, "Log lines dropped, ring full") \
+	M(client_resets, "Client connections reset by the client") \
+	M(timeouts, "Exchanges ended by a timeout") \
+	M(generations, "Generations adopted")
+
+enum metric {
+#define M(name, help) METRIC_##name,
+	METRIC_TABLE(M)
+#undef M
+	METRIC_COUNT
+};
+
+/* Counters of one rule; one cache line, written on use only, so idle ids cost no memory. */
+struct slot_rule {
+	uint64_t requests, by_class[5], bytes_in, bytes_out;
+};
+struct slot_endpoint {
+	uint32_t inflight;          /* exchanges under way; zeroed by the master before a successor starts */
+	uint32_t connections;
+	uint64_t requests;
+	uint64_t failures;
+	uint64_t pad;
+};
+
+struct slot_ring { /* single producer (worker), single consumer (logger) */
+	_Atomic uint64_t head;      /* written by the worker: bytes ever put */
+	char pad0[56];
+	_Atomic uint64_t tail;      /* written by the logger: bytes ever taken */
+	char pad1[56];
+	char data[SLOT_RING];       /* records: u32 length, u32 kind, bytes, padded to 8; clamped by the reader */
+};
+enum slot_ringkind { SLOT_RING_ACCESS = 1, SLOT_RING_LOG, SLOT_RING_PAD };
+
+struct slot_segment {
+	_Atomic uint64_t ready, active, oldest; /* generations */
+	_Atomic uint64_t heartbeat;  /* one more each loop turn or 250 ms */
+	_Atomic uint64_t pid;
+	_Atomic uint64_t connections, exchanges, idle_upstream; /* gauges */
+	char pad[64];
+	uint64_t metrics[METRIC_COUNT];
+	struct slot_ring ring __attribute__((aligned(4096)));
+	struct slot_rule rules[SLOT_IDS] __attribute__((aligned(4096)));
+	struct slot_rule listeners[SLOT_IDS];
+	struct slot_endpoint endpoints[SLOT_IDS];
+};
+
+/* Regions: create (master, once), map (any). -1/NULL with errno. */
+int region_create(const char *name, size_t size);           /* sealed GROW|SHRINK, mode 0400 */
+int region_reopen_ro(int fd);                               /* a read-only descriptor of it */
+void *region_map(int fd, size_t size, int writable);        /* MAP_SHARED; checks the size */
+
+/* Log ring. Producer: 0, or -1 when full. Consumer: next record into out (borrowed until the next call), 0 none. */
+int ring_put(struct slot_ring *, enum slot_ringkind, struct bytes line);
+int ring_get(struct slot_ring *, enum slot_ringkind *, struct bytes *line); /* 1, 0 */
+void ring_done(struct slot_ring *, struct bytes line);      /* frees what ring_get lent */
+/* Room for one record of up to n bytes in place; ring_commit(len) publishes. NULL when full. */
+char *ring_reserve(struct slot_ring *, size_t n);
+void ring_commit(struct slot_ring *, enum slot_ringkind, size_t len);
+
+#endif
