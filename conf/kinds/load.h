@@ -1,0 +1,42 @@
+/*
+ * load.h - text to objects: walk a source, read YAML and libconfig, bind, apply the role rules, find
+ * duplicates. Bad input is a diagnostic and never stops the rest.
+ */
+#ifndef CONF_KINDS_LOAD_H
+#define CONF_KINDS_LOAD_H
+
+#include "conf/kinds/k_core.h"
+#include "conf/kinds/schema.h"
+#include "conf/read/source.h"
+
+/* What could not be taken: the object keeps its last good content if there is one. */
+struct load_bad {
+	struct load_bad *next;
+	const struct kind *kind; /* NULL: whole file, `file` says which */
+	struct bytes ns, name, file, why; /* why: "web.yaml:14:5: unknown field …", first error */
+};
+
+struct load {
+	struct objects objects;
+	struct load_bad *bad;
+	uint32_t files, documents;
+	struct bytes *file_names; /* every file seen, so that "does its file still exist" can be asked */
+	uint32_t nfiles;
+};
+
+/* Parse one text (YAML, JSON or libconfig by file name) into resources; List items are flattened. */
+int read_text(struct arena *, struct diags *, struct bytes file, struct bytes text, uint8_t role, struct bytes ns,
+    int (*resource)(void *arg, struct node *), void *arg);
+
+/* All roots of a source. `before_file` (may be NULL) is called with each path first (the compiler's note page);
+ * returning non-zero skips the file: its objects keep their last good content. */
+int load_objects(struct arena *, struct diags *, struct source *, unsigned nroots, bool flat,
+    int (*before_file)(void *arg, struct bytes path), void *arg, struct load *out);
+
+/* headgate.conf. NULL text: all defaults. Returns NULL if it has errors (then the generation is refused). */
+struct k_headgate *load_conf(struct arena *, struct diags *, struct bytes file, struct bytes text);
+
+/* Last good texts: the canonical JSON of an object and back. */
+struct object *object_from_json(struct arena *, struct bytes json, struct bytes source);
+
+#endif

@@ -1,0 +1,138 @@
+/*
+ * schema.h - kinds and their fields as data. One table a struct, one line a field; the tables bind, default,
+ * validate, print, explain and suggest. CEL rules of the CRDs are `check` functions of their struct.
+ */
+#ifndef CONF_KINDS_SCHEMA_H
+#define CONF_KINDS_SCHEMA_H
+
+#include <stddef.h>
+
+#include "conf/kinds/k_common.h"
+#include "conf/read/diag.h"
+
+/* K(ID, group, kind, plural, short names, served versions newest first, cluster-scoped, has a status) */
+#define KIND_TABLE(K) \
+	K(GATEWAYCLASS, "gateway.networking.k8s.io", "GatewayClass", "gatewayclasses", "gc", "v1 v1beta1", true, true) \
+	K(GATEWAY, "gateway.networking.k8s.io", "Gateway", "gateways", "gtw", "v1 v1beta1", false, true) \
+	K(LISTENERSET, "gateway.networking.k8s.io", "ListenerSet", "listenersets", "lset", "v1", false, true) \
+	K(HTTPROUTE, "gateway.networking.k8s.io", "HTTPRoute", "httproutes", "", "v1 v1beta1", false, true) \
+	K(GRPCROUTE, "gateway.networking.k8s.io", "GRPCRoute", "grpcroutes", "", "v1", false, true) \
+	K(TLSROUTE, "gateway.networking.k8s.io", "TLSRoute", "tlsroutes", "", "v1 v1alpha3 v1alpha2", false, true) \
+	K(TCPROUTE, "gateway.networking.k8s.io", "TCPRoute", "tcproutes", "", "v1 v1alpha2", false, true) \
+	K(UDPROUTE, "gateway.networking.k8s.io", "UDPRoute", "udproutes", "", "v1 v1alpha2", false, true) \
+	K(REFERENCEGRANT, "gateway.networking.k8s.io", "ReferenceGrant", "referencegrants", "refgrant", "v1 v1beta1", \
+	    false, false) \
+	K(BACKENDTLSPOLICY, "gateway.networking.k8s.io", "BackendTLSPolicy", "backendtlspolicies", "btlspolicy", \
+	    "v1 v1alpha3", false, true) \
+	K(XBACKEND, "gateway.networking.x-k8s.io", "XBackend", "xbackends", "", "v1alpha1", false, true) \
+	K(XBACKENDTRAFFICPOLICY, "gateway.networking.x-k8s.io", "XBackendTrafficPolicy", "xbackendtrafficpolicies", \
+	    "xbtrafficpolicy", "v1alpha1", false, true) \
+	K(XTELEMETRYPOLICY, "gateway.networking.x-k8s.io", "XTelemetryPolicy", "xtelemetrypolicies", "", "v1alpha1", \
+	    false, true) \
+	K(NAMESPACE, "", "Namespace", "namespaces", "ns", "v1", true, false) \
+	K(SERVICE, "", "Service", "services", "svc", "v1", false, true) \
+	K(ENDPOINTSLICE, "discovery.k8s.io", "EndpointSlice", "endpointslices", "", "v1", false, false) \
+	K(ENDPOINTS, "", "Endpoints", "endpoints", "ep", "v1", false, false) \
+	K(SECRET, "", "Secret", "secrets", "", "v1", false, false) \
+	K(CONFIGMAP, "", "ConfigMap", "configmaps", "cm", "v1", false, false) \
+	K(WORKLOAD, "gateway.headgate.dev", "Workload", "workloads", "wl", "v1alpha1", false, false)
+
+enum kind_id {
+#define K(id, group, kind, plural, shorts, versions, cluster, status) KIND_##id,
+	KIND_TABLE(K)
+#undef K
+	KIND_COUNT
+};
+
+enum field_type {
+	FT_STRING, FT_INT, FT_BOOL, FT_ENUM, FT_DURATION, FT_STRUCT, FT_LIST, FT_STRINGS, FT_INTS, FT_MAP,
+	FT_INT_OR_STRING, FT_ANY
+};
+enum list_kind { LIST_ATOMIC, LIST_SET, LIST_MAP };
+
+#define FF_REQUIRED 0x01u
+#define FF_EXPERIMENTAL 0x02u  /* only in the experimental channel */
+#define FF_SECRET 0x04u        /* printed as <redacted> */
+#define FF_IMMUTABLE 0x08u
+#define FF_NOT_SERVED 0x10u    /* known, not implemented yet: a condition names it */
+#define FF_IGNORE_UNKNOWN 0x20u /* struct: unknown members are fine (core kinds) */
+
+struct vctx; /* validation in progress: diags, arena */
+
+struct kstruct;
+struct kfield {
+	const char *name;              /* as in the manifest */
+	const char *doc;               /* one line for `explain` */
+	size_t off;                    /* in the bound struct */
+	uint8_t type;                  /* enum field_type */
+	uint8_t list;                  /* enum list_kind of FT_LIST, FT_STRINGS, FT_INTS */
+	uint16_t flags;
+	const struct kstruct *sub;     /* FT_STRUCT, FT_LIST */
+	const char *const *names;      /* FT_ENUM, or allowed strings of FT_STRING(S); NULL-terminated */
+	const char *pattern;           /* FT_STRING(S), map values: PCRE2 text of the CRD */
+	const char *key_pattern;       /* FT_MAP */
+	const char *keys;              /* LIST_MAP: "name" or "sectionName port" … */
+	const char *def;               /* default as JSON text, through the same binder */
+	int64_t min, max;              /* FT_INT(S) value; 0,0 = none */
+	uint32_t min_len, max_len;     /* strings, or strings of a list/map */
+	uint32_t min_items, max_items; /* lists; for maps properties */
+};
+struct kstruct {
+	const char *name;              /* for explain: "HTTPRouteRule" */
+	const char *doc;
+	size_t size;
+	const struct kfield *fields;
+	unsigned n;
+	uint16_t flags;                /* FF_IGNORE_UNKNOWN */
+	void (*check)(struct vctx *, void *bound); /* the struct's CEL rules, after its fields are good */
+};
+struct kind {
+	enum kind_id id;
+	const char *group, *name, *plural, *shorts, *versions, *doc;
+	bool cluster, status, spec_at_root; /* spec_at_root: no `spec` member (Secret, EndpointSlice, …) */
+	const struct kstruct *spec;
+};
+
+extern const struct kind kind_table[KIND_COUNT];
+const struct kind *kind_by_id(enum kind_id);
+/* group "" with NULL version = any; NULL if unknown. Envoy Gateway's and Istio's groups are aliases. */
+const struct kind *kind_by_name(struct bytes group, struct bytes kind);
+/* CLI nouns: kind, plural, short name, with or without ".group"; case-insensitive. */
+const struct kind *kind_by_noun(struct bytes noun);
+
+/* All objects of one compile. */
+struct objects {
+	struct arena *arena;
+	struct object *first[KIND_COUNT]; /* sorted by namespace, name in byte order */
+	uint32_t count[KIND_COUNT];
+	struct object **all;
+	uint32_t n;
+	struct map *index;
+};
+struct object *objects_find(const struct objects *, enum kind_id, struct bytes ns, struct bytes name);
+
+/* Bind one resource (a map with apiVersion and kind) with defaults and validation. NULL: it is not valid, and
+ * diags say why; *known tells whether kind, namespace and name could be read all the same (for last good content).
+ * Kinds that headgate does not know (Deployment, …) return NULL without an error: *ignored is set. */
+struct bind_id {
+	const struct kind *kind;
+	struct bytes ns, name;
+	bool known, ignored;
+};
+struct object *object_bind(struct arena *, struct diags *, struct node *, struct bind_id *out);
+/* The values of one struct by its table alone: defaults from JSON text, policies after merging. */
+void *struct_bind(struct arena *, struct diags *, const struct kstruct *, struct node *);
+
+/* JSON of the whole object as the user wrote it, with metadata completed (namespace, uid, generation,
+ * creationTimestamp as given), without status; secrets redacted. Appends to `out` (base/strbuf). */
+struct strbuf;
+void object_print_json(const struct object *, const char *uid, int64_t generation, const char *created,
+    struct strbuf *out);
+/* YAML of any node tree; `headgate get -o yaml`. */
+void node_print_yaml(const struct node *, unsigned indent, struct strbuf *out);
+void node_print_json(const struct node *, struct strbuf *out);
+
+/* `headgate explain KIND[.field…]`: 0, or -1 unknown with a suggestion in out. */
+int schema_explain(struct bytes path, struct strbuf *out);
+
+#endif

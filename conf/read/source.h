@@ -1,0 +1,36 @@
+/*
+ * source.h - where files come from. The compiler child asks the reader process over a channel (it cannot open
+ * anything itself); `headgate check -f` reads directly with the same rules. Both hand over whole files,
+ * size-checked (file <= 16 MB, all <= 1 GB, <= 200,000 files, depth <= 16), names that begin with a dot skipped,
+ * sorted by path so that order never matters.
+ */
+#ifndef CONF_READ_SOURCE_H
+#define CONF_READ_SOURCE_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "shm/proto.h"
+
+struct source_file {
+	struct bytes path;   /* as shown to people */
+	struct bytes text;   /* absent if error is set */
+	struct bytes ns;     /* routes.d/<ns> */
+	uint8_t role;        /* enum proto_role */
+	int error;           /* errno, or negative enum proto_fileerr */
+	uint64_t mtime_ns;
+};
+
+/* 0, or -1 when the source itself is dead. Calls `file` for each file under roots[i], then returns. */
+struct source {
+	int (*walk)(struct source *, unsigned root, int (*file)(void *arg, struct source_file *), void *arg);
+	/* One referenced file (certificates; later issues). Relative to the referring file's folder rules. */
+	int (*open)(struct source *, struct bytes path, struct arena *, struct source_file *out);
+	void *impl;
+};
+
+/* Direct: paths are files or folders; flat (no roles) or a resource root with the role directories. The same
+ * walker is used by the reader process, which passes descriptors on instead of text. */
+struct source_walk;
+struct source *source_direct(struct arena *, const char *const *paths, unsigned n, bool flat, bool ownership);
+
+#endif
