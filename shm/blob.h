@@ -78,11 +78,12 @@ blob_text_ok(const struct blob *b, struct im_str s) /* absent is fine */
 struct blob_writer;
 struct blob_writer *blob_writer_new(enum blob_kind, uint64_t layout, uint64_t generation);
 void blob_writer_free(struct blob_writer *);
-/* Append n records; returns the index of the first. */
+/* Append n records (rec NULL: zeroed ones); returns the index of the first. */
 uint32_t blob_add(struct blob_writer *, unsigned section, const void *rec, uint32_t n, size_t elem);
 uint32_t blob_count(const struct blob_writer *, unsigned section);
 void *blob_at(struct blob_writer *, unsigned section, uint32_t index); /* until the next blob_add */
 struct im_str blob_put_text(struct blob_writer *, struct bytes); /* equal texts are stored once */
+uint64_t blob_writer_size(const struct blob_writer *); /* bytes that blob_seal() would write */
 /* Write into a fresh sealed memfd named `name`. Descriptor, or -1 with errno. */
 int blob_seal(struct blob_writer *, const char *name);
 
