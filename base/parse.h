@@ -16,9 +16,10 @@ bool parse_hex(struct bytes, uint64_t max, uint64_t *out);
 /* Gateway API Duration (GEP-2257): 1-4 of digits{1,5}(h|m|s|ms). Milliseconds. */
 bool parse_duration(struct bytes, uint64_t *ms);
 void parse_print_duration(uint64_t ms, char out[40]);           /* canonical: "2h30m", zero "0s" */
-/* Kubernetes resource.Quantity, as bytes or as milli-units: "64Ki", "1.5M", "100m". */
+/* Kubernetes resource.Quantity in milli-units, rounded away from zero: "64Ki", "1.5M", "100m". */
 bool parse_quantity(struct bytes, int64_t *milli);
-bool parse_base64(struct bytes, unsigned char *out, size_t *n); /* out: room for n/4*3; strict padding */
+/* out: room for n/4*3. Strict padding; line ends inside are skipped, as an API server does. */
+bool parse_base64(struct bytes, unsigned char *out, size_t *n);
 bool parse_dns_label(struct bytes);      /* RFC 1123 label, <= 63 */
 bool parse_dns_subdomain(struct bytes);  /* RFC 1123, <= 253 */
 bool parse_hostname(struct bytes, bool wildcard); /* Gateway API Hostname / PreciseHostname */

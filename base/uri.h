@@ -20,13 +20,14 @@ struct uri_target {
 	enum uri_form form;
 	struct bytes scheme;    /* absolute form only; http or https */
 	struct bytes authority; /* absolute and authority form: host[:port] as sent */
-	struct bytes path;      /* as sent; "/" where absolute form has none; "*" for asterisk */
+	struct bytes path;      /* as sent; "/" where absolute form has none; "*" for asterisk form, and
+	                         * for OPTIONS in absolute form without path and query (RFC 9112 3.2.4) */
 	struct bytes query;     /* without '?'; absent if there is none */
 };
 
 /* Splits a request target by form. CONNECT takes authority form and only it, OPTIONS alone may use "*".
  * HG_ERR_BAD_REQUEST for anything RFC 9112 3.2 does not allow (fragment, user info, bytes outside
- * VCHAR, bad percent escapes, empty host). Borrowed parts. */
+ * VCHAR, bad percent escapes, empty or malformed host, CONNECT without a port). Borrowed parts. */
 enum hg_err uri_target(struct bytes method, struct bytes target, struct uri_target *out);
 
 struct uri_host {
@@ -36,13 +37,16 @@ struct uri_host {
 	bool ip;       /* an IPv4 or IPv6 literal */
 };
 
-/* uri-host [":" port] as in Host and :authority. Empty and malformed values are HG_ERR_BAD_REQUEST. */
+/* uri-host [":" port] as in Host and :authority. Empty and malformed values are HG_ERR_BAD_REQUEST. Narrower
+ * than RFC 3986: letters, digits, "-", "_" in labels of 1-63; no escapes, no sub-delimiters, no IPvFuture.
+ * IPv6 comes out in RFC 5952 form, ::ffff:a.b.c.d as IPv4. "host:" is the same as "host". */
 enum hg_err uri_host(struct bytes authority, struct uri_host *out);
 
 /* Canonical path into out (cap >= in.n): percent escapes of unreserved bytes decoded, the others in upper
- * case, dot segments removed, never above the root. HG_ERR_BAD_REQUEST: %00, an encoded slash or
- * backslash, a raw backslash. Empty segments ("//") are kept. If the path is canonical as sent (the
- * common case, one scan) *out_path borrows `in` and nothing is copied. */
+ * case, dot segments removed, never above the root. HG_ERR_BAD_REQUEST: an encoded control (%00-%1F, %7F),
+ * slash or backslash, a raw backslash, a dot segment with a parameter ("/..;x"). Empty segments ("//") are
+ * kept; "*" stays. If the path is canonical as sent (the common case, one scan) *out_path borrows `in` and
+ * nothing is copied. */
 enum hg_err uri_path(struct bytes in, char *out, size_t cap, struct bytes *out_path);
 
 /* Iterate name=value pairs of a raw query: *rest starts as the query. Parts are raw, borrowed. */
