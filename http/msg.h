@@ -1,0 +1,40 @@
+/*
+ * msg.h - one message head, request or response, of either protocol version, and how its body is framed. Texts are
+ * borrowed from the buffer `head` (one reference) or from the exchange's arena. The as-received message is never
+ * modified: filters edit a copy (msg_copy), which shares the texts.
+ */
+#ifndef HTTP_MSG_H
+#define HTTP_MSG_H
+
+#include "base/err.h"
+#include "base/field.h"
+#include "net/buf.h"
+
+#define MSG_FIELDS 128 /* room in place; limits.fields above it is served from the arena */
+
+enum msg_framing { MSG_NONE, MSG_LENGTH, MSG_CHUNKED, MSG_CLOSE };
+
+struct msg {
+	struct bytes method, target; /* request, as received */
+	struct bytes path, query;    /* request, working copy: what goes upstream (query absent or without '?') */
+	struct bytes authority;      /* Host or :authority as received; working copy: what goes upstream */
+	struct bytes scheme;         /* "http" / "https" where the client said it (absolute form, h2) */
+	struct bytes reason;         /* response */
+	uint16_t status;             /* response */
+	uint8_t minor;               /* HTTP/1.x; 2 = HTTP/2 */
+	uint8_t framing;             /* enum msg_framing */
+	bool request, keep_alive;    /* keep_alive: the sender lets the connection live */
+	bool expect_continue, upgrade, te_trailers;
+	bool head;                   /* response to HEAD: framing describes, no body comes */
+	uint64_t length;             /* MSG_LENGTH */
+	struct buf *buf;             /* reference that keeps the texts alive, or NULL */
+	struct fields fields;
+	struct field store[MSG_FIELDS];
+};
+
+void msg_init(struct msg *, bool request);
+void msg_release(struct msg *);                    /* drops the reference */
+void msg_copy(struct msg *dst, const struct msg *src); /* copies n fields only, takes a reference */
+const char *msg_reason(uint16_t status);           /* RFC 9110 phrase, "" if unknown */
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * chan.h - a byte stream: TCP or UNIX socket now, TLS behind the same calls later. Completion-shaped: bytes arrive
+ * in a buffer, sends are queued and go out together at the end of the turn. All of one worker's thread.
+ *
+ * Reading. `data` is called with the unconsumed bytes, contiguous, in a buffer that the callee may reference
+ * (buf_ref) to keep slices of; it returns how many it consumed. What is left comes again with more behind it: after
+ * more arrived, or after chan_resume(). If the buffer is full and nothing was consumed, the channel moves the rest
+ * into a larger buffer (up to BUF_LARGE) - references to the old one stay good. A paused channel reads nothing.
+ * A buffer without unconsumed bytes is given back, so an idle channel holds none.
+ *
+ * Callbacks may close the channel; after chan_close() none comes any more.
+ */
+#ifndef NET_CHAN_H
+#define NET_CHAN_H
+
+#include <sys/uio.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "net/buf.h"
+#include "net/loop.h"
+
+struct chan;
+struct chan_events {
+	void (*open)(struct chan *);               /* connect (and handshake) done */
+	uint32_t (*data)(struct chan *, struct buf *, uint32_t off, uint32_t n); /* consumed */
+	void (*eof)(struct chan *);                /* the peer sent FIN; our direction may live on */
+	void (*drained)(struct chan *);            /* queue fell to chan_low after it was over chan_high */
+	void (*error)(struct chan *, enum hg_err); /* reset, write failure, connect failure: close it */
+};
+struct chan_ops { /* what TLS replaces */
+	ssize_t (*recv)(struct chan *, void *, size_t);       /* >0, 0 eof, -1 errno (EAGAIN) */
+	ssize_t (*send)(struct chan *, const struct iovec *, int);
+	void (*shutdown)(struct chan *);
+	void (*release)(struct chan *);
+	bool (*handshake)(struct chan *, uint32_t events);    /* NULL: none */
+};
+
+#define CHAN_OUT 16     /* slices queued in place */
+#define CHAN_HIGH 65536 /* queued bytes above which a sender should wait for `drained` */
+#define CHAN_LOW 16384
+
+struct chan {
+	struct watch watch;
+	const struct chan_ops *ops;
+	const struct chan_events *ev;
+	void *owner;
+	struct loop *loop;
+	struct bufs *bufs;
+	struct buf *in;            /* unconsumed input is in->data[in_off .. in->len) */
+	uint32_t in_off;
+	bool connecting, paused, readable, writable, got_eof, eof_told, shut, shut_wanted, over_high, closed,
+	    in_data, dead;
+	struct slice out[CHAN_OUT]; /* ring; more spills into a chained buffer of slices */
+	uint32_t out_first, out_n;
+	struct slice *spill;
+	uint32_t spill_n, spill_cap, spill_first;
+	uint64_t queued;           /* bytes accepted by chan_send and not by the kernel */
+	struct task flush, more;
+	uint64_t bytes_in, bytes_out;
+	uint64_t last_progress;    /* loop_now of the last byte that went out, for stall timers */
+	void *impl;                /* TLS */
+};
+
+/* A connected socket (accepted, or socketpair). Takes fd. Reads at once if `speculate`. */
+void chan_init(struct chan *, struct loop *, struct bufs *, int fd, const struct chan_events *, void *owner);
+void chan_start(struct chan *, bool speculate);   /* registers; may call data() before it returns */
+/* Non-blocking connect; `open` or `error` follows from the loop. 0, or -1 with errno (no callback then). */
+int chan_connect(struct chan *, struct loop *, struct bufs *, const struct addr *, struct bytes unix_path,
+    const struct chan_events *, void *owner);
+/* Takes the slice's reference. Order is kept; nothing is sent before the end of the turn. */
+void chan_send(struct chan *, struct slice);
+void chan_pause(struct chan *);
+void chan_resume(struct chan *);                  /* unconsumed bytes come again, from the loop */
+void chan_shutdown(struct chan *);                /* FIN after what is queued */
+void chan_close(struct chan *);                   /* drops what is queued; idempotent */
+/* Send what is queued, FIN, read and drop for a moment so that the answer is not lost to a reset, then close. */
+void chan_linger(struct chan *);
+/* Idle channels in a pool: is there a byte or EOF waiting? (Surplus bytes: close, never reuse.) */
+bool chan_quiet(struct chan *);
+
+extern const struct chan_ops chan_tcp_ops;
+
+#endif
