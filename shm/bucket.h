@@ -5,28 +5,35 @@
  * clock_mono nanoseconds, common to all processes. Workers write; anyone reads.
  *
  * Exact: in any time t at most burst + rate*t for a key that keeps its slot. Forced evictions are counted.
+ * The number of sets is derived from the region's sealed size by each process, never read from the region.
  */
 #ifndef SHM_BUCKET_H
 #define SHM_BUCKET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/hash.h"
 
 struct bucket_slot {
 	uint64_t key, tat;
-};
+} __attribute__((aligned(16)));
 struct bucket_set {
 	struct bucket_slot slot[4];
 } __attribute__((aligned(64)));
 
-struct bucket_table {            /* header page, then the sets */
-	uint64_t nsets;              /* power of two */
-	_Atomic uint64_t evictions;
+struct bucket_region {           /* header page, then the sets */
 	struct hash_key seed;
-	char pad[4096 - 32];
+	_Atomic uint64_t evictions;  /* live slots that had to give way */
+	char pad[4096 - 24];
 	struct bucket_set sets[];
+};
+
+struct bucket_table {            /* a process's handle */
+	struct bucket_region *region;
+	uint64_t mask;               /* sets - 1 */
+	struct hash_key seed;
 };
 
 struct bucket_rate {
@@ -37,17 +44,20 @@ struct bucket_rate {
 struct bucket_verdict {
 	bool ok;
 	uint64_t remaining;          /* whole tokens left at once */
-	uint64_t retry_ns;           /* if refused: when `cost` would fit */
+	uint64_t retry_ns;           /* if refused: when `cost` would fit; UINT64_MAX: never */
 	uint64_t reset_ns;           /* until full again */
 };
 
-size_t bucket_size(uint64_t slots);                  /* bytes of a region for about that many slots */
-void bucket_init(struct bucket_table *, uint64_t slots); /* master, once */
+size_t bucket_size(uint64_t slots);              /* bytes of a region for at least that many slots */
+void bucket_init(void *region);                  /* master, once, on a fresh region */
+bool bucket_open(struct bucket_table *, void *region, size_t size); /* false: no such size */
 uint64_t bucket_key(const struct bucket_table *, const void *p, size_t n); /* never 0 */
-/* Take `cost` tokens or none. cost 0 only looks. */
-struct bucket_verdict bucket_take(struct bucket_table *, uint64_t key, struct bucket_rate, uint64_t cost,
+/* Take `cost` tokens or none. cost 0 only looks: ok if a token is left. */
+struct bucket_verdict bucket_take(const struct bucket_table *, uint64_t key, struct bucket_rate, uint64_t cost,
     uint64_t now_ns);
 /* Charge afterwards, without asking (response cost): may drive the bucket into debt, at most 2 x burst. */
-void bucket_charge(struct bucket_table *, uint64_t key, struct bucket_rate, uint64_t cost, uint64_t now_ns);
+void bucket_charge(const struct bucket_table *, uint64_t key, struct bucket_rate, uint64_t cost,
+    uint64_t now_ns);
+uint64_t bucket_evictions(const struct bucket_table *);
 
 #endif
