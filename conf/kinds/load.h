@@ -7,6 +7,7 @@
 
 #include "conf/kinds/k_core.h"
 #include "conf/kinds/schema.h"
+#include "conf/read/read.h"
 #include "conf/read/source.h"
 
 /* What could not be taken: the object keeps its last good content if there is one. */
@@ -23,10 +24,6 @@ struct load {
 	struct bytes *file_names; /* every file seen, so that "does its file still exist" can be asked */
 	uint32_t nfiles;
 };
-
-/* Parse one text (YAML, JSON or libconfig by file name) into resources; List items are flattened. */
-int read_text(struct arena *, struct diags *, struct bytes file, struct bytes text, uint8_t role, struct bytes ns,
-    int (*resource)(void *arg, struct node *), void *arg);
 
 /* All roots of a source. `before_file` (may be NULL) is called with each path first (the compiler's note page);
  * returning non-zero skips the file: its objects keep their last good content. */

@@ -1,6 +1,7 @@
 /*
  * diag.h - everything that is wrong with the input, collected: file:line:col, stable code, field path,
- * suggestion. All errors of one run; 100 are kept in full, the rest counted. conf/read/codes.h is the list.
+ * suggestion. All errors of one run; of each severity 100 are kept in full, the rest counted. Which severity a code
+ * has says conf/read/codes.h: 2xxx are warnings. Columns count code points.
  */
 #ifndef CONF_READ_DIAG_H
 #define CONF_READ_DIAG_H
@@ -29,6 +30,8 @@ struct diags {
 	struct arena *arena;
 	struct diag *first, *last;
 	uint32_t kept, errors, warnings;
+	uint32_t room[2];           /* by severity: warnings never push errors out */
+	struct diag spare;          /* handed out past the cap */
 };
 
 void diags_init(struct diags *, struct arena *);
