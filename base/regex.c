@@ -291,7 +291,7 @@ scan_text(struct scan *s)
 		size_t at = s->i;
 
 		if (!scan_one(s)) {
-			s->i = HG_MIN(at, s->text.n);
+			s->i = at;
 			return false;
 		}
 		if (s->weight[s->depth] > WEIGHT_MAX) {
@@ -315,7 +315,7 @@ regex_new(struct bytes text, char msgbuf[160], size_t *at)
 
 	engine_init();
 	if (!scan_text(&s)) {
-		*at = s.i;
+		*at = HG_MIN(s.i, text.n);
 		snprintf(msgbuf, 160, "%s", s.why);
 		return NULL;
 	}

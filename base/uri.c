@@ -254,7 +254,8 @@ uri_host(struct bytes in, struct uri_host *out)
 	return v6 ? host_v6(host, out) : host_name(host, out);
 }
 
-/* "/." starts a segment that may be a dot segment: is it one, in any spelling that a backend knows? */
+/* A '.' at i starts a segment: is that a dot segment, also one with a parameter? (Encoded dots never get
+ * here, they are not canonical anyway.) */
 static bool
 dotted(struct bytes in, size_t i)
 {
@@ -262,7 +263,7 @@ dotted(struct bytes in, size_t i)
 
 	if (i + n < in.n && in.p[i + n] == '.')
 		n++;
-	return i + n == in.n || in.p[i + n] == '/' || in.p[i + n] == '%' || in.p[i + n] == ';';
+	return i + n == in.n || in.p[i + n] == '/' || in.p[i + n] == ';';
 }
 
 /* true: the path is canonical as it stands. Anything odd says false, the slow way decides. */
