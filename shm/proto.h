@@ -9,6 +9,7 @@
 #ifndef SHM_PROTO_H
 #define SHM_PROTO_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -139,5 +140,15 @@ struct proto_note {
 	uint32_t nskip, pad;
 	char skip[8][4096];         /* files that killed a compiler: keep their last good content */
 };
+
+/* A payload may be cut behind its last used element: a text or path behind its NUL, BIND and BOUND behind v[n] or
+ * err[n], COMPILE behind roots[nroots]. proto_len() is what to send, proto_ok() knows which lengths can be,
+ * proto_take() looks inside too (texts end, counts are covered by the length) and zeroes what was cut off, so that
+ * `data` (room for IMSG_MAX bytes) may then be read as the whole struct. A message that fails is the peer's fault:
+ * the channel is closed. */
+const char *proto_name(uint32_t type); /* "HELLO"; "?" if unknown */
+uint32_t proto_len(uint32_t type, const void *payload);
+bool proto_ok(uint32_t type, uint32_t len);
+bool proto_take(uint32_t type, void *data, uint32_t len);
 
 #endif

@@ -148,8 +148,9 @@ struct im_tree {
 	uint32_t pad[2];
 };
 /* Path hash: h = HASH_SEED; each byte by hash_byte; hash_mix() at the end; low half. Key of an exact path is the
- * path as written ("/a/" and "/a" differ), of a prefix and of a pattern's literal prefix the path without
- * a trailing slash. */
+ * path as written ("/a/" and "/a" differ), of a prefix the path without one trailing slash, of a pattern the
+ * whole segments of its literal prefix (what stands before the last slash of it). */
+#define IM_PATH_MAX 2304u /* bytes of any path in an image: "/service/method" of GRPCRoute is the longest */
 struct im_path {
 	uint32_t hash;
 	uint32_t exact;              /* enum of groups, below; IM_NONE: none */
