@@ -1,0 +1,118 @@
+/*
+ * offline.c - compile_run() with a direct source and no sockets.
+ */
+#include "cli/offline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "conf/read/diag_print.h"
+
+#define CONF_MAX (1u << 20)
+
+/* headgate.conf, whole. Absent if there is none to read; `rc` is set if it should have been there. */
+static struct bytes
+slurp_conf(const char *path, struct arena *a, int *rc)
+{
+	int fd = path[0] ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	struct stat st;
+	char *text;
+	ssize_t n;
+
+	if (!path[0])
+		return BYTES_NONE;
+	if (fd == -1 || fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) || st.st_size > CONF_MAX) {
+		fprintf(stderr, "headgate: %s: %s\n", path, fd == -1 ? strerror(errno) : "not a regular file of at most 1 MB");
+		if (fd != -1)
+			close(fd);
+		*rc = EX_FAILED;
+		return BYTES_NONE;
+	}
+	text = arena_alloc(a, (size_t)st.st_size + 1);
+	n = read(fd, text, (size_t)st.st_size);
+	close(fd);
+	return bytes_of(text, n > 0 ? (size_t)n : 0);
+}
+
+static int
+add_root(struct proto_compile *p, const char *path)
+{
+	if (p->nroots == PROTO_ROOTS || strlen(path) >= sizeof(p->roots[0])) {
+		fprintf(stderr, "headgate: too many paths, or too long: %s\n", path);
+		return EX_USAGE_;
+	}
+	snprintf(p->roots[p->nroots++], sizeof(p->roots[0]), "%s", path);
+	return 0;
+}
+
+static int
+roots(const struct opts *o, struct offline *off, struct bytes conf_text)
+{
+	struct proto_compile *p = off->params;
+	int rc = 0;
+
+	for (int i = 0; i < o->nfiles && rc == 0; i++)
+		rc = add_root(p, o->files[i]);
+	if (strcmp(o->verb, "check") == 0)
+		for (int i = 0; i < o->nargs && rc == 0; i++)
+			rc = add_root(p, o->args[i]);
+	p->flat = p->nroots > 0;
+	if (p->flat || rc)
+		return rc;
+	struct diags d;
+	struct k_headgate *k;
+
+	diags_init(&d, &off->arena);
+	k = load_conf(&off->arena, &d, bytes_str(o->conf), conf_text);
+	p->service = geteuid() == 0;
+	return k && k->resources.p ? add_root(p, arena_dup(&off->arena, k->resources)) : add_root(p, "/etc/headgate");
+}
+
+int
+offline_compile(const struct opts *o, struct arena *keep, struct offline *off)
+{
+	const char *list[PROTO_ROOTS];
+	struct compile_in in = {.conf_file = bytes_str(o->conf), .now = (int64_t)(clock_real() / SEC_NS)};
+	enum hg_err err;
+	int rc = 0;
+
+	(void)keep;
+	*off = (struct offline){0};
+	arena_init(&off->arena, 262144, 0);
+	off->params = arena_zalloc(&off->arena, sizeof(*off->params));
+	off->params->generation = 1;
+	in.params = off->params;
+	in.conf_text = slurp_conf(o->conf, &off->arena, &rc);
+	if (rc == 0)
+		rc = roots(o, off, in.conf_text);
+	if (rc)
+		return rc;
+	for (unsigned i = 0; i < off->params->nroots; i++)
+		list[i] = off->params->roots[i];
+	in.source = source_direct(&off->arena, list, off->params->nroots, off->params->flat, off->params->service);
+	err = compile_run(&off->arena, &in, &off->out);
+	if (err != HG_OK) {
+		diags_print(&off->out.diags, DIAG_HUMAN, o->color, stderr);
+		fprintf(stderr, "headgate: the configuration as a whole is refused: %s\n", err_text(err));
+		rc = EX_FAILED;
+	}
+	return rc;
+}
+
+void
+offline_release(struct offline *off)
+{
+	if (off->out.image)
+		blob_writer_free(off->out.image);
+	if (off->out.catalogue)
+		blob_writer_free(off->out.catalogue);
+	if (off->out.secrets)
+		blob_writer_free(off->out.secrets);
+	arena_release(&off->arena);
+}

@@ -1,0 +1,21 @@
+/*
+ * offline.h - the daemon's compile over files, in the CLI's own process, binding nothing.
+ */
+#ifndef CLI_OFFLINE_H
+#define CLI_OFFLINE_H
+
+#include "cli/opts.h"
+#include "conf/compile.h"
+
+struct offline {
+	struct compile_out out;
+	struct arena arena;
+	struct proto_compile *params;
+};
+
+/* Of -f PATH…, positional paths, or the resource root of headgate.conf. 0, or an exit status after saying why; also 0
+ * with errors in objects (out.diags). Memory: `keep` (for texts that outlive), released by offline_release. */
+int offline_compile(const struct opts *, struct arena *keep, struct offline *);
+void offline_release(struct offline *);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * opts.h - the flags that verbs share, kubectl's names where kubectl has them. One table in opts.c.
+ */
+#ifndef CLI_OPTS_H
+#define CLI_OPTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define OPTS_FILES 16
+#define OPTS_HEADERS 64
+
+enum opts_output { OUT_TABLE, OUT_WIDE, OUT_JSON, OUT_YAML, OUT_NAME, OUT_SHORT };
+
+struct opts {
+	const char *verb;
+	char **args;              /* positional, after the verb */
+	int nargs;
+	const char *ns;           /* -n; NULL = default */
+	bool all_ns;              /* -A */
+	uint8_t output;           /* enum opts_output */
+	const char *files[OPTS_FILES];
+	int nfiles;
+	const char *headers[OPTS_HEADERS]; /* -H "name: value" */
+	int nheaders;
+	const char *runtime_dir, *state_dir, *conf; /* never NULL after opts_parse, conf may be "" */
+	const char *address, *listen, *name; /* match --address; echo --listen, --name */
+	const char *method;       /* -X */
+	uint64_t delay_ms, timeout_ms, size, stream, interval_ms;
+	int64_t status;
+	bool wait, strict, quiet, color, conf_given, help;
+};
+
+/* 0, or an exit status after it has said what is wrong. argv[1] is the verb. */
+int opts_parse(int argc, char **argv, struct opts *);
+void opts_usage(FILE *);                     /* the list of flags */
+const char *opts_default_runtime_dir(void);  /* /run/headgate, or a folder of the user's own */
+const char *opts_default_state_dir(void);
+
+#endif
