@@ -1,6 +1,7 @@
 /*
- * addr.h - IP and UNIX socket addresses and CIDR blocks as plain values (20 + bytes, no pointers), so that
- * they can lie in shared memory. ::ffff:a.b.c.d is IPv4 wherever it comes from. Pure; any process.
+ * addr.h - IP and UNIX socket addresses and CIDR blocks as plain values (20 + bytes, no pointers),
+ * so that they can lie in shared memory. ::ffff:a.b.c.d is IPv4 wherever it comes from. Pure; any
+ * process.
  */
 #ifndef BASE_ADDR_H
 #define BASE_ADDR_H

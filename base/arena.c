@@ -1,9 +1,9 @@
 /*
- * arena.c - bump allocation in a list of chunks, newest first. Chunks double, so a compile of 100,000
- * routes takes a handful of mallocs and a connection's arena stays at one. A request bigger than the
- * next chunk gets one of its own behind the head, so that the room left in the head is not lost.
- * Single blocks cannot be freed: that is the point. The limit counts bytes handed out (rounded to 16),
- * not chunks, so that a bound in the configuration means what it says.
+ * arena.c - bump allocation in a list of chunks, newest first. Chunks double, so a compile of
+ * 100,000 routes takes a handful of mallocs and a connection's arena stays at one. A request bigger
+ * than the next chunk gets one of its own behind the head, so that the room left in the head is not
+ * lost. Single blocks cannot be freed: that is the point. The limit counts bytes handed out
+ * (rounded to 16), not chunks, so that a bound in the configuration means what it says.
  */
 #include "base/arena.h"
 

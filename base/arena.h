@@ -1,6 +1,7 @@
 /*
- * arena.h - memory that is freed together: one compile, one generation, one connection, one exchange.
- * Chunks double up to 256 KB. With a limit, allocation returns NULL past it; without one it never does.
+ * arena.h - memory that is freed together: one compile, one generation, one connection, one
+ * exchange. Chunks double up to 256 KB. With a limit, allocation returns NULL past it; without one
+ * it never does.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -26,7 +27,8 @@ void arena_reset(struct arena *); /* keeps one chunk of the first size, gives ba
 void *arena_alloc(struct arena *, size_t n);  /* aligned to 16, uninitialised */
 void *arena_zalloc(struct arena *, size_t n);
 char *arena_dup(struct arena *, struct bytes b); /* NUL-terminated copy */
-struct bytes arena_bytes(struct arena *, struct bytes b); /* the same, as bytes; absent stays absent */
+struct bytes arena_bytes(
+    struct arena *, struct bytes b); /* the same, as bytes; absent stays absent */
 char *arena_printf(struct arena *, const char *fmt, ...) HG_PRINTF(2, 3);
 char *arena_vprintf(struct arena *, const char *fmt, va_list);
 /* Grow an array inside the arena (the old one stays until release). */

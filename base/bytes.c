@@ -1,8 +1,9 @@
 /*
- * bytes.c - work on borrowed memory. Case folding is ASCII only and goes eight bytes at a time, because
- * every header name of every request passes through bytes_eqi(); strncasecmp() was rejected for its
- * locale and for stopping at NUL. UTF-8 checking follows the table in RFC 3629 (no surrogates, no
- * overlong forms), as a small range check on the second byte rather than a state machine.
+ * bytes.c - work on borrowed memory. Case folding is ASCII only and goes eight bytes at a time,
+ * because every header name of every request passes through bytes_eqi(); strncasecmp() was rejected
+ * for its locale and for stopping at NUL. UTF-8 checking follows the table in RFC 3629 (no
+ * surrogates, no overlong forms), as a small range check on the second byte rather than a state
+ * machine.
  */
 #include "base/bytes.h"
 

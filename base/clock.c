@@ -1,8 +1,8 @@
 /*
- * clock.c - clock_gettime and calendar arithmetic. Dates are computed here, not by gmtime(): that one
- * has a hidden static buffer and may open the time zone file, which a jailed process cannot. Days are
- * counted from 1 March in eras of 400 years, so that leap days fall at the end of a year and one linear
- * formula gives the month.
+ * clock.c - clock_gettime and calendar arithmetic. Dates are computed here, not by gmtime(): that
+ * one has a hidden static buffer and may open the time zone file, which a jailed process cannot.
+ * Days are counted from 1 March in eras of 400 years, so that leap days fall at the end of a year
+ * and one linear formula gives the month.
  */
 #include "base/clock.h"
 
@@ -126,7 +126,8 @@ clock_http_date(int64_t unix_sec, char out[30])
 
 	to_civil(clamp(unix_sec), &c);
 	snprintf(out, 30, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days + 3 * c.wday, c.day % 100,
-	    months + 3 * (c.month - 1), (unsigned)c.year % 10000, c.hour % 100, c.min % 100, c.sec % 100);
+	    months + 3 * (c.month - 1), (unsigned)c.year % 10000, c.hour % 100, c.min % 100,
+	    c.sec % 100);
 }
 
 /* Reads `n` digits at p into *v. */
@@ -158,8 +159,8 @@ zone(const char *p, size_t n, int *offset)
 	*offset = 0;
 	if (n - i == 1)
 		return p[i] == 'Z';
-	if (n - i != 6 || (p[i] != '+' && p[i] != '-') || p[i + 3] != ':' || !digits(p + i + 1, 2, &h) ||
-	    !digits(p + i + 4, 2, &m) || h > 23 || m > 59)
+	if (n - i != 6 || (p[i] != '+' && p[i] != '-') || p[i + 3] != ':' ||
+	    !digits(p + i + 1, 2, &h) || !digits(p + i + 4, 2, &m) || h > 23 || m > 59)
 		return false;
 	*offset = (int)(h * 3600 + m * 60);
 	if (p[i] == '-')

@@ -1,7 +1,8 @@
 /*
- * err.c - the error table as an array. One row an error, expanded from the list in err.h, so that no
- * second place can disagree about what a client, a peer or the access log is told. Unknown numbers
- * (a corrupt word from shared memory, say) read as INTERNAL instead of reaching past the table.
+ * err.c - the error table as an array. One row an error, expanded from the list in err.h, so that
+ * no second place can disagree about what a client, a peer or the access log is told. Unknown
+ * numbers (a corrupt word from shared memory, say) read as INTERNAL instead of reaching past the
+ * table.
  */
 #include "base/err.h"
 
@@ -12,7 +13,8 @@ struct err_row {
 
 static const struct err_row rows[HG_ERR_COUNT] = {
 #define ERR(id, status, rpc, code, why, words) \
-	[HG_ERR_##id] = {.name = #id, .reason = why, .text = words, .http = status, .grpc = rpc, .h2 = code},
+	[HG_ERR_##id] = { \
+	    .name = #id, .reason = why, .text = words, .http = status, .grpc = rpc, .h2 = code},
 	HG_ERR_TABLE(ERR)
 #undef ERR
 };

@@ -1,10 +1,10 @@
 /*
- * field.c - the table of header lines. Ids make the common question ("is there an Expect?") one array
- * read, unknown names are found by comparing lengths first. Names are mapped to ids by a 256-bucket
- * table over length and three bytes, built at first use from the list in field.h: about one comparison
- * a name, and a new name stays one line there. A generated perfect hash was rejected: it needs a
- * generator in the build and saves nothing measurable. Lines are never moved, so that an index or a
- * pointer into the table stays good while filters remove and add.
+ * field.c - the table of header lines. Ids make the common question ("is there an Expect?") one
+ * array read, unknown names are found by comparing lengths first. Names are mapped to ids by a
+ * 256-bucket table over length and three bytes, built at first use from the list in field.h: about
+ * one comparison a name, and a new name stays one line there. A generated perfect hash was
+ * rejected: it needs a generator in the build and saves nothing measurable. Lines are never moved,
+ * so that an index or a pointer into the table stays good while filters remove and add.
  */
 #include "base/field.h"
 

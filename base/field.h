@@ -19,7 +19,8 @@
 	F(EXPECT, "Expect") F(VIA, "Via") F(DATE, "Date") F(SERVER, "Server") \
 	F(FORWARDED, "Forwarded") F(X_FORWARDED_FOR, "X-Forwarded-For") \
 	F(X_FORWARDED_PROTO, "X-Forwarded-Proto") F(X_FORWARDED_HOST, "X-Forwarded-Host") \
-	F(X_FORWARDED_PORT, "X-Forwarded-Port") F(X_REAL_IP, "X-Real-IP") F(X_REQUEST_ID, "X-Request-Id") \
+	F(X_FORWARDED_PORT, "X-Forwarded-Port") F(X_REAL_IP, "X-Real-IP") \
+	F(X_REQUEST_ID, "X-Request-Id") \
 	F(ORIGIN, "Origin") F(ACRM, "Access-Control-Request-Method") \
 	F(ACRH, "Access-Control-Request-Headers") F(ACAO, "Access-Control-Allow-Origin") \
 	F(ACAC, "Access-Control-Allow-Credentials") F(ACAM, "Access-Control-Allow-Methods") \
@@ -29,7 +30,8 @@
 	F(USER_AGENT, "User-Agent") F(REFERER, "Referer") F(AUTHORIZATION, "Authorization") \
 	F(RETRY_AFTER, "Retry-After") F(ACCEPT, "Accept") F(ACCEPT_ENCODING, "Accept-Encoding") \
 	F(CONTENT_ENCODING, "Content-Encoding") F(CACHE_CONTROL, "Cache-Control") F(ETAG, "ETag") \
-	F(GRPC_TIMEOUT, "grpc-timeout") F(GRPC_STATUS, "grpc-status") F(GRPC_MESSAGE, "grpc-message") \
+	F(GRPC_TIMEOUT, "grpc-timeout") F(GRPC_STATUS, "grpc-status") \
+	F(GRPC_MESSAGE, "grpc-message") \
 	F(TRACEPARENT, "traceparent") F(HTTP2_SETTINGS, "HTTP2-Settings") \
 	F(PROXY_AUTHENTICATE, "Proxy-Authenticate") F(PROXY_AUTHORIZATION, "Proxy-Authorization") \
 	F(EARLY_DATA, "Early-Data") F(ALT_SVC, "Alt-Svc") F(WWW_AUTHENTICATE, "WWW-Authenticate")
@@ -66,12 +68,14 @@ bool fields_add(struct fields *, struct bytes name, struct bytes value, enum fie
 /* First line that is not gone, or NULL. By id is O(1) when there is none. */
 struct field *fields_get(const struct fields *, enum field_id);
 struct field *fields_find(const struct fields *, struct bytes name); /* known or not */
-struct field *fields_next(const struct fields *, const struct field *after); /* same name, later line */
+struct field *fields_next(
+    const struct fields *, const struct field *after); /* same name, later line */
 void fields_remove(struct fields *, struct bytes name);
 /* Replace all lines of that name by one; false: full. */
 bool fields_set(struct fields *, struct bytes name, struct bytes value);
-/* All values of `name` joined with ", " (RFC 9110 5.3) into out; a single line is borrowed, not copied.
- * Absent if there is none; *too_long if it does not fit. */
-struct bytes fields_joined(const struct fields *, struct bytes name, char *out, size_t cap, bool *too_long);
+/* All values of `name` joined with ", " (RFC 9110 5.3) into out; a single line is borrowed, not
+ * copied. Absent if there is none; *too_long if it does not fit. */
+struct bytes fields_joined(
+    const struct fields *, struct bytes name, char *out, size_t cap, bool *too_long);
 
 #endif

@@ -1,9 +1,10 @@
 /*
- * hash.c - three hashes, each for a reason. SipHash-1-3 (Aumasson, Bernstein) with a random key where
- * strangers choose the keys; SipHash-2-4 with 128 bits and a fixed key to notice changed content, which
- * needs few collisions but no enemy; FNV-1a by bytes where prefixes of one path are hashed in one go
- * and the table comes from a sealed image. The map is open addressing with linear probing, no deletion:
- * compile-time tables only grow. A cryptographic hash was rejected here: base links no OpenSSL but pem.
+ * hash.c - three hashes, each for a reason. SipHash-1-3 (Aumasson, Bernstein) with a random key
+ * where strangers choose the keys; SipHash-2-4 with 128 bits and a fixed key to notice changed
+ * content, which needs few collisions but no enemy; FNV-1a by bytes where prefixes of one path are
+ * hashed in one go and the table comes from a sealed image. The map is open addressing with linear
+ * probing, no deletion: compile-time tables only grow. A cryptographic hash was rejected here: base
+ * links no OpenSSL but pem.
  */
 #include "base/hash.h"
 

@@ -1,6 +1,6 @@
 /*
- * hash.h - SipHash-1-3 for tables that strangers fill, a fast incremental hash for tables that only a
- * sealed image fills, and a map from bytes to pointers for compile-time work.
+ * hash.h - SipHash-1-3 for tables that strangers fill, a fast incremental hash for tables that only
+ * a sealed image fills, and a map from bytes to pointers for compile-time work.
  */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
@@ -32,7 +32,8 @@ hash_mix(uint64_t h)
 }
 #define HASH_SEED 0xcbf29ce484222325ull
 
-/* SHA-256-like strength is not needed for change detection against oneself: 128 bits of SipHash-2-4. */
+/* SHA-256-like strength is not needed for change detection against oneself: 128 bits of
+ * SipHash-2-4. */
 struct hash128 {
 	uint64_t a, b;
 };

@@ -1,10 +1,11 @@
 /*
- * imsg.c - one packet is one message: a 12-byte header and the payload, with descriptors beside them.
- * SOCK_SEQPACKET keeps message bounds in the kernel, so a receiver never sees half a message and needs
- * no reassembly buffer; a stream socket was rejected because a descriptor then sticks to a byte that
- * may be read together with another message's. What the socket does not take now is copied into a
- * bounded queue with duplicated descriptors. A peer that overruns the queue, sends a packet that was cut
- * or a length that does not fit makes the channel dead: these are our own processes, dead means replaced.
+ * imsg.c - one packet is one message: a 12-byte header and the payload, with descriptors beside
+ * them. SOCK_SEQPACKET keeps message bounds in the kernel, so a receiver never sees half a message
+ * and needs no reassembly buffer; a stream socket was rejected because a descriptor then sticks to
+ * a byte that may be read together with another message's. What the socket does not take now is
+ * copied into a bounded queue with duplicated descriptors. A peer that overruns the queue, sends a
+ * packet that was cut or a length that does not fit makes the channel dead: these are our own
+ * processes, dead means replaced.
  */
 #include "base/imsg.h"
 

@@ -1,7 +1,7 @@
 /*
- * imsg.h - messages with descriptors between our own processes, over SOCK_SEQPACKET pairs: one packet is
- * one message. Sends never block: what does not go out now waits in the queue. The receiver checks type
- * and length before it looks inside; descriptors that nobody takes are closed.
+ * imsg.h - messages with descriptors between our own processes, over SOCK_SEQPACKET pairs: one
+ * packet is one message. Sends never block: what does not go out now waits in the queue. The
+ * receiver checks type and length before it looks inside; descriptors that nobody takes are closed.
  */
 #ifndef BASE_IMSG_H
 #define BASE_IMSG_H
@@ -31,7 +31,8 @@ struct imsg_chan {
 int imsg_pair(int fds[2]);                       /* CLOEXEC, non-blocking; -1 with errno */
 void imsg_init(struct imsg_chan *, int fd);
 void imsg_release(struct imsg_chan *);           /* closes fd and waiting descriptors */
-/* Queue and try to send. Descriptors are duplicated, the caller keeps its own. -1: channel is dead. */
+/* Queue and try to send. Descriptors are duplicated, the caller keeps its own. -1: channel is dead.
+ */
 int imsg_send(struct imsg_chan *, uint32_t type, uint32_t seq, const void *data, size_t len,
     const int *fds, unsigned nfds);
 int imsg_flush(struct imsg_chan *);              /* 1 all out, 0 more waits, -1 dead */

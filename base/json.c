@@ -1,9 +1,9 @@
 /*
- * json.c - writing JSON, and reading one flat object of strings. One escaper serves the writer and the
- * access log's fixed buffers: it never cuts inside an escape or a character, and turns every byte that
- * is not UTF-8 into U+FFFD, so that a consumer's parser never breaks on what a client sent. The reader
- * is for the control socket in the master, where a JSON library would be a parser at uid 0: it takes
- * strings only, no nesting, no NUL, no repeated key, and decodes in place.
+ * json.c - writing JSON, and reading one flat object of strings. One escaper serves the writer and
+ * the access log's fixed buffers: it never cuts inside an escape or a character, and turns every
+ * byte that is not UTF-8 into U+FFFD, so that a consumer's parser never breaks on what a client
+ * sent. The reader is for the control socket in the master, where a JSON library would be a parser
+ * at uid 0: it takes strings only, no nesting, no NUL, no repeated key, and decodes in place.
  */
 #include "base/json.h"
 
@@ -117,8 +117,8 @@ new_line(struct json *j)
 	}
 }
 
-/* What stands before a key or an array's element. After a key, `first` is set and `depth` has the mark
- * that its value follows on the same line. */
+/* What stands before a key or an array's element. After a key, `first` is set and `depth` has the
+ * mark that its value follows on the same line. */
 #define AFTER_KEY 0x80000000u
 
 static void
@@ -284,7 +284,8 @@ hex4(struct scan *s, uint32_t *v)
 	return true;
 }
 
-/* The rest of \uXXXX, a pair of them for what is beyond U+FFFF. Never longer than the text it replaces. */
+/* The rest of \uXXXX, a pair of them for what is beyond U+FFFF. Never longer than the text it
+ * replaces. */
 static bool
 unicode(struct scan *s, char **out)
 {

@@ -1,6 +1,6 @@
 /*
- * json.h - writing JSON text into a strbuf, and scanning one flat object of strings (the control socket's
- * requests). Everything else about JSON is done by libraries outside base.
+ * json.h - writing JSON text into a strbuf, and scanning one flat object of strings (the control
+ * socket's requests). Everything else about JSON is done by libraries outside base.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -32,15 +32,15 @@ void json_bool(struct json *, bool);
 void json_null(struct json *);
 void json_raw(struct json *, struct bytes); /* a value that is JSON already */
 
-/* Scan `{"k":"v",…}`: string values only, no nesting, at most `cap` pairs; keys and values are decoded
- * in place. Number of pairs, or -1. */
+/* Scan `{"k":"v",…}`: string values only, no nesting, at most `cap` pairs; keys and values are
+ * decoded in place. Number of pairs, or -1. */
 struct json_pair {
 	struct bytes key, value;
 };
 int json_flat(char *text, size_t n, struct json_pair *out, unsigned cap);
 
-/* Escape into a fixed buffer, for log lines on the hot path: returns bytes written, never more than cap;
- * cuts at cap (never inside an escape). */
+/* Escape into a fixed buffer, for log lines on the hot path: returns bytes written, never more than
+ * cap; cuts at cap (never inside an escape). */
 size_t json_escape(struct bytes, char *out, size_t cap);
 
 #endif

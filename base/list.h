@@ -51,6 +51,7 @@ list_del(struct list *l) /* leaves l alone in its own list, so a second call is 
 #define LIST_FOREACH(it, head) \
 	for (struct list *it = (head)->next; it != (head); it = it->next)
 #define LIST_FOREACH_SAFE(it, tmp, head) \
-	for (struct list *it = (head)->next, *tmp = it->next; it != (head); it = tmp, tmp = it->next)
+	for (struct list *it = (head)->next, *tmp = it->next; it != (head); \
+	     it = tmp, tmp = it->next)
 
 #endif

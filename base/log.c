@@ -1,9 +1,9 @@
 /*
  * log.c - one line an event, formatted on the stack and written with one write(2), so that lines of
- * several processes on one descriptor do not mix. Control characters from arguments become '?': nobody
- * forges a line or steers a terminal. The limit keys on the format's address, not on the text: a flood
- * that varies by client address is still one flood. Debug lines are not limited. A direct-mapped table
- * of 128 call sites was enough; a collision only restarts a count.
+ * several processes on one descriptor do not mix. Control characters from arguments become '?':
+ * nobody forges a line or steers a terminal. The limit keys on the format's address, not on the
+ * text: a flood that varies by client address is still one flood. Debug lines are not limited. A
+ * direct-mapped table of 128 call sites was enough; a collision only restarts a count.
  */
 #include "base/log.h"
 

@@ -2,8 +2,9 @@
  * log.h - what headgate says about itself: one line an event,
  *     2026-11-24T08:02:30.123Z info master: generation 2 applied gen=2 ms=38
  * Default sink: one write(2) to descriptor 2. A worker sets a sink that puts the line into its log
- * ring, so that a full pipe never blocks it; a sink gets the whole line with its line end. Secrets never go
- * in here. Each call site (format) but debug's is limited to 10 lines a minute, then counted (dropped=N).
+ * ring, so that a full pipe never blocks it; a sink gets the whole line with its line end. Secrets
+ * never go in here. Each call site (format) but debug's is limited to 10 lines a minute, then
+ * counted (dropped=N).
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

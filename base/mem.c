@@ -1,8 +1,8 @@
 /*
- * mem.c - the heap behind one door. Running out ends the process on purpose: everything that strangers
- * can make grow is bounded by an arena or a pool before it gets here, so a failing malloc means that
- * the bounds are wrong or the machine is, and the master's restart is the better answer. The count of
- * live blocks lets a test say "nothing leaked" without a sanitizer.
+ * mem.c - the heap behind one door. Running out ends the process on purpose: everything that
+ * strangers can make grow is bounded by an arena or a pool before it gets here, so a failing malloc
+ * means that the bounds are wrong or the machine is, and the master's restart is the better answer.
+ * The count of live blocks lets a test say "nothing leaked" without a sanitizer.
  */
 #include "base/mem.h"
 

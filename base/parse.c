@@ -1,8 +1,8 @@
 /*
  * parse.c - strict readers of single values, by hand rather than by strtoul: that one skips blanks,
- * takes signs, stops where it likes and needs a NUL. Each reader works on a borrowed range, consumes
- * all of it or fails, and leaves the result alone when it fails. What a Kubernetes API server takes
- * for a Quantity, a Duration or base64 is taken here, and nothing else.
+ * takes signs, stops where it likes and needs a NUL. Each reader works on a borrowed range,
+ * consumes all of it or fails, and leaves the result alone when it fails. What a Kubernetes API
+ * server takes for a Quantity, a Duration or base64 is taken here, and nothing else.
  */
 #include "base/parse.h"
 
@@ -142,7 +142,8 @@ parse_print_duration(uint64_t ms, char out[40])
 
 		ms %= units[i].ms;
 		if (v && n < 40)
-			n += (size_t)snprintf(out + n, 40 - n, "%llu%s", (unsigned long long)v, units[i].name);
+			n += (size_t)snprintf(
+			    out + n, 40 - n, "%llu%s", (unsigned long long)v, units[i].name);
 	}
 	if (n == 0)
 		snprintf(out, 40, "0s");
@@ -195,7 +196,8 @@ quantity_suffix(struct bytes s, int *two, int *ten)
 		const char *name;
 		int8_t two, ten;
 	} suffixes[] = {
-	    {"", 0, 0}, {"n", 0, -9}, {"u", 0, -6}, {"m", 0, -3}, {"k", 0, 3}, {"M", 0, 6}, {"G", 0, 9},
+	    {"", 0, 0}, {"n", 0, -9}, {"u", 0, -6}, {"m", 0, -3}, {"k", 0, 3}, {"M", 0, 6},
+	    {"G", 0, 9},
 	    {"T", 0, 12}, {"P", 0, 15}, {"E", 0, 18}, {"Ki", 10, 0}, {"Mi", 20, 0}, {"Gi", 30, 0},
 	    {"Ti", 40, 0}, {"Pi", 50, 0}, {"Ei", 60, 0},
 	};

@@ -1,6 +1,7 @@
 /*
- * parse.h - strict readers of single values. The whole text must be the value: no blanks, no sign unless
- * said, no overflow. Each returns false and leaves *out alone on anything else. Pure; any process.
+ * parse.h - strict readers of single values. The whole text must be the value: no blanks, no sign
+ * unless said, no overflow. Each returns false and leaves *out alone on anything else. Pure; any
+ * process.
  */
 #ifndef BASE_PARSE_H
 #define BASE_PARSE_H

@@ -1,8 +1,9 @@
 /*
- * pool.c - equal objects out of one mapping. The kernel backs pages when they are first touched, and the
- * free list is LIFO with a high-water mark (`fresh`), so a pool for 100,000 connections that ever saw
- * ten costs ten objects of memory. Building the whole list at the start was rejected for that reason.
- * Under the address sanitizer, objects that are not handed out are poisoned behind their link word.
+ * pool.c - equal objects out of one mapping. The kernel backs pages when they are first touched,
+ * and the free list is LIFO with a high-water mark (`fresh`), so a pool for 100,000 connections
+ * that ever saw ten costs ten objects of memory. Building the whole list at the start was rejected
+ * for that reason. Under the address sanitizer, objects that are not handed out are poisoned behind
+ * their link word.
  */
 #include "base/pool.h"
 
@@ -32,7 +33,8 @@ pool_init(struct pool *p, size_t size, uint32_t cap)
 		errno = EINVAL;
 		return -1;
 	}
-	mem = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	mem = mmap(
+	    NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (mem == MAP_FAILED)
 		return -1;
 	p->mem = mem;

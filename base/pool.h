@@ -1,6 +1,6 @@
 /*
- * pool.h - a fixed number of equal objects, LIFO, no malloc after the start. Memory is one anonymous
- * mapping that is touched only as far as it was ever used. Worker only.
+ * pool.h - a fixed number of equal objects, LIFO, no malloc after the start. Memory is one
+ * anonymous mapping that is touched only as far as it was ever used. Worker only.
  */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H

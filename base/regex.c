@@ -1,11 +1,12 @@
 /*
- * regex.c - one scan of ours in front of PCRE2's interpreter. The scan refuses what RE2 does not have
- * (white list: unknown escapes and group kinds are errors, so a newer PCRE2 adds nothing), and weighs the
- * pattern: how many bytes one attempt may walk over without the engine counting a step. PCRE2's match
- * limit counts backtracking points only, so the limit of each pattern is REGEX_MATCH_LIMIT lowered for
- * heavy ones: limit times weight is bounded, and with it the time. NO_AUTO_POSSESS is part of that: a
- * possessive loop walks uncounted. Groups do not capture (nobody asks what matched), which keeps frames
- * small. JIT was rejected: W^X, and it ignores limits of this kind.
+ * regex.c - one scan of ours in front of PCRE2's interpreter. The scan refuses what RE2 does not
+ * have (white list: unknown escapes and group kinds are errors, so a newer PCRE2 adds nothing), and
+ * weighs the pattern: how many bytes one attempt may walk over without the engine counting a step.
+ * PCRE2's match limit counts backtracking points only, so the limit of each pattern is
+ * REGEX_MATCH_LIMIT lowered for heavy ones: limit times weight is bounded, and with it the time.
+ * NO_AUTO_POSSESS is part of that: a possessive loop walks uncounted. Groups do not capture (nobody
+ * asks what matched), which keeps frames small. JIT was rejected: W^X, and it ignores limits of
+ * this kind.
  */
 #include "base/regex.h"
 
@@ -24,7 +25,7 @@
 #define REPEAT_MAX 1000
 #define WEIGHT_MAX 4096
 #define COMPILED_MAX (64 * 1024)
-#define BUDGET (1000 * 1000) /* steps times weight */
+#define BUDGET (2000 * 1000) /* steps times weight */
 #define HEAP_KB 4096
 
 struct regex {
@@ -176,7 +177,8 @@ scan_open(struct scan *s)
 			s->i++;
 		s->i++;
 	} else {
-		/* (?flags) and (?flags:…); (?: has none. x, R, digits, >, |, #, C, ', & are not RE2's. */
+		/* (?flags) and (?flags:…); (?: has none. x, R, digits, >, |, #, C, ', & are not
+		 * RE2's. */
 		for (s->i += 2; strchr("imsU-", peek(s, 0)) && peek(s, 0); s->i++)
 			;
 		c = peek(s, 0);
@@ -306,7 +308,8 @@ struct regex *
 regex_new(struct bytes text, char msgbuf[160], size_t *at)
 {
 	const uint32_t options = PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NO_AUTO_POSSESS |
-	    PCRE2_NO_AUTO_CAPTURE | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF | PCRE2_NEVER_BACKSLASH_C;
+	    PCRE2_NO_AUTO_CAPTURE | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF |
+	    PCRE2_NEVER_BACKSLASH_C;
 	struct scan s = {.text = text};
 	PCRE2_SIZE offset = 0, size = 0;
 	struct regex *r;
@@ -356,8 +359,8 @@ regex_match(const struct regex *r, struct bytes subject)
 	if (subject.n > REGEX_SUBJECT_MAX)
 		return -1;
 	pcre2_set_match_limit(engine.match, r->limit);
-	n = pcre2_match(r->code, (PCRE2_SPTR)(subject.n ? subject.p : ""), subject.n, 0, 0, engine.data,
-	    engine.match);
+	n = pcre2_match(r->code, (PCRE2_SPTR)(subject.n ? subject.p : ""), subject.n, 0, 0,
+	    engine.data, engine.match);
 	return n >= 0 ? 1 : n == PCRE2_ERROR_NOMATCH ? 0 : -1;
 }
 
@@ -391,7 +394,8 @@ regex_literal_prefix(struct bytes text, char *out, size_t cap)
 
 		if (c == '\\' && i + 1 < text.n) {
 			c = text.p[i + 1];
-			if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
+			if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+			    (c >= 'A' && c <= 'Z'))
 				break;
 			len = 2;
 		} else if (strchr(".[($|)*+?{\\^", c)) {

@@ -1,7 +1,8 @@
 /*
- * regex.h - PCRE2's interpreter with bounds, for patterns that application teams write and the world
- * feeds. Only what RE2 can do is accepted (no look-around, back-references, atomic or possessive groups,
- * recursion, callouts, verbs). Always anchored at both ends. No JIT (W^X). One match block a process.
+ * regex.h - PCRE2's interpreter with bounds, for patterns that application teams write and the
+ * world feeds. Only what RE2 can do is accepted (no look-around, back-references, atomic or
+ * possessive groups, recursion, callouts, verbs). Always anchored at both ends. No JIT (W^X). One
+ * match block a process.
  */
 #ifndef BASE_REGEX_H
 #define BASE_REGEX_H
@@ -24,7 +25,8 @@ int regex_match(const struct regex *, struct bytes subject);
 /* The literal text that every match starts with (may be empty): `/api/` of `/api/v[0-9]+`. Pure. */
 struct bytes regex_literal_prefix(struct bytes text, char *out, size_t cap);
 
-/* A set, one per adopted image: id -> compiled. Equal texts share one compiled pattern per process. */
+/* A set, one per adopted image: id -> compiled. Equal texts share one compiled pattern per process.
+ */
 struct regex_set {
 	struct regex **v;
 	uint32_t n;

@@ -1,7 +1,7 @@
 /*
- * strbuf.c - text that grows on the heap, for people-facing output, diagnostics and the control socket.
- * The empty buffer owns nothing and still reads as "" (strbuf_bytes), so STRBUF_INIT needs no call.
- * Growth doubles; the bound on what may be appended is the caller's.
+ * strbuf.c - text that grows on the heap, for people-facing output, diagnostics and the control
+ * socket. The empty buffer owns nothing and still reads as "" (strbuf_bytes), so STRBUF_INIT needs
+ * no call. Growth doubles; the bound on what may be appended is the caller's.
  */
 #include "base/strbuf.h"
 

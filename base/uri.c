@@ -1,10 +1,11 @@
 /*
- * uri.c - request targets, hosts, paths and queries in one form. Each function is one scan with a class
- * table; what is canonical as sent is borrowed, which is nearly everything. Where readers downstream
- * disagree about a byte sequence (encoded slash, backslash, NUL or other controls, "..;"), it is refused
- * rather than guessed: a rule of the router and the backend behind it must see the same path. Host names
- * are narrower than RFC 3986's reg-name (letters, digits, "-", "_", "."): percent escapes and
- * sub-delimiters in a host have no user but attackers. http_parser_parse_url was rejected: 16-bit offsets.
+ * uri.c - request targets, hosts, paths and queries in one form. Each function is one scan with a
+ * class table; what is canonical as sent is borrowed, which is nearly everything. Where readers
+ * downstream disagree about a byte sequence (encoded slash, backslash, NUL or other controls,
+ * "..;"), it is refused rather than guessed: a rule of the router and the backend behind it must
+ * see the same path. Host names are narrower than RFC 3986's reg-name (letters, digits, "-", "_",
+ * "."): percent escapes and sub-delimiters in a host have no user but attackers.
+ * http_parser_parse_url was rejected: 16-bit offsets.
  */
 #include "base/uri.h"
 
@@ -254,8 +255,8 @@ uri_host(struct bytes in, struct uri_host *out)
 	return v6 ? host_v6(host, out) : host_name(host, out);
 }
 
-/* A '.' at i starts a segment: is that a dot segment, also one with a parameter? (Encoded dots never get
- * here, they are not canonical anyway.) */
+/* A '.' at i starts a segment: is that a dot segment, also one with a parameter? (Encoded dots
+ * never get here, they are not canonical anyway.) */
 static bool
 dotted(struct bytes in, size_t i)
 {
@@ -279,8 +280,8 @@ canonical(struct bytes in)
 		} else if (!is(c, C_PATH)) {
 			int v = c == '%' ? escape(in.p + i, in.n - i) : -1;
 
-			if (v < 0x20 || v == 0x7f || is((char)v, C_UNRESERVED) || v == '/' || v == '\\' ||
-			    in.p[i + 1] >= 'a' || in.p[i + 2] >= 'a')
+			if (v < 0x20 || v == 0x7f || is((char)v, C_UNRESERVED) || v == '/' ||
+			    v == '\\' || in.p[i + 1] >= 'a' || in.p[i + 2] >= 'a')
 				return false;
 			i += 2;
 		}

@@ -1,7 +1,8 @@
 /*
- * version.c - the two strings that the makefile passes to this file and to no other, so that a new commit
- * recompiles one small object and not the tree. The id hashes both strings rather than the binary:
- * reading /proc/self/exe would fail in a jail, and a linker build id differs between equal trees.
+ * version.c - the two strings that the makefile passes to this file and to no other, so that a new
+ * commit recompiles one small object and not the tree. The id hashes both strings rather than the
+ * binary: reading /proc/self/exe would fail in a jail, and a linker build id differs between equal
+ * trees.
  */
 #include "base/version.h"
 

@@ -1,6 +1,7 @@
 /*
- * version.h - which release and which build this binary is. Only images and peers of the same build are
- * understood (shm/blob.h), so the id is compared before anything else is looked at. Pure; any process.
+ * version.h - which release and which build this binary is. Only images and peers of the same build
+ * are understood (shm/blob.h), so the id is compared before anything else is looked at. Pure; any
+ * process.
  */
 #ifndef BASE_VERSION_H
 #define BASE_VERSION_H

@@ -22,7 +22,8 @@ eqi(void **state)
 			b[n - 1] = (char)(c ^ 0x20);
 			unsigned low = c | 0x20;
 
-			assert_int_equal(bytes_eqi(bytes_of(a, n), bytes_of(b, n)), low >= 'a' && low <= 'z');
+			assert_int_equal(
+			    bytes_eqi(bytes_of(a, n), bytes_of(b, n)), low >= 'a' && low <= 'z');
 		}
 	}
 }
@@ -76,9 +77,11 @@ utf8(void **state)
 		int bad; /* -1 = fine */
 	} cases[] = {
 	    {"", -1}, {"plain text that is long", -1}, {"\xc3\xa9", -1}, {"\xe2\x82\xac", -1},
-	    {"\xf0\x9f\x98\x80", -1}, {"\xf4\x8f\xbf\xbf", -1}, {"\xef\xbf\xbf", -1}, {"12345678\xc3\xa9", -1},
+	    {"\xf0\x9f\x98\x80", -1}, {"\xf4\x8f\xbf\xbf", -1}, {"\xef\xbf\xbf", -1},
+	    {"12345678\xc3\xa9", -1},
 	    {"\x80", 0}, {"a\xc3", 1}, {"\xc0\x80", 0}, {"\xc1\xbf", 0}, {"\xe0\x9f\xbf", 0},
-	    {"\xed\xa0\x80", 0}, {"\xf0\x8f\xbf\xbf", 0}, {"\xf4\x90\x80\x80", 0}, {"\xf5\x80\x80\x80", 0},
+	    {"\xed\xa0\x80", 0}, {"\xf0\x8f\xbf\xbf", 0}, {"\xf4\x90\x80\x80", 0},
+	    {"\xf5\x80\x80\x80", 0},
 	    {"ab\xe2\x82", 2}, {"\xe2\x82g", 0}, {"12345678\xff", 8}, {"\xfe", 0},
 	};
 

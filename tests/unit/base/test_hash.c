@@ -29,7 +29,8 @@ sip_vectors(void **state)
 		const char *text;
 		uint64_t hash;
 	} cases[] = {
-	    {"a", 0x407448d2b89b1813}, {"abc", 0xc03bc3a0042630f2}, {"12345678", 0x3489982430560a87},
+	    {"a", 0x407448d2b89b1813}, {"abc", 0xc03bc3a0042630f2},
+	    {"12345678", 0x3489982430560a87},
 	    {"hello world, hello", 0x57badf15ddb260af},
 	    {"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 0x1c308a9f11b6a742},
 	};

@@ -106,7 +106,8 @@ queueing(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(p), 0);
-	/* Fill the socket, then wait in the queue, each with a descriptor that is closed here at once. */
+	/* Fill the socket, then wait in the queue, each with a descriptor that is closed here at
+	 * once. */
 	while (a.queued < 5) {
 		int fd = dup(p[1]);
 
@@ -191,7 +192,10 @@ too_many_descriptors(void **state)
 	} c = {0};
 	uint32_t h[3] = {1, 2, 0};
 	struct iovec iov = {h, sizeof(h)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = c.buf, .msg_controllen = sizeof(c.buf)};
+	struct msghdr msg = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = c.buf,
+	    .msg_controllen = sizeof(c.buf)};
 	struct cmsghdr *cm = CMSG_FIRSTHDR(&msg);
 	int fds[30] = {0};
 

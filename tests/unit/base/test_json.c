@@ -37,13 +37,15 @@ writing(void **state)
 	(void)state;
 	json_init(&j, &s, false);
 	sample(&j);
-	assert_string_equal(s.p, "{\"a\":-5,\"list\":[\"x\\\"\\n\\u0001\\u007f\\\\\",true,null,0.1,{}],"
-				 "\"e\":[],\"r\":[1]}");
+	assert_string_equal(s.p,
+	    "{\"a\":-5,\"list\":[\"x\\\"\\n\\u0001\\u007f\\\\\",true,null,0.1,{}],"
+	    "\"e\":[],\"r\":[1]}");
 	strbuf_reset(&s);
 	json_init(&j, &s, true);
 	sample(&j);
-	assert_string_equal(s.p, "{\n  \"a\": -5,\n  \"list\": [\n    \"x\\\"\\n\\u0001\\u007f\\\\\",\n    true,\n"
-				 "    null,\n    0.1,\n    {}\n  ],\n  \"e\": [],\n  \"r\": [1]\n}");
+	assert_string_equal(s.p,
+	    "{\n  \"a\": -5,\n  \"list\": [\n    \"x\\\"\\n\\u0001\\u007f\\\\\",\n    true,\n"
+	    "    null,\n    0.1,\n    {}\n  ],\n  \"e\": [],\n  \"r\": [1]\n}");
 	strbuf_release(&s);
 }
 
@@ -53,8 +55,8 @@ numbers(void **state)
 	static const struct {
 		double v;
 		const char *text;
-	} cases[] = {{0, "0"}, {1.5, "1.5"}, {1e300, "1e+300"}, {1.0 / 3, "0.3333333333333333"}, {NAN, "null"},
-	    {INFINITY, "null"}, {123456789, "123456789"}};
+	} cases[] = {{0, "0"}, {1.5, "1.5"}, {1e300, "1e+300"}, {1.0 / 3, "0.3333333333333333"},
+	    {NAN, "null"}, {INFINITY, "null"}, {123456789, "123456789"}};
 	struct strbuf s = STRBUF_INIT;
 	struct json j;
 
@@ -72,7 +74,8 @@ static void
 escaping(void **state)
 {
 	static const char *const cases[][2] = {
-	    {"plain", "plain"}, {"\xc3\xa9", "\xc3\xa9"}, {"\xff", "\xef\xbf\xbd"}, {"a\xc3", "a\xef\xbf\xbd"},
+	    {"plain", "plain"}, {"\xc3\xa9", "\xc3\xa9"}, {"\xff", "\xef\xbf\xbd"},
+	    {"a\xc3", "a\xef\xbf\xbd"},
 	    {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, {"\t\r\b\f", "\\t\\r\\b\\f"},
 	    {"\x1b[31m", "\\u001b[31m"}, {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"}, {"/", "/"},
 	};
@@ -118,7 +121,9 @@ reading(void **state)
 	assert_bytes(p[0].value, "reload");
 	assert_bytes(p[1].key, "a b");
 	assert_bytes(p[1].value, "");
-	assert_int_equal(flat("{\"k\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\u00e9\\u20AC\\ud83d\\ude00\"}", p, 3), 1);
+	assert_int_equal(
+	    flat("{\"k\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\u00e9\\u20AC\\ud83d\\ude00\"}", p, 3),
+	    1);
 	assert_bytes(p[0].value, "\"\\/\b\f\n\r\tA\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
 }
 
@@ -126,11 +131,16 @@ static void
 not_flat(void **state)
 {
 	static const char *const cases[] = {
-	    "", "[]", "{", "}", "{\"a\"}", "{\"a\":}", "{\"a\":1}", "{\"a\":null}", "{\"a\":{}}", "{\"a\":[\"b\"]}",
-	    "{\"a\":\"b\",}", "{,}", "{\"a\":\"b\"}x", "{\"a\":\"b\"}{}", "{\"a\":\"b\" \"c\":\"d\"}", "{a:\"b\"}",
-	    "{\"a\":\"b}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u00\"}", "{\"a\":\"\\u0000\"}", "{\"a\":\"\\ud800\"}",
-	    "{\"a\":\"\\ud800\\u0041\"}", "{\"a\":\"\\udc00\"}", "{\"a\":\"\n\"}", "{\"a\":\"\xff\"}", "{\"a\":\"b\",\"a\":\"c\"}",
-	    "{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\",\"d\":\"4\"}", "{\"a\":\"\\", "{\"a\":\"\\ud800\\", "{'a':'b'}",
+	    "", "[]", "{", "}", "{\"a\"}", "{\"a\":}", "{\"a\":1}", "{\"a\":null}", "{\"a\":{}}",
+	    "{\"a\":[\"b\"]}",
+	    "{\"a\":\"b\",}", "{,}", "{\"a\":\"b\"}x", "{\"a\":\"b\"}{}",
+	    "{\"a\":\"b\" \"c\":\"d\"}", "{a:\"b\"}",
+	    "{\"a\":\"b}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u00\"}", "{\"a\":\"\\u0000\"}",
+	    "{\"a\":\"\\ud800\"}",
+	    "{\"a\":\"\\ud800\\u0041\"}", "{\"a\":\"\\udc00\"}", "{\"a\":\"\n\"}",
+	    "{\"a\":\"\xff\"}", "{\"a\":\"b\",\"a\":\"c\"}",
+	    "{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\",\"d\":\"4\"}", "{\"a\":\"\\",
+	    "{\"a\":\"\\ud800\\", "{'a':'b'}",
 	};
 	struct json_pair p[3];
 

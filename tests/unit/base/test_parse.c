@@ -6,8 +6,8 @@
 static void
 numbers(void **state)
 {
-	static const char *const bad[] = {"", " 1", "1 ", "+1", "-1", "0x1", "1a", "18446744073709551616",
-	    "99999999999999999999", "1.0"};
+	static const char *const bad[] = {"", " 1", "1 ", "+1", "-1", "0x1", "1a",
+	    "18446744073709551616", "99999999999999999999", "1.0"};
 	uint64_t u = 7;
 	int64_t i = 7;
 
@@ -20,8 +20,10 @@ numbers(void **state)
 	assert_true(parse_u64(BYTES("0"), 0, &u) && u == 0);
 	assert_true(parse_u64(BYTES("0000000000000000000000000012"), 12, &u) && u == 12);
 	assert_false(parse_u64(BYTES("13"), 12, &u));
-	assert_true(parse_i64(BYTES("-9223372036854775808"), INT64_MIN, INT64_MAX, &i) && i == INT64_MIN);
-	assert_true(parse_i64(BYTES("9223372036854775807"), INT64_MIN, INT64_MAX, &i) && i == INT64_MAX);
+	assert_true(
+	    parse_i64(BYTES("-9223372036854775808"), INT64_MIN, INT64_MAX, &i) && i == INT64_MIN);
+	assert_true(
+	    parse_i64(BYTES("9223372036854775807"), INT64_MIN, INT64_MAX, &i) && i == INT64_MAX);
 	assert_false(parse_i64(BYTES("-9223372036854775809"), INT64_MIN, INT64_MAX, &i));
 	assert_false(parse_i64(BYTES("9223372036854775808"), INT64_MIN, INT64_MAX, &i));
 	assert_false(parse_i64(BYTES("-"), INT64_MIN, INT64_MAX, &i));
@@ -49,8 +51,8 @@ durations(void **state)
 	    {"99999h", "99999h", 359996400000}, {"1s1m1h1ms", "1h1m1s1ms", 3661001},
 	    {"99999h99999h99999h99999h", "399996h", 1439985600000},
 	};
-	static const char *const bad[] = {"", "0", "1", "h", "1.5h", "1d", "-1s", "1s1s1s1s1s", "100000s", "1S",
-	    "1 s", " 1s", "1s ", "1us", "1sm", "1mss", "s1", "1h1"};
+	static const char *const bad[] = {"", "0", "1", "h", "1.5h", "1d", "-1s", "1s1s1s1s1s",
+	    "100000s", "1S", "1 s", " 1s", "1s ", "1us", "1sm", "1mss", "s1", "1h1"};
 	uint64_t ms;
 	char out[40];
 
@@ -75,15 +77,18 @@ quantities(void **state)
 		const char *text;
 		int64_t milli;
 	} good[] = {
-	    {"0", 0}, {"1", 1000}, {"100m", 100}, {"64Ki", 65536000}, {"1.5M", 1500000000}, {".5", 500},
-	    {"5.", 5000}, {"+1", 1000}, {"-1", -1000}, {"1.5Ki", 1536000}, {"1e3", 1000000}, {"1E3", 1000000},
+	    {"0", 0}, {"1", 1000}, {"100m", 100}, {"64Ki", 65536000}, {"1.5M", 1500000000},
+	    {".5", 500},
+	    {"5.", 5000}, {"+1", 1000}, {"-1", -1000}, {"1.5Ki", 1536000}, {"1e3", 1000000},
+	    {"1E3", 1000000},
 	    {"1e-3", 1}, {"1u", 1}, {"1n", 1}, {"1000u", 1}, {"1001u", 2},
 	    {"-1u", -1}, {"1Gi", 1073741824000}, {"2e+2", 200000}, {"0.0001", 1}, {"1k", 1000000},
 	    {"1T", 1000000000000000}, {"8Pi", 9007199254740992000},
 	};
-	static const char *const bad[] = {"", " 1", "1 ", "1K", "1ki", "1mi", "1b", "Ki", "1KiB", "--1", "1e", "1e+",
-	    "1e-", "e3", ".", "+", "1.2.3", "1e3Ki", "9Pi", "1Ei", "1E", "10000000000000000", "1e99",
-	    "99999999999999999999999999999999999999999", "1,5", "0x10", "1e1.5"};
+	static const char *const bad[] = {"", " 1", "1 ", "1K", "1ki", "1mi", "1b", "Ki", "1KiB",
+	    "--1", "1e", "1e+", "1e-", "e3", ".", "+", "1.2.3", "1e3Ki", "9Pi", "1Ei", "1E",
+	    "10000000000000000", "1e99", "99999999999999999999999999999999999999999", "1,5", "0x10",
+	    "1e1.5"};
 	int64_t v;
 
 	(void)state;
@@ -94,7 +99,8 @@ quantities(void **state)
 	for (size_t i = 0; i < HG_ARRAY_LEN(bad); i++)
 		if (parse_quantity(bytes_str(bad[i]), &v))
 			fail_msg("%s gave %lld", bad[i], (long long)v);
-	assert_true(parse_quantity(BYTES("0.00000000000000000000000000000000000000000000000000001"), &v));
+	assert_true(
+	    parse_quantity(BYTES("0.00000000000000000000000000000000000000000000000000001"), &v));
 	assert_int_equal(v, 1);
 	assert_true(parse_quantity(BYTES("0e99"), &v));
 	assert_int_equal(v, 0);
@@ -104,11 +110,13 @@ static void
 base64(void **state)
 {
 	static const char *const good[][2] = {
-	    {"", ""}, {"Zg==", "f"}, {"Zm8=", "fo"}, {"Zm9v", "foo"}, {"Zm9vYg==", "foob"}, {"Zm9vYmE=", "fooba"},
-	    {"Zm9vYmFy", "foobar"}, {"Zm9v\nYmFy\r\n", "foobar"}, {"+/+/", "\xfb\xff\xbf"}, {"Zg=\n=", "f"},
+	    {"", ""}, {"Zg==", "f"}, {"Zm8=", "fo"}, {"Zm9v", "foo"}, {"Zm9vYg==", "foob"},
+	    {"Zm9vYmE=", "fooba"},
+	    {"Zm9vYmFy", "foobar"}, {"Zm9v\nYmFy\r\n", "foobar"}, {"+/+/", "\xfb\xff\xbf"},
+	    {"Zg=\n=", "f"},
 	};
-	static const char *const bad[] = {"Z", "Zg", "Zg=", "Zg===", "Zm8", "Zm8==", "Zm9v=", "====", "=", "Zg==Zg==",
-	    "Zm9v ", "Zm-_", "Z===", "Zm9vY"};
+	static const char *const bad[] = {"Z", "Zg", "Zg=", "Zg===", "Zm8",
+	    "Zm8==", "Zm9v=", "====", "=", "Zg==Zg==", "Zm9v ", "Zm-_", "Z===", "Zm9vY"};
 	unsigned char out[32];
 	size_t n;
 
@@ -162,10 +170,13 @@ hostnames(void **state)
 		const char *text;
 		bool any, precise;
 	} cases[] = {
-	    {"example.com", true, true}, {"*.example.com", true, false}, {"*.com", true, false}, {"*", false, false},
-	    {"*.", false, false}, {"a.*.com", false, false}, {"*a.com", false, false}, {"**.com", false, false},
+	    {"example.com", true, true}, {"*.example.com", true, false}, {"*.com", true, false},
+	    {"*", false, false},
+	    {"*.", false, false}, {"a.*.com", false, false}, {"*a.com", false, false},
+	    {"**.com", false, false},
 	    {"Example.com", false, false}, {"1.2.3.4", true, true}, {"a_b.c", false, false},
-	    {"*.*.com", false, false}, {"a.com.", false, false}, {"", false, false}, {"localhost", true, true},
+	    {"*.*.com", false, false}, {"a.com.", false, false}, {"", false, false},
+	    {"localhost", true, true},
 	};
 
 	(void)state;

@@ -16,7 +16,8 @@
 	do { \
 		struct bytes got_ = (b); \
 		if (!bytes_eq(got_, bytes_str(lit))) \
-			fail_msg("\"%.*s\" is not \"%s\"", (int)got_.n, got_.p ? got_.p : "", (lit)); \
+			fail_msg("\"%.*s\" is not \"%s\"", (int)got_.n, got_.p ? got_.p : "", \
+			    (lit)); \
 	} while (0)
 
 #endif

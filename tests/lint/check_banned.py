@@ -1,0 +1,16 @@
+#!/usr/bin/python3
+"""Calls that the compiler cannot ban, because a library or one file of ours needs them."""
+import re
+
+from tree import code, data, say, sources, text
+
+HEAP = re.compile(r"\b(malloc|calloc|realloc|reallocarray|free|strn?dup|v?asprintf)\s*\(")
+EXCEPT = {(row[0], row[1]) for row in data("banned.except")}
+
+for path in sources():
+    if path.startswith("tests/") or path == "base/mem.c":
+        continue
+    for i, line in enumerate(code(text(path)).split("\n"), 1):
+        for m in HEAP.finditer(line):
+            if (path, m.group(1)) not in EXCEPT:
+                say(path, i, f"{m.group(1)}() outside base/mem.c")

@@ -1,0 +1,41 @@
+#!/usr/bin/python3
+"""Layout that reads the same everywhere, and nothing about the machine it was written on."""
+import re
+
+from tree import HERE, data, files, say, text
+
+COLUMNS = 100
+WIDE = (".c", ".h", ".py", ".sh", ".mk")
+BINARY = (".png", ".der", ".p12", ".gz", ".bin", ".pb")
+WORDS = [re.compile(row[0]) for row in data("words")]
+EXCEPT = {(row[0], row[1]) for row in data("words.except")}
+
+
+def layout(path, i, line):
+    if line != line.rstrip() and not path.endswith(".md"):
+        say(path, i, "trailing blank")
+    if path.endswith(WIDE) and len(line.expandtabs(8)) > COLUMNS:
+        say(path, i, f"{len(line.expandtabs(8))} columns, at most {COLUMNS}")
+
+
+def machine(path, i, line):
+    for word in WORDS:
+        m = word.search(line)
+        if m and (path, m.group(0).strip()) not in EXCEPT:
+            say(path, i, f"names this machine or a registry: {m.group(0).strip()}")
+
+
+for path in files():
+    if path.endswith(BINARY) or "/corpus/" in path:
+        continue
+    source = text(path)
+    if path.endswith(".c") and not source.startswith("/*"):
+        say(path, 1, "no block comment at the top")
+    if "\0" in source:
+        continue
+    if source and not source.endswith("\n"):
+        say(path, source.count("\n") + 1, "no line end at the end")
+    for i, line in enumerate(source.split("\n"), 1):
+        layout(path, i, line)
+        if not path.startswith(HERE):
+            machine(path, i, line)
