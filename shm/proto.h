@@ -33,7 +33,8 @@
 	P(ACTIVE, worker, master, void)                         /* this slot serves `seq` and listens */ \
 	P(SOCKET_CLOSED, worker, master, struct proto_socket) \
 	P(DRAINED, worker, master, void) \
-	P(COMPILE, master, compiler, struct proto_compile)      /* + reader channel, old catalogue, note page */ \
+	P(COMPILE, master, compiler, struct proto_compile)      /* + reader channel, note page, old catalogue if any;
+	                                                         * to the reader: + its end of that channel */ \
 	P(BIND, compiler, master, struct proto_bind)            /* sockets of the next generation */ \
 	P(BOUND, master, compiler, struct proto_bound) \
 	P(RESULT, compiler, master, struct proto_result)        /* + image, catalogue, secrets */ \
@@ -77,6 +78,7 @@ struct proto_sockkey {
 struct proto_socket {
 	struct proto_sockkey key;
 	uint32_t listen;    /* 1: listen() when `active` reaches seq; 0: already listening */
+	uint32_t slot;      /* whose socket. Not the worker's own: lent while that slot waits; the same key twice */
 };
 struct proto_drain {
 	uint32_t grace_ms;  /* UINT32_MAX: none */
@@ -111,12 +113,21 @@ struct proto_bound {
 	uint32_t n, pad;
 	int32_t err[PROTO_BIND_MAX]; /* 0 or errno */
 };
+/* What the master itself needs of headgate.conf. All but access_log apply at its start. */
+struct proto_settings {
+	uint32_t workers;            /* 0 = one an allowed CPU */
+	uint32_t log_off;            /* access log switched off */
+	char user[64], group[64];    /* "" = default */
+	char access_log[1024];       /* file; "" or "stdout" = descriptor 1 */
+	char admin[108];             /* later */
+};
 struct proto_result {
 	uint32_t errors, warnings, objects, stale;
 	uint32_t gateways, listeners, routes, rules;
 	uint32_t workers_conf;       /* settings that apply at restart: count of changed ones */
 	uint32_t heartbeat_ms, grace_ms;
 	char summary[512];           /* first error, one line */
+	struct proto_settings settings;
 };
 
 enum proto_role { PROTO_ROLE_FLAT, PROTO_ROLE_INFRA, PROTO_ROLE_SECURITY, PROTO_ROLE_ROUTES };

@@ -84,7 +84,8 @@ struct slot_segment {
 	_Atomic uint64_t heartbeat;  /* one more each loop turn or 250 ms */
 	_Atomic uint64_t pid;
 	_Atomic uint64_t connections, exchanges, idle_upstream; /* gauges */
-	char pad[64];
+	_Atomic uint64_t adopting;   /* generation whose image is being looked at: a death with it set aborts the offer */
+	char pad[56];
 	uint64_t metrics[METRIC_COUNT];
 	struct slot_ring ring __attribute__((aligned(4096)));
 	struct slot_rule rules[SLOT_IDS] __attribute__((aligned(4096)));
