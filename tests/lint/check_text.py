@@ -11,10 +11,10 @@ WORDS = [re.compile(row[0]) for row in data("words")]
 EXCEPT = {(row[0], row[1]) for row in data("words.except")}
 
 
-def layout(path, i, line):
+def layout(path, i, line, wide):
     if line != line.rstrip() and not path.endswith(".md"):
         say(path, i, "trailing blank")
-    if path.endswith(WIDE) and len(line.expandtabs(8)) > COLUMNS:
+    if wide and len(line.expandtabs(8)) > COLUMNS:
         say(path, i, f"{len(line.expandtabs(8))} columns, at most {COLUMNS}")
 
 
@@ -36,6 +36,6 @@ for path in files():
     if source and not source.endswith("\n"):
         say(path, source.count("\n") + 1, "no line end at the end")
     for i, line in enumerate(source.split("\n"), 1):
-        layout(path, i, line)
+        layout(path, i, line, path.endswith(WIDE) or source.startswith("#!"))
         if not path.startswith(HERE):
             machine(path, i, line)
