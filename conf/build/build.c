@@ -1,0 +1,170 @@
+/*
+ * build.c - the order of the build: ranks of the routes, records, then listener by listener their tables and
+ * trees. Linear but for sorts: no step looks at pairs of routes. Everything is written into a blob_writer,
+ * where sections grow side by side, so indices are final as soon as they are given out.
+ */
+#include "conf/build/build.h"
+
+#include "base/mem.h"
+#include "conf/build/parts.h"
+#include "shm/image.h"
+
+/* Alphabetical by "namespace/name" (5.6), which is not the order of the two one after the other. */
+static int
+full_name_cmp(const struct m_route *x, const struct m_route *y)
+{
+	const struct bytes xs[3] = {x->ns, BYTES("/"), x->name}, ys[3] = {y->ns, BYTES("/"), y->name};
+	size_t xi = 0, yi = 0, xk = 0, yk = 0;
+
+	for (;;) {
+		while (xi < 3 && xk == xs[xi].n)
+			xi++, xk = 0;
+		while (yi < 3 && yk == ys[yi].n)
+			yi++, yk = 0;
+		if (xi == 3 || yi == 3)
+			return (xi == 3 ? 0 : 1) - (yi == 3 ? 0 : 1);
+		if (xs[xi].p[xk] != ys[yi].p[yk])
+			return (unsigned char)xs[xi].p[xk] < (unsigned char)ys[yi].p[yk] ? -1 : 1;
+		xk++;
+		yk++;
+	}
+}
+
+static int
+route_cmp(const void *a, const void *b)
+{
+	const struct m_route *x = *(struct m_route *const *)a, *y = *(struct m_route *const *)b;
+	int c;
+
+	if (x->created != y->created)
+		return x->created < y->created ? -1 : 1;
+	if ((c = full_name_cmp(x, y)) != 0)
+		return c;
+	return x < y ? -1 : x > y;
+}
+
+static void
+ranks_make(struct build *b)
+{
+	uint32_t n = b->m->nroutes;
+
+	b->ranked = arena_alloc(&b->arena, (n + 1) * sizeof(*b->ranked));
+	b->route_image = arena_alloc(&b->arena, (n + 1) * sizeof(*b->route_image));
+	for (uint32_t i = 0; i < n; i++)
+		b->ranked[i] = &b->m->routes[i];
+	qsort(b->ranked, n, sizeof(*b->ranked), route_cmp);
+	for (uint32_t i = 0; i < n; i++) {
+		b->ranked[i]->index = i;
+		b->route_image[i] = IM_NONE;
+	}
+}
+
+static bool
+attach_ok(const struct build *b, const struct m_listener *l)
+{
+	for (uint32_t i = 0; i < l->nattach; i++)
+		if (l->attach[i].route < b->m->routes || l->attach[i].route >= b->m->routes + b->m->nroutes)
+			return false;
+	return true;
+}
+
+static void
+listeners_write(struct build *b)
+{
+	for (uint32_t i = 0; i < b->m->nlisteners; i++) {
+		struct m_listener *l = &b->m->listeners[i];
+		struct im_listener r;
+
+		memset(&r, 0, sizeof(r));
+		if (!attach_ok(b, l)) {
+			b->err = HG_ERR_INVALID;
+			return;
+		}
+		hosts_listener(b, l, &r);
+		r.id = l->id;
+		r.gateway = l->gateway;
+		r.name = blob_put_text(b->w, l->name);
+		r.hostname = blob_put_text(b->w, l->hostname);
+		r.port = l->port;
+		r.protocol = l->protocol;
+		r.flags = l->flags;
+		r.tls = IM_NONE;
+		l->index = blob_add(b->w, IM_LISTENER, &r, 1, sizeof(r));
+	}
+}
+
+static void
+sockets_write(struct build *b)
+{
+	for (uint32_t i = 0; i < b->m->nsockets; i++) {
+		const struct m_socket *s = &b->m->sockets[i];
+		struct build_name *names = mem_alloc((s->nlisteners + 1) * sizeof(*names));
+		struct im_socket r;
+
+		memset(&r, 0, sizeof(r));
+		for (uint32_t k = 0; k < s->nlisteners; k++) {
+			struct bytes host = s->listeners[k]->hostname;
+
+			names[k].name = host.n ? host : BYTES_NONE;
+			names[k].value = s->listeners[k]->index;
+		}
+		r.listeners = hosts_table(b, names, s->nlisteners);
+		r.addr = s->addr;
+		r.id = s->id;
+		r.transport = s->transport;
+		r.protocol = s->protocol;
+		(void)blob_add(b->w, IM_SOCKET, &r, 1, sizeof(r));
+		mem_free(names);
+	}
+}
+
+static void
+stats_fill(struct build *b)
+{
+	b->stats->rules = blob_count(b->w, IM_RULE);
+	b->stats->trees = blob_count(b->w, IM_TREE);
+	b->stats->groups = blob_count(b->w, IM_GROUP);
+	b->stats->items = blob_count(b->w, IM_ITEM);
+	b->stats->bytes = blob_writer_size(b->w);
+	if (b->stats->items >= IM_DIRECT || b->stats->bytes > BLOB_MAX)
+		b->err = HG_ERR_RANGE;
+}
+
+enum hg_err
+build_image(const struct model *m, struct blob_writer **out, struct build_stats *stats)
+{
+	struct build b = {.m = m, .stats = stats};
+
+	*out = NULL;
+	*stats = (struct build_stats){0};
+	b.w = blob_writer_new(BLOB_IMAGE, image_layout(), m->generation);
+	arena_init(&b.arena, 65536, 0);
+	arena_init(&b.tmp, 65536, 0);
+	share_init(&b.share);
+	map_init(&b.hostnames);
+	map_init(&b.trees);
+	map_init(&b.tables);
+	b.names = mem_grow(NULL, &b.names_cap, 0, sizeof(*b.names));
+	b.names[b.nnames++] = BYTES_NONE;
+
+	ranks_make(&b);
+	records_settings(&b);
+	records_clusters(&b);
+	listeners_write(&b);
+	if (b.err == HG_OK)
+		sockets_write(&b);
+	stats_fill(&b);
+
+	mem_free(b.names);
+	map_release(&b.hostnames);
+	map_release(&b.trees);
+	map_release(&b.tables);
+	share_release(&b.share);
+	arena_release(&b.tmp);
+	arena_release(&b.arena);
+	if (b.err != HG_OK)
+		blob_writer_free(b.w);
+	else
+		*out = b.w;
+	return b.err;
+}

@@ -1,0 +1,177 @@
+/*
+ * group.c - matches of one path -> a chain of groups of 64 with their predicates.
+ *
+ * Every distinct key (the method, a header, a query parameter) that some match of a group asks for becomes one
+ * predicate, every distinct value of it one mask. The conditions of a group are sorted once, so that equal
+ * keys and values stand together and the masks fall out in one pass. Predicates of equal content are
+ * shared between groups: thousands of routes that ask for GET have one.
+ */
+#include "base/field.h"
+#include "base/mem.h"
+#include "conf/build/parts.h"
+
+#define GROUP_MATCHES 64u
+
+struct cond {
+	struct bytes name, value;
+	uint32_t hash;  /* of value */
+	uint8_t kind;   /* enum im_predkind */
+	uint8_t regex;
+	uint8_t bit;
+};
+
+bool
+group_counts(const struct m_value *v, uint16_t i, bool header)
+{
+	for (uint16_t k = 0; k < i; k++)
+		if (header ? bytes_eqi(v[k].name, v[i].name) : bytes_eq(v[k].name, v[i].name))
+			return false;
+	return true;
+}
+
+static int
+cond_key_cmp(const struct cond *x, const struct cond *y)
+{
+	return x->kind != y->kind ? x->kind - y->kind : bytes_cmp(x->name, y->name);
+}
+
+static int
+cond_value_cmp(const struct cond *x, const struct cond *y)
+{
+	if (x->regex != y->regex)
+		return x->regex - y->regex;
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return bytes_cmp(x->value, y->value);
+}
+
+static int
+cond_cmp(const void *a, const void *b)
+{
+	const struct cond *x = a, *y = b;
+	int c = cond_key_cmp(x, y);
+
+	if (c == 0)
+		c = cond_value_cmp(x, y);
+	return c ? c : x->bit - y->bit;
+}
+
+static size_t
+conds_of(const struct build_entry *e, uint8_t bit, struct cond *out)
+{
+	const struct m_match *m = e->match;
+	size_t n = 0;
+
+	if (m->method.p)
+		out[n++] = (struct cond){.kind = IM_P_METHOD, .value = m->method, .bit = bit};
+	for (uint16_t i = 0; i < m->nheaders; i++)
+		if (group_counts(m->headers, i, true))
+			out[n++] = (struct cond){m->headers[i].name, m->headers[i].value, 0, IM_P_HEADER,
+			    m->headers[i].regex, bit};
+	for (uint16_t i = 0; i < m->nquery; i++)
+		if (group_counts(m->query, i, false))
+			out[n++] = (struct cond){m->query[i].name, m->query[i].value, 0, IM_P_QUERY,
+			    m->query[i].regex, bit};
+	for (size_t i = 0; i < n; i++)
+		out[i].hash = (uint32_t)hash_mix(hash_more(HASH_SEED, out[i].value.p, out[i].value.n));
+	return n;
+}
+
+static uint32_t
+regex_add(struct build *b, struct bytes pattern)
+{
+	struct im_str s = blob_put_text(b->w, pattern);
+
+	return share_add(&b->share, b->w, IM_REGEX, &s, 1, sizeof(s));
+}
+
+/* One predicate from the conditions v[0..n) that share a key. */
+static struct im_pred
+pred_of(struct build *b, const struct cond *v, size_t n, struct im_predvalue *values)
+{
+	struct im_pred p;
+	uint32_t k = 0;
+
+	memset(&p, 0, sizeof(p));
+	p.kind = v->kind;
+	p.name = v->kind == IM_P_METHOD ? (struct im_str){IM_NONE, 0} : blob_put_text(b->w, v->name);
+	p.field = v->kind == IM_P_HEADER ? (uint8_t)field_id(v->name) : 0;
+	for (size_t i = 0; i < n; i++) {
+		p.involves |= 1ull << v[i].bit;
+		if (i != 0 && cond_value_cmp(&v[i - 1], &v[i]) == 0) {
+			values[k - 1].mask |= 1ull << v[i].bit;
+			continue;
+		}
+		memset(&values[k], 0, sizeof(values[k]));
+		values[k].mask = 1ull << v[i].bit;
+		values[k].text = blob_put_text(b->w, v[i].value);
+		values[k].hash = v[i].hash;
+		values[k].regex = v[i].regex ? regex_add(b, v[i].value) : IM_NONE;
+		p.nexact += !v[i].regex;
+		k++;
+	}
+	p.values = (struct im_range){share_add(&b->share, b->w, IM_PREDVALUE, values, k, sizeof(*values)), k};
+	return p;
+}
+
+static struct im_range
+preds_add(struct build *b, struct cond *conds, size_t n)
+{
+	struct im_predvalue *values = mem_alloc((n + 1) * sizeof(*values));
+	struct im_pred *preds = mem_zalloc((n + 1) * sizeof(*preds));
+	struct im_range r = {0, 0};
+
+	qsort(conds, n, sizeof(*conds), cond_cmp);
+	for (size_t from = 0, to; from < n; from = to) {
+		for (to = from + 1; to < n && cond_key_cmp(&conds[from], &conds[to]) == 0;)
+			to++;
+		preds[r.n++] = pred_of(b, conds + from, to - from, values);
+	}
+	r.first = share_add(&b->share, b->w, IM_PRED, preds, r.n, sizeof(*preds));
+	mem_free(preds);
+	mem_free(values);
+	return r;
+}
+
+static void
+group_fill(struct build *b, const struct build_entry *e, uint32_t n, uint32_t items, struct im_group *g)
+{
+	size_t most = 0, nconds = 0;
+	struct cond *conds;
+
+	for (uint32_t i = 0; i < n; i++)
+		most += 1u + e[i].match->nheaders + e[i].match->nquery;
+	conds = mem_alloc(most * sizeof(*conds));
+	for (uint32_t i = 0; i < n; i++)
+		nconds += conds_of(&e[i], (uint8_t)i, conds + nconds);
+	g->all = n == 64 ? ~0ull : (1ull << n) - 1;
+	g->items = items;
+	g->preds = preds_add(b, conds, nconds);
+	g->next = IM_NONE;
+	mem_free(conds);
+}
+
+uint32_t
+group_of(struct build *b, const struct build_entry *e, uint32_t n)
+{
+	uint32_t items = blob_count(b->w, IM_ITEM), first = blob_count(b->w, IM_GROUP);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct im_item it = {e[i].rule->image_index, e[i].match->index, 0};
+
+		(void)blob_add(b->w, IM_ITEM, &it, 1, sizeof(it));
+	}
+	if (n == 1 && !e->match->method.p && e->match->nheaders == 0 && e->match->nquery == 0)
+		return items | IM_DIRECT;
+	for (uint32_t at = 0; at < n; at += GROUP_MATCHES) {
+		uint32_t k = HG_MIN(n - at, GROUP_MATCHES);
+		struct im_group g;
+
+		memset(&g, 0, sizeof(g));
+		group_fill(b, e + at, k, items + at, &g);
+		if (at + k < n)
+			g.next = blob_count(b->w, IM_GROUP) + 1;
+		(void)blob_add(b->w, IM_GROUP, &g, 1, sizeof(g));
+	}
+	return first;
+}

@@ -1,0 +1,82 @@
+/*
+ * parts.h - what the files of conf/build share. Nobody else includes it.
+ */
+#ifndef CONF_BUILD_PARTS_H
+#define CONF_BUILD_PARTS_H
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "conf/build/build.h"
+
+/* ---- share.c: arrays of records by content */
+struct share {
+	struct share_slot *slots;
+	uint32_t n, mask;
+	struct hash_key key;
+};
+void share_init(struct share *);
+void share_release(struct share *);
+/* Index of the first of n consecutive records equal to these, added if there are none. Padding counts: clear it. */
+uint32_t share_add(struct share *, struct blob_writer *, unsigned section, const void *recs, uint32_t n,
+    size_t elem);
+
+struct build {
+	const struct model *m;
+	struct blob_writer *w;
+	struct arena arena;      /* lives as long as the build */
+	struct arena tmp;        /* one tree, one table */
+	struct share share;
+	struct map hostnames;    /* -> 1 + id */
+	struct bytes *names;     /* id -> hostname; [0] = any */
+	size_t nnames, names_cap;
+	struct m_route **ranked; /* by precedence; m_route.index is the place in here */
+	uint32_t *route_image;   /* rank -> im_route, IM_NONE: not written yet */
+	struct map trees;        /* ranks of routes -> 1 + im_tree */
+	struct map tables;       /* (hostname, tree) pairs -> struct im_hosttab * */
+	struct build_stats *stats;
+	enum hg_err err;         /* the first one */
+};
+
+/* ---- records.c: everything that is written once for each model object */
+void records_settings(struct build *);
+void records_clusters(struct build *);
+void records_route(struct build *, uint32_t rank); /* the route and its rules, at first use */
+
+/* ---- tree.c: the tree of a set of routes (ranks, ascending); cached by content */
+uint32_t tree_of(struct build *, const uint32_t *ranks, uint32_t n, bool grpc);
+
+/* ---- group.c: matches of one path, in precedence order */
+struct build_entry {
+	struct bytes key;        /* path as the table knows it */
+	uint32_t hash;           /* of key */
+	uint32_t seq;            /* last tie-break: route, rule, match */
+	uint64_t prec;           /* lower wins */
+	const struct m_rule *rule;
+	const struct m_match *match;
+	struct bytes pattern;    /* M_PATH_REGEX */
+	uint8_t type;            /* enum m_pathtype */
+};
+uint32_t group_of(struct build *, const struct build_entry *, uint32_t n); /* a group reference */
+bool group_counts(const struct m_value *v, uint16_t i, bool header); /* not a repeated name */
+
+/* ---- hosts.c */
+struct build_name {
+	struct bytes name;       /* hostname as in a manifest; absent = any */
+	uint32_t value;
+};
+struct im_hosttab hosts_table(struct build *, const struct build_name *, uint32_t n);
+uint32_t hosts_intern(struct build *, struct bytes hostname); /* 0 = any */
+void hosts_listener(struct build *, struct m_listener *, struct im_listener *);
+
+/* Smallest power of two that holds n at a load of at most 0.8. */
+static inline uint32_t
+table_size(uint32_t n)
+{
+	uint32_t size = 1;
+
+	while ((uint64_t)size * 4 < (uint64_t)n * 5)
+		size *= 2;
+	return size;
+}
+
+#endif

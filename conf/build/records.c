@@ -1,0 +1,281 @@
+/*
+ * records.c - routes, rules, backends, clusters, filters, settings: each model object becomes one record, equal
+ * ones become the same. Records are cleared before they are filled, since share.c compares bytes.
+ * A route is written when the first listener reaches it, so rules that no traffic can reach cost nothing.
+ */
+#include "base/field.h"
+#include "base/mem.h"
+#include "conf/build/parts.h"
+
+#define CLEARED(type, name) \
+	type name; \
+	memset(&name, 0, sizeof(name))
+#define SHARE(b, section, recs, n) share_add(&(b)->share, (b)->w, section, recs, n, sizeof(*(recs)))
+
+void
+records_settings(struct build *b)
+{
+	CLEARED(struct im_settings, s);
+
+	s = b->m->settings;
+	memset(s.pad, 0, sizeof(s.pad));
+	s.server = blob_put_text(b->w, b->m->server);
+	s.via = blob_put_text(b->w, b->m->via);
+	(void)blob_add(b->w, IM_SETTINGS, &s, 1, sizeof(s));
+	for (uint32_t i = 0; i < b->m->ngateways; i++) {
+		struct im_gateway g = {blob_put_text(b->w, b->m->gateways[i].ns),
+		    blob_put_text(b->w, b->m->gateways[i].name)};
+
+		(void)blob_add(b->w, IM_GATEWAY, &g, 1, sizeof(g));
+	}
+}
+
+static struct im_range
+endpoints_add(struct build *b, const struct m_cluster *c)
+{
+	struct im_endpoint *v = arena_zalloc(&b->tmp, (c->nendpoints + 1) * sizeof(*v));
+	struct im_range r = {0, c->nendpoints};
+
+	for (uint32_t i = 0; i < c->nendpoints; i++) {
+		v[i].addr = c->endpoints[i].addr;
+		v[i].id = c->endpoints[i].id;
+		v[i].weight = c->endpoints[i].weight;
+		v[i].unix_path = blob_put_text(b->w, c->endpoints[i].unix_path);
+	}
+	r.first = SHARE(b, IM_ENDPOINT, v, r.n);
+	arena_reset(&b->tmp);
+	return r;
+}
+
+void
+records_clusters(struct build *b)
+{
+	for (uint32_t i = 0; i < b->m->nclusters; i++) {
+		struct m_cluster *c = b->m->clusters[i];
+		CLEARED(struct im_cluster, r);
+
+		r.id = c->id;
+		r.name = blob_put_text(b->w, c->name);
+		r.endpoints = endpoints_add(b, c);
+		r.dns = c->dns.p ? c->dns_slot : IM_NONE;
+		r.dns_name = blob_put_text(b->w, c->dns);
+		r.tls = IM_NONE; /* there is no section of TLS records yet */
+		r.port = c->port;
+		r.proto = c->proto;
+		c->index = blob_add(b->w, IM_CLUSTER, &r, 1, sizeof(r));
+	}
+}
+
+/* ---- filters */
+
+static struct im_range
+edits_add(struct build *b, const struct m_filter *f)
+{
+	size_t cap = 0;
+	struct im_edit *v = mem_grow(NULL, &cap, f->nedits, sizeof(*v));
+	struct im_range r = {0, f->nedits};
+
+	memset(v, 0, f->nedits * sizeof(*v));
+	for (uint32_t i = 0; i < f->nedits; i++) {
+		v[i].op = f->edits[i].op;
+		v[i].field = (uint8_t)field_id(f->edits[i].name);
+		v[i].name = blob_put_text(b->w, f->edits[i].name);
+		v[i].value = blob_put_text(b->w, f->edits[i].op == IM_REMOVE ? BYTES_NONE : f->edits[i].value);
+	}
+	r.first = SHARE(b, IM_EDIT, v, r.n);
+	mem_free(v);
+	return r;
+}
+
+static uint32_t
+redirect_add(struct build *b, const struct m_filter *f)
+{
+	CLEARED(struct im_redirect, r);
+
+	r.host = blob_put_text(b->w, f->redirect.host);
+	r.path = blob_put_text(b->w, f->redirect.path);
+	r.prefix = blob_put_text(b->w, f->redirect.prefix);
+	r.status = f->redirect.status;
+	r.port = f->redirect.port;
+	r.scheme = f->redirect.scheme;
+	r.pathop = f->redirect.pathop;
+	return SHARE(b, IM_REDIRECT, &r, 1);
+}
+
+static uint32_t
+rewrite_add(struct build *b, const struct m_filter *f)
+{
+	CLEARED(struct im_rewrite, r);
+
+	r.host = blob_put_text(b->w, f->rewrite.host);
+	r.path = blob_put_text(b->w, f->rewrite.path);
+	r.prefix = blob_put_text(b->w, f->rewrite.prefix);
+	r.pathop = f->rewrite.pathop;
+	return SHARE(b, IM_REWRITE, &r, 1);
+}
+
+static uint32_t
+cors_add(struct build *b, const struct m_filter *f)
+{
+	struct im_str *origins = mem_alloc((f->cors.norigins + 1) * sizeof(*origins));
+	CLEARED(struct im_cors, r);
+
+	for (uint32_t i = 0; i < f->cors.norigins; i++)
+		origins[i] = blob_put_text(b->w, f->cors.origins[i]);
+	r.origins = (struct im_range){SHARE(b, IM_STRING, origins, f->cors.norigins), f->cors.norigins};
+	mem_free(origins);
+	r.methods = blob_put_text(b->w, f->cors.methods);
+	r.headers = blob_put_text(b->w, f->cors.headers);
+	r.expose = blob_put_text(b->w, f->cors.expose);
+	r.max_age_s = f->cors.max_age_s;
+	r.credentials = f->cors.credentials;
+	return SHARE(b, IM_CORS, &r, 1);
+}
+
+static uint32_t
+mirror_add(struct build *b, const struct m_filter *f)
+{
+	struct im_mirror r = {f->mirror.cluster->index, f->mirror.num, f->mirror.den};
+
+	return SHARE(b, IM_MIRROR, &r, 1);
+}
+
+static struct im_range
+filters_add(struct build *b, const struct m_filter *f, uint32_t n)
+{
+	struct im_filter *v;
+	struct im_range r = {0, 0};
+
+	if (n == 0)
+		return r;
+	v = mem_zalloc(n * sizeof(*v));
+	for (uint32_t i = 0; i < n; i++, f++) {
+		struct im_range arg = {0, 1};
+
+		switch ((enum im_filtertype)f->type) {
+		case IM_F_REQUEST_HEADERS:
+		case IM_F_RESPONSE_HEADERS:
+			arg = edits_add(b, f);
+			break;
+		case IM_F_REDIRECT:
+			arg.first = redirect_add(b, f);
+			break;
+		case IM_F_REWRITE:
+			arg.first = rewrite_add(b, f);
+			break;
+		case IM_F_MIRROR:
+			if (!f->mirror.cluster) /* a mirror that resolve found invalid mirrors nothing */
+				continue;
+			arg.first = mirror_add(b, f);
+			break;
+		case IM_F_CORS:
+			arg.first = cors_add(b, f);
+			break;
+		default:
+			b->err = HG_ERR_INVALID;
+		}
+		v[r.n].type = f->type;
+		v[r.n++].arg = arg;
+	}
+	r.first = SHARE(b, IM_FILTER, v, r.n);
+	mem_free(v);
+	return r;
+}
+
+/* ---- rules */
+
+static uint32_t
+persist_add(struct build *b, const struct m_persist *p)
+{
+	CLEARED(struct im_persist, r);
+
+	if (!p)
+		return IM_NONE;
+	r.name = blob_put_text(b->w, p->name);
+	r.path = blob_put_text(b->w, p->path);
+	r.absolute_s = p->absolute_s;
+	r.type = p->type;
+	r.permanent = p->permanent;
+	return SHARE(b, IM_PERSIST, &r, 1);
+}
+
+static uint32_t
+retry_add(struct build *b, const struct m_retry *p)
+{
+	CLEARED(struct im_retry, r);
+
+	if (!p)
+		return IM_NONE;
+	r.attempts = p->attempts;
+	r.backoff_ms = p->backoff_ms;
+	for (uint32_t i = 0; i < p->ncodes; i++) {
+		unsigned bit = p->codes[i] - 400u;
+
+		if (bit < sizeof(r.codes) * 8)
+			r.codes[bit / 32] |= 1u << bit % 32;
+	}
+	return SHARE(b, IM_RETRY, &r, 1);
+}
+
+static struct im_range
+backends_add(struct build *b, const struct m_rule *rule, uint32_t *weight)
+{
+	struct im_range r = {0, rule->nbackends};
+	struct im_backend *v;
+	uint64_t sum = 0;
+
+	*weight = 0;
+	if (r.n == 0)
+		return r;
+	v = mem_zalloc(r.n * sizeof(*v));
+	for (uint32_t i = 0; i < r.n; i++) {
+		const struct m_backend *from = &rule->backends[i];
+
+		v[i].weight = from->weight;
+		v[i].error = (uint16_t)(from->cluster || from->error ? from->error : HG_ERR_NO_BACKEND);
+		v[i].cluster = from->cluster ? from->cluster->index : IM_NONE;
+		v[i].filters = filters_add(b, from->filters, from->nfilters);
+		v[i].persist = persist_add(b, from->persist);
+		sum += from->weight;
+	}
+	if (sum > UINT32_MAX)
+		b->err = HG_ERR_RANGE;
+	*weight = (uint32_t)sum;
+	r.first = SHARE(b, IM_BACKEND, v, r.n);
+	mem_free(v);
+	return r;
+}
+
+static void
+rule_add(struct build *b, struct m_rule *rule, uint32_t route)
+{
+	CLEARED(struct im_rule, r);
+
+	r.id = rule->id;
+	r.route = route;
+	r.filters = filters_add(b, rule->filters, rule->nfilters);
+	r.backends = backends_add(b, rule, &r.weight);
+	r.request_ms = rule->request_ms;
+	r.backend_ms = rule->backend_ms;
+	r.retry = retry_add(b, rule->retry);
+	r.persist = persist_add(b, rule->persist);
+	r.index = rule->index;
+	r.error = (uint16_t)rule->error;
+	rule->image_index = blob_add(b->w, IM_RULE, &r, 1, sizeof(r));
+}
+
+void
+records_route(struct build *b, uint32_t rank)
+{
+	struct m_route *route = b->ranked[rank];
+	CLEARED(struct im_route, r);
+
+	if (b->route_image[rank] != IM_NONE)
+		return;
+	r.ns = blob_put_text(b->w, route->ns);
+	r.name = blob_put_text(b->w, route->name);
+	r.kind = route->kind;
+	b->route_image[rank] = blob_add(b->w, IM_ROUTE, &r, 1, sizeof(r));
+	for (uint32_t i = 0; i < route->nrules; i++)
+		rule_add(b, &route->rules[i], b->route_image[rank]);
+}
