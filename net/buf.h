@@ -8,10 +8,12 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/pool.h"
 
 #define BUF_SMALL 4096   /* heads, most messages; payload a little less */
 #define BUF_LARGE 65536
+#define BUF_QUEUE 512    /* a record of queued slices (net/chan.c) */
 
 struct bufs;
 struct buf {
@@ -21,7 +23,7 @@ struct buf {
 	char data[];
 };
 struct bufs {
-	struct pool small, large;
+	struct pool small, large, queues;
 	uint64_t in_use, limit; /* bytes; past the limit buf_new gives NULL */
 };
 struct slice { /* owns one reference of buf; buf NULL = static text */
@@ -39,7 +41,14 @@ buf_ref(struct buf *b)
 	b->refs++;
 	return b;
 }
-void buf_unref(struct buf *);
+void buf_free(struct buf *); /* buf_unref's own */
+static inline void
+buf_unref(struct buf *b)
+{
+	HG_CHECK(b->refs > 0);
+	if (--b->refs == 0)
+		buf_free(b);
+}
 static inline struct slice
 slice_of(struct buf *b, const char *p, uint32_t n) /* takes a new reference */
 {

@@ -6,9 +6,9 @@
  * (buf_ref) to keep slices of; it returns how many it consumed. What is left comes again with more behind it: after
  * more arrived, or after chan_resume(). If the buffer is full and nothing was consumed, the channel moves the rest
  * into a larger buffer (up to BUF_LARGE) - references to the old one stay good. A paused channel reads nothing.
- * A buffer without unconsumed bytes is given back, so an idle channel holds none.
+ * A buffer without unconsumed bytes is given back, so an idle channel holds none; the same for the send queue.
  *
- * Callbacks may close the channel; after chan_close() none comes any more.
+ * Callbacks may close the channel; after chan_close() none comes any more, and its memory may go at once.
  */
 #ifndef NET_CHAN_H
 #define NET_CHAN_H
@@ -26,19 +26,25 @@ struct chan_events {
 	uint32_t (*data)(struct chan *, struct buf *, uint32_t off, uint32_t n); /* consumed */
 	void (*eof)(struct chan *);                /* the peer sent FIN; our direction may live on */
 	void (*drained)(struct chan *);            /* queue fell to chan_low after it was over chan_high */
-	void (*error)(struct chan *, enum hg_err); /* reset, write failure, connect failure: close it */
+	/* Close it. EOF: the peer is gone (reset, write failed). CONNECT_FAILED. NOMEM: no buffer. */
+	void (*error)(struct chan *, enum hg_err);
+	void (*blocked)(struct chan *);            /* may be NULL: the kernel took not all; set a stall timer */
 };
 struct chan_ops { /* what TLS replaces */
 	ssize_t (*recv)(struct chan *, void *, size_t);       /* >0, 0 eof, -1 errno (EAGAIN) */
 	ssize_t (*send)(struct chan *, const struct iovec *, int);
 	void (*shutdown)(struct chan *);
-	void (*release)(struct chan *);
-	bool (*handshake)(struct chan *, uint32_t events);    /* NULL: none */
+	void (*release)(struct chan *);                       /* frees impl; NULL: nothing */
+	/* NULL: none. 1 done, 0 not yet (called again with the next events), -1 failed. */
+	int (*handshake)(struct chan *, uint32_t events);
+	bool short_read_ends;  /* a read that fills less than asked has emptied the socket */
+	bool secure;
 };
 
-#define CHAN_OUT 16     /* slices queued in place */
 #define CHAN_HIGH 65536 /* queued bytes above which a sender should wait for `drained` */
 #define CHAN_LOW 16384
+
+struct chan_queue; /* slices that wait for the end of the turn; from bufs, only while there are any */
 
 struct chan {
 	struct watch watch;
@@ -49,12 +55,12 @@ struct chan {
 	struct bufs *bufs;
 	struct buf *in;            /* unconsumed input is in->data[in_off .. in->len) */
 	uint32_t in_off;
-	bool connecting, paused, readable, writable, got_eof, eof_told, shut, shut_wanted, over_high, closed,
-	    in_data, dead;
-	struct slice out[CHAN_OUT]; /* ring; more spills into a chained buffer of slices */
-	uint32_t out_first, out_n;
-	struct slice *spill;
-	uint32_t spill_n, spill_cap, spill_first;
+	bool connecting : 1, handshaking : 1, paused : 1, readable : 1, hangup : 1, writable : 1, got_eof : 1, eof_told : 1,
+	    shut : 1, shut_wanted : 1, finish : 1, over_high : 1, closed : 1, lingering : 1, big : 1, full_once : 1,
+	    write_failed : 1, failed : 1;
+	bool drain_on_error : 1;   /* owner's: after a failed write, read what the peer has said (up side) */
+	bool *gone;                /* set while a callback runs */
+	struct chan_queue *out, *out_last;
 	uint64_t queued;           /* bytes accepted by chan_send and not by the kernel */
 	struct task flush, more;
 	uint64_t bytes_in, bytes_out;
@@ -64,6 +70,8 @@ struct chan {
 
 /* A connected socket (accepted, or socketpair). Takes fd. Reads at once if `speculate`. */
 void chan_init(struct chan *, struct loop *, struct bufs *, int fd, const struct chan_events *, void *owner);
+/* Other ops than TCP's: between chan_init and chan_start. `open` comes once the handshake is done. */
+void chan_use(struct chan *, const struct chan_ops *, void *impl);
 void chan_start(struct chan *, bool speculate);   /* registers; may call data() before it returns */
 /* Non-blocking connect; `open` or `error` follows from the loop. 0, or -1 with errno (no callback then). */
 int chan_connect(struct chan *, struct loop *, struct bufs *, const struct addr *, struct bytes unix_path,
@@ -74,10 +82,14 @@ void chan_pause(struct chan *);
 void chan_resume(struct chan *);                  /* unconsumed bytes come again, from the loop */
 void chan_shutdown(struct chan *);                /* FIN after what is queued */
 void chan_close(struct chan *);                   /* drops what is queued; idempotent */
-/* Send what is queued, FIN, read and drop for a moment so that the answer is not lost to a reset, then close. */
+void chan_abort(struct chan *);                   /* the same with a reset: the peer sees a broken end */
+/* Send what is queued, FIN, then read and drop, so that the answer is not lost to a reset. `eof` (or `error`) comes
+ * once the peer has closed too; the owner bounds the wait with a timer of its own and closes. */
 void chan_linger(struct chan *);
-/* Idle channels in a pool: is there a byte or EOF waiting? (Surplus bytes: close, never reuse.) */
-bool chan_quiet(struct chan *);
+/* Send what is queued, then call `eof` for the owner to close: when the peer owes us no byte. */
+void chan_finish(struct chan *);
+/* Idle channels in a pool: true if no byte and no EOF is waiting. (Surplus bytes: close, never reuse.) */
+bool chan_quiet(const struct chan *);
 
 extern const struct chan_ops chan_tcp_ops;
 

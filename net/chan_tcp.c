@@ -1,0 +1,36 @@
+/*
+ * chan_tcp.c - the plain socket under a chan. One slice goes out by send(), several by one sendmsg(): the kernel
+ * copies no iovec in the first case, and small answers are one slice.
+ */
+#include <sys/socket.h>
+
+#include "net/chan.h"
+
+static ssize_t
+tcp_recv(struct chan *c, void *p, size_t n)
+{
+	return recv(c->watch.fd, p, n, MSG_DONTWAIT);
+}
+
+static ssize_t
+tcp_send(struct chan *c, const struct iovec *iov, int n)
+{
+	struct msghdr m = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n};
+
+	if (n == 1)
+		return send(c->watch.fd, iov->iov_base, iov->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return sendmsg(c->watch.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void
+tcp_shutdown(struct chan *c)
+{
+	shutdown(c->watch.fd, SHUT_WR);
+}
+
+const struct chan_ops chan_tcp_ops = {
+	.recv = tcp_recv,
+	.send = tcp_send,
+	.shutdown = tcp_shutdown,
+	.short_read_ends = true,
+};
