@@ -1,15 +1,15 @@
 /*
  * blob.c - writing and opening the container of a generation's files.
  *
- * The writer keeps one growing array a section and lays them out once, at the seal: section sizes are not
- * known before, and the compiler child has memory to spare. Texts are stored once through a keyed hash
- * table of (offset, length), because names come from strangers. Rejected: writing into the memfd while building
- * (every growth would remap, and a half-written file would exist) and a general allocator inside the file
- * (nothing ever frees).
+ * The writer keeps one growing array a section and lays them out once, at the seal: section sizes
+ * are not known before, and the compiler child has memory to spare. Texts are stored once through a
+ * keyed hash table of (offset, length), because names come from strangers. Rejected: writing into
+ * the memfd while building (every growth would remap, and a half-written file would exist) and a
+ * general allocator inside the file (nothing ever frees).
  *
- * The reader trusts nothing but its own build: seals first, so that no byte can change under the checks,
- * then the header, then each section's place. A file from disk has no seals; it is copied into private
- * memory and checked there, so that a later change of the file changes nothing.
+ * The reader trusts nothing but its own build: seals first, so that no byte can change under the
+ * checks, then the header, then each section's place. A file from disk has no seals; it is copied
+ * into private memory and checked there, so that a later change of the file changes nothing.
  */
 #include "shm/blob.h"
 
@@ -63,7 +63,10 @@ blob_adopt(void *map, uint64_t size, enum blob_kind kind, uint64_t layout, struc
 		munmap(map, size);
 		return HG_ERR_INVALID;
 	}
-	*out = (struct blob){.head = h, .base = map, .size = size, .text = (char *)map + h->sections[0].off,
+	*out = (struct blob){.head = h,
+	    .base = map,
+	    .size = size,
+	    .text = (char *)map + h->sections[0].off,
 	    .ntext = h->sections[0].count};
 	return HG_OK;
 }
@@ -189,7 +192,8 @@ blob_writer_new(enum blob_kind kind, uint64_t layout, uint64_t generation)
 	w->sec[0].elem = 1;
 	w->textmask = 1023;
 	w->texts = mem_zalloc((w->textmask + 1) * sizeof(*w->texts));
-	/* The key decides only where a text is looked for, never what is written: builds stay reproducible. */
+	/* The key decides only where a text is looked for, never what is written: builds stay
+	 * reproducible. */
 	if (getrandom(&w->key, sizeof(w->key), GRND_NONBLOCK) != (ssize_t)sizeof(w->key))
 		w->key = (struct hash_key){HASH_SEED, generation};
 	return w;
@@ -285,7 +289,8 @@ blob_put_text(struct blob_writer *w, struct bytes b)
 		return (struct im_str){0, 0};
 	HG_CHECK(b.n < IM_NONE);
 	hash = hash_sip(&w->key, b.p, b.n) | 1;
-	for (at = (uint32_t)hash & w->textmask; w->texts[at].hash != 0; at = (at + 1) & w->textmask) {
+	for (at = (uint32_t)hash & w->textmask; w->texts[at].hash != 0;
+	     at = (at + 1) & w->textmask) {
 		struct im_str t = w->texts[at].s;
 
 		if (w->texts[at].hash == hash && bytes_eq(bytes_of(s->p + t.off, t.len), b))
@@ -340,7 +345,8 @@ write_blob(struct blob_writer *w, int fd)
 	for (unsigned i = 0; i < BLOB_SECTIONS; i++) {
 		const struct writer_section *s = &w->sec[i];
 
-		/* A section without records keeps its place, so that a reader finds all of its sections. */
+		/* A section without records keeps its place, so that a reader finds all of its
+		 * sections. */
 		h->sections[i] = (struct blob_section){off, s->count, s->elem ? s->elem : 1};
 		if (s->elem != 0)
 			h->nsections = i + 1;
@@ -369,7 +375,8 @@ blob_seal(struct blob_writer *w, const char *name)
 		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -1;
-	if (write_blob(w, fd) == 0 && fchmod(fd, 0400) == 0 && fcntl(fd, F_ADD_SEALS, BLOB_SEALS) == 0)
+	if (write_blob(w, fd) == 0 && fchmod(fd, 0400) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, BLOB_SEALS) == 0)
 		return fd;
 	saved = errno;
 	close(fd);

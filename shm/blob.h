@@ -1,11 +1,12 @@
 /*
  * blob.h - the container of a generation's files (image, catalogue, secrets): a header, a table of
- * sections, arrays of fixed-size records and one text section. Position-independent: records refer to
- * each other by index and to text by offset and length, never by pointer.
+ * sections, arrays of fixed-size records and one text section. Position-independent: records refer
+ * to each other by index and to text by offset and length, never by pointer.
  *
- * Written once with pwrite() by the compiler child, then sealed (WRITE|GROW|SHRINK|SEAL); readers map it
- * MAP_PRIVATE|PROT_READ. blob_open() checks seals, size, magic, kind, build and every section bound;
- * what the indices mean is checked by the format's own checker (image_check, catalogue_check).
+ * Written once with pwrite() by the compiler child, then sealed (WRITE|GROW|SHRINK|SEAL); readers
+ * map it MAP_PRIVATE|PROT_READ. blob_open() checks seals, size, magic, kind, build and every
+ * section bound; what the indices mean is checked by the format's own checker (image_check,
+ * catalogue_check).
  */
 #ifndef SHM_BLOB_H
 #define SHM_BLOB_H

@@ -1,10 +1,10 @@
 /*
  * board.c - verdicts about endpoints, and the two-bank table of resolved names.
  *
- * Words are read one by one and never together, so there is nothing to tear: each answers one question.
- * A name's bank is read under its sequence word (copy, then look whether the word moved): the helper never
- * waits for a reader, a reader tries three times and otherwise keeps what it had. Rejected: a lock in shared
- * memory, since a killed holder would stop every worker.
+ * Words are read one by one and never together, so there is nothing to tear: each answers one
+ * question. A name's bank is read under its sequence word (copy, then look whether the word moved):
+ * the helper never waits for a reader, a reader tries three times and otherwise keeps what it had.
+ * Rejected: a lock in shared memory, since a killed holder would stop every worker.
  */
 #include "shm/board.h"
 
@@ -15,7 +15,8 @@ board_usable(const struct board *b, uint32_t id, uint64_t now_ns)
 {
 	const struct board_endpoint *e = &b->endpoints[id < SLOT_IDS ? id : 0];
 
-	/* Id 0 stands for all that have no id of their own: its words say nothing about one of them. */
+	/* Id 0 stands for all that have no id of their own: its words say nothing about one of
+	 * them. */
 	if (id == 0 || id >= SLOT_IDS)
 		return true;
 	if (atomic_load_explicit(&e->active, memory_order_relaxed) == BOARD_UNHEALTHY)
@@ -54,7 +55,8 @@ names_write(struct names *names, uint32_t slot, const struct names_bank *bank)
 	HG_CHECK(slot < NAMES_SLOTS && bank->n <= NAMES_ADDRS);
 	s = &names->slots[slot];
 	seq = atomic_load_explicit(&s->seq, memory_order_relaxed);
-	/* Readers of the other bank must see that the word moved before its bytes change a second time. */
+	/* Readers of the other bank must see that the word moved before its bytes change a second
+	 * time. */
 	atomic_thread_fence(memory_order_release);
 	memcpy(&s->bank[(seq + 1) & 1], bank, sizeof(*bank));
 	atomic_store_explicit(&s->seq, seq + 1, memory_order_release);

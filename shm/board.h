@@ -1,9 +1,11 @@
 /*
- * board.h - what is known about endpoints at run time, by endpoint id: one 64-bit word each for active
- * health (helper writes), passive ejection (workers write, one word a slot is not needed: last writer
- * wins by compare-and-swap), slow-start stamp. Numbers only; a wild writer can only make a verdict wrong.
+ * board.h - what is known about endpoints at run time, by endpoint id: one 64-bit word each for
+ * active health (helper writes), passive ejection (workers write, one word a slot is not needed:
+ * last writer wins by compare-and-swap), slow-start stamp. Numbers only; a wild writer can only
+ * make a verdict wrong.
  *
- * names.h's region lies behind the same rules: per DNS name two banks of addresses, flipped by a word.
+ * names.h's region lies behind the same rules: per DNS name two banks of addresses, flipped by a
+ * word.
  */
 #ifndef SHM_BOARD_H
 #define SHM_BOARD_H
@@ -34,7 +36,7 @@ bool board_usable(const struct board *, uint32_t endpoint_id, uint64_t now_ns);
 struct names_bank {
 	uint64_t expires_ns;            /* clock_mono */
 	uint32_t n;                     /* clamped by readers */
-	uint32_t status;                /* 0 never asked, 1 good, 2 failing but last good kept, 3 no addresses */
+	uint32_t status; /* 0 never asked, 1 good, 2 failing but last good kept, 3 no addresses */
 	struct addr addrs[NAMES_ADDRS]; /* port 0 */
 };
 struct names_slot {

@@ -1,17 +1,18 @@
 /*
  * bucket.c - GCRA over a set-associative table, lock-free.
  *
- * A take is: look at the key's eight slots, compute, one 16-byte compare-and-swap of {key, time}. The swap
- * carries the key, so a slot that was recycled meanwhile cannot be charged by mistake. What remains is two
- * processes that insert the same key into different slots at once. The lowest slot is the key's slot:
- *  - who charged or inserted looks again afterwards. A lower slot with the key: take the charge back, start
- *    over. A higher one: add its debt to the lower, then free it (debt first, so nobody sees a bucket
- *    that is fuller than it is; if the freeing loses a race, the debt is taken back).
- *  - if someone else moved our charge to the lower slot, it stands if it fits there, else it is taken back.
- * A kill in the middle leaves at most debt that time pays off: refusals, never gifts.
+ * A take is: look at the key's eight slots, compute, one 16-byte compare-and-swap of {key, time}.
+ * The swap carries the key, so a slot that was recycled meanwhile cannot be charged by mistake.
+ * What remains is two processes that insert the same key into different slots at once. The lowest
+ * slot is the key's slot:
+ *  - who charged or inserted looks again afterwards. A lower slot with the key: take the charge
+ * back, start over. A higher one: add its debt to the lower, then free it (debt first, so nobody
+ * sees a bucket that is fuller than it is; if the freeing loses a race, the debt is taken back).
+ *  - if someone else moved our charge to the lower slot, it stands if it fits there, else it is
+ * taken back. A kill in the middle leaves at most debt that time pays off: refusals, never gifts.
  *
- * Rejected: a lock a set (a killed holder), leases of tokens per worker (not exact), claiming by a swap on
- * the key alone and storing the time after it (a gift of one burst if killed in between).
+ * Rejected: a lock a set (a killed holder), leases of tokens per worker (not exact), claiming by a
+ * swap on the key alone and storing the time after it (a gift of one burst if killed in between).
  */
 #include "shm/bucket.h"
 
@@ -61,7 +62,10 @@ slot_swap(struct bucket_slot *s, struct bucket_slot old, struct bucket_slot new)
 	uint32_t failed;
 
 	do {
-		__asm__ __volatile__("ldaxp %0, %1, [%2]" : "=&r"(key), "=&r"(tat) : "r"(s) : "memory");
+		__asm__ __volatile__("ldaxp %0, %1, [%2]"
+				     : "=&r"(key), "=&r"(tat)
+				     : "r"(s)
+				     : "memory");
 		if (key != old.key || tat != old.tat) {
 			__asm__ __volatile__("clrex" ::: "memory");
 			return false;
@@ -273,7 +277,8 @@ charge_once(const struct bucket_table *t, struct ways *w, const struct spans *s,
 	}
 	i = insert ? slot_victim(w, s->now, &forced) : (unsigned)__builtin_ctz(found);
 	*debt = insert ? 0 : debt_of(w->seen[i].tat, s);
-	/* A time that cannot be (a wild writer, a smaller limit) is written back clamped, so that it passes. */
+	/* A time that cannot be (a wild writer, a smaller limit) is written back clamped, so that
+	 * it passes. */
 	if (!insert && w->seen[i].tat > s->now + 2 * s->full) {
 		to.tat = s->now + *debt;
 		if (!slot_swap(w->slot[i], w->seen[i], to))
@@ -294,7 +299,8 @@ charge_once(const struct bucket_table *t, struct ways *w, const struct spans *s,
 static struct spans
 spans_of(struct bucket_rate rate, uint64_t cost, uint64_t now)
 {
-	struct spans s = {.now = now, .token = HG_MIN(rate.interval_ns ? rate.interval_ns : 1, SPAN_MAX)};
+	struct spans s = {
+	    .now = now, .token = HG_MIN(rate.interval_ns ? rate.interval_ns : 1, SPAN_MAX)};
 
 	s.full = span_of(rate.burst ? rate.burst : 1, s.token);
 	s.cost = span_of(cost, s.token);
@@ -303,7 +309,8 @@ spans_of(struct bucket_rate rate, uint64_t cost, uint64_t now)
 }
 
 struct bucket_verdict
-bucket_take(const struct bucket_table *t, uint64_t key, struct bucket_rate rate, uint64_t cost, uint64_t now)
+bucket_take(const struct bucket_table *t, uint64_t key, struct bucket_rate rate, uint64_t cost,
+    uint64_t now)
 {
 	struct spans s = spans_of(rate, cost, now);
 	struct bucket_verdict v = {0};
@@ -322,13 +329,16 @@ bucket_take(const struct bucket_table *t, uint64_t key, struct bucket_rate rate,
 	if (!v.ok) {
 		uint64_t need = cost ? s.cost : s.token;
 
-		v.retry_ns = need > s.full ? UINT64_MAX : debt + need > s.full ? debt + need - s.full : 0;
+		v.retry_ns = need > s.full ? UINT64_MAX :
+		    debt + need > s.full   ? debt + need - s.full :
+					     0;
 	}
 	return v;
 }
 
 void
-bucket_charge(const struct bucket_table *t, uint64_t key, struct bucket_rate rate, uint64_t cost, uint64_t now)
+bucket_charge(const struct bucket_table *t, uint64_t key, struct bucket_rate rate, uint64_t cost,
+    uint64_t now)
 {
 	struct spans s = spans_of(rate, cost, now);
 	enum outcome o = AGAIN;

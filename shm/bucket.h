@@ -1,11 +1,13 @@
 /*
- * bucket.h - rate-limit slots (GCRA) in one shared table: {64-bit key fingerprint, 64-bit theoretical arrival
- * time}, 64-byte sets of four, two candidate sets a key, 16-byte compare-and-swap. A slot whose time has
- * passed is worth nothing and is free: no sweeper, no lock, nothing to repair after a kill. Times are
- * clock_mono nanoseconds, common to all processes. Workers write; anyone reads.
+ * bucket.h - rate-limit slots (GCRA) in one shared table: {64-bit key fingerprint, 64-bit
+ * theoretical arrival time}, 64-byte sets of four, two candidate sets a key, 16-byte
+ * compare-and-swap. A slot whose time has passed is worth nothing and is free: no sweeper, no lock,
+ * nothing to repair after a kill. Times are clock_mono nanoseconds, common to all processes.
+ * Workers write; anyone reads.
  *
- * Exact: in any time t at most burst + rate*t for a key that keeps its slot. Forced evictions are counted.
- * The number of sets is derived from the region's sealed size by each process, never read from the region.
+ * Exact: in any time t at most burst + rate*t for a key that keeps its slot. Forced evictions are
+ * counted. The number of sets is derived from the region's sealed size by each process, never read
+ * from the region.
  */
 #ifndef SHM_BUCKET_H
 #define SHM_BUCKET_H
@@ -48,14 +50,15 @@ struct bucket_verdict {
 	uint64_t reset_ns;           /* until full again */
 };
 
-size_t bucket_size(uint64_t slots);              /* bytes of a region for at least that many slots */
+size_t bucket_size(uint64_t slots); /* bytes of a region for at least that many slots */
 void bucket_init(void *region);                  /* master, once, on a fresh region */
 bool bucket_open(struct bucket_table *, void *region, size_t size); /* false: no such size */
 uint64_t bucket_key(const struct bucket_table *, const void *p, size_t n); /* never 0 */
 /* Take `cost` tokens or none. cost 0 only looks: ok if a token is left. */
-struct bucket_verdict bucket_take(const struct bucket_table *, uint64_t key, struct bucket_rate, uint64_t cost,
-    uint64_t now_ns);
-/* Charge afterwards, without asking (response cost): may drive the bucket into debt, at most 2 x burst. */
+struct bucket_verdict bucket_take(
+    const struct bucket_table *, uint64_t key, struct bucket_rate, uint64_t cost, uint64_t now_ns);
+/* Charge afterwards, without asking (response cost): may drive the bucket into debt, at most 2 x
+ * burst. */
 void bucket_charge(const struct bucket_table *, uint64_t key, struct bucket_rate, uint64_t cost,
     uint64_t now_ns);
 uint64_t bucket_evictions(const struct bucket_table *);

@@ -1,15 +1,16 @@
 /*
  * image.c - typed views of a generation image, and the check that lets the hot path test nothing.
  *
- * One checker a record type, in a table made from IM_SECTIONS: a new section does not link without its own.
- * A record is checked by itself (enum in range, indices inside their section, ranges, texts); what a
- * record says about a range of others (a host table's values, a predicate's values) is checked in parts,
- * one entry a step, so that slices stay small however large a table is.
+ * One checker a record type, in a table made from IM_SECTIONS: a new section does not link without
+ * its own. A record is checked by itself (enum in range, indices inside their section, ranges,
+ * texts); what a record says about a range of others (a host table's values, a predicate's values)
+ * is checked in parts, one entry a step, so that slices stay small however large a table is.
  *
- * The check is about safety, not about meaning: an image that passes may route to the wrong backend, but
- * cannot make a reader leave its mapping, loop for ever, or write a malformed header or path upstream.
- * Links point forward only, so chains end; probes are bounded by their table's mask in route.c.
- * Rejected: testing indices at each use (a branch a field on the hot path, and one of them is forgotten).
+ * The check is about safety, not about meaning: an image that passes may route to the wrong
+ * backend, but cannot make a reader leave its mapping, loop for ever, or write a malformed header
+ * or path upstream. Links point forward only, so chains end; probes are bounded by their table's
+ * mask in route.c. Rejected: testing indices at each use (a branch a field on the hot path, and one
+ * of them is forgotten).
  */
 #include "shm/image.h"
 
@@ -88,7 +89,8 @@ text_ok(const struct image *im, struct im_str s, uint32_t max) /* or absent */
 	return blob_text_ok(&im->blob, s) && (s.off == IM_NONE || s.len <= max);
 }
 
-/* Text without control bytes (and without spaces, where `solid`): safe in a head, a log line, a path. */
+/* Text without control bytes (and without spaces, where `solid`): safe in a head, a log line, a
+ * path. */
 static bool
 plain_ok(const struct image *im, struct im_str s, uint32_t max, bool solid)
 {
@@ -150,7 +152,8 @@ hosttab_ok(const struct image *im, const struct im_hosttab *t, uint32_t values)
 		return false;
 	if (t->mask == IM_NONE)
 		return true;
-	return (t->mask & (t->mask + 1)) == 0 && t->mask < im->n_hosts && t->first < im->n_hosts - t->mask;
+	return (t->mask & (t->mask + 1)) == 0 && t->mask < im->n_hosts &&
+	    t->first < im->n_hosts - t->mask;
 }
 
 static uint32_t
@@ -172,7 +175,8 @@ pathop_ok(const struct image *im, uint8_t op, struct im_str path, struct im_str 
 {
 	if (op > IM_PATH_PREFIX || !path_ok(im, path) || !path_ok(im, prefix))
 		return false;
-	return (op == IM_PATH_KEEP || path.off != IM_NONE) && (op != IM_PATH_PREFIX || prefix.off != IM_NONE);
+	return (op == IM_PATH_KEEP || path.off != IM_NONE) &&
+	    (op != IM_PATH_PREFIX || prefix.off != IM_NONE);
 }
 
 /* ---- one record each: NULL, or what is wrong */
@@ -320,7 +324,8 @@ CHECK(routes)
 	const struct im_route *r = &im->routes[i];
 
 	NEED(r->kind >= IM_HTTPROUTE && r->kind <= IM_UDPROUTE, "kind");
-	NEED(plain_ok(im, r->ns, NAME_BYTES, true) && plain_ok(im, r->name, NAME_BYTES, true), "name");
+	NEED(plain_ok(im, r->ns, NAME_BYTES, true) && plain_ok(im, r->name, NAME_BYTES, true),
+	    "name");
 	return NULL;
 }
 
@@ -347,7 +352,8 @@ CHECK(backends)
 	const struct im_backend *b = &im->backends[i];
 
 	NEED(b->error < HG_ERR_COUNT, "error");
-	NEED(b->error == HG_OK ? b->cluster < im->n_clusters : index_ok(b->cluster, im->n_clusters), "cluster");
+	NEED(b->error == HG_OK ? b->cluster < im->n_clusters : index_ok(b->cluster, im->n_clusters),
+	    "cluster");
 	NEED(range_ok(b->filters, im->n_filters) && b->filters.n <= LIST_MAX, "filters");
 	NEED(index_ok(b->persist, im->n_persists), "persist");
 	return NULL;
@@ -383,9 +389,12 @@ CHECK(endpoints)
 CHECK(filters)
 {
 	const struct im_filter *f = &im->filters[i];
-	const uint32_t n[] = {[IM_F_REQUEST_HEADERS] = im->n_edits, [IM_F_RESPONSE_HEADERS] = im->n_edits,
-	    [IM_F_REDIRECT] = im->n_redirects, [IM_F_REWRITE] = im->n_rewrites,
-	    [IM_F_MIRROR] = im->n_mirrors, [IM_F_CORS] = im->n_cors};
+	const uint32_t n[] = {[IM_F_REQUEST_HEADERS] = im->n_edits,
+	    [IM_F_RESPONSE_HEADERS] = im->n_edits,
+	    [IM_F_REDIRECT] = im->n_redirects,
+	    [IM_F_REWRITE] = im->n_rewrites,
+	    [IM_F_MIRROR] = im->n_mirrors,
+	    [IM_F_CORS] = im->n_cors};
 
 	NEED(f->type >= IM_F_REQUEST_HEADERS && f->type <= IM_F_CORS, "type");
 	NEED(range_ok(f->arg, n[f->type]), "arg");
@@ -557,7 +566,8 @@ checker_of(unsigned section)
 	return c;
 }
 
-/* The place in the check: section, record and part, packed. A section has < 2^28 records (BLOB_MAX). */
+/* The place in the check: section, record and part, packed. A section has < 2^28 records
+ * (BLOB_MAX). */
 #define POS(section, i, k) ((uint64_t)(section) << 56 | (uint64_t)(i) << 28 | (k))
 #define POS_MASK 0xfffffffu
 

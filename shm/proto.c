@@ -1,9 +1,10 @@
 /*
- * proto.c - which messages there are, how long each may be, and what must hold inside before it is read.
+ * proto.c - which messages there are, how long each may be, and what must hold inside before it is
+ * read.
  *
- * Both tables come from PROTO_TABLE and one list of the payloads whose tail may be cut: a message is a
- * plain struct, but a path of 20 bytes need not travel as 4,096. Rejected: a marshalled format; both ends are
- * the same build, executed from the same descriptor.
+ * Both tables come from PROTO_TABLE and one list of the payloads whose tail may be cut: a message
+ * is a plain struct, but a path of 20 bytes need not travel as 4,096. Rejected: a marshalled
+ * format; both ends are the same build, executed from the same descriptor.
  */
 #include "shm/proto.h"
 
@@ -20,39 +21,59 @@ struct proto_row {
 
 /* GNU C: sizeof(void) is 1, and no payload is one byte long. */
 static const struct proto_row rows[PROTO_COUNT] = {
-#define P(name, from, to, type) [PROTO_##name] = {#name, sizeof(type) == 1 ? 0 : (uint32_t)sizeof(type)},
-	PROTO_TABLE(P)
+#define P(name, from, to, type) \
+	[PROTO_##name] = {#name, sizeof(type) == 1 ? 0 : (uint32_t)sizeof(type)},
+    PROTO_TABLE(P)
 #undef P
 };
 
-#define P(name, from, to, type) _Static_assert(sizeof(type) <= IMSG_MAX, #name " does not fit a message");
+#define P(name, from, to, type) \
+	_Static_assert(sizeof(type) <= IMSG_MAX, #name " does not fit a message");
 PROTO_TABLE(P)
 #undef P
 
-/* Payloads whose tail may be cut: at `first` begins an array of `unit` bytes an element. `count`: offset of the
- * number of elements in use, or NO_COUNT for a text that ends at its NUL. */
+/* Payloads whose tail may be cut: at `first` begins an array of `unit` bytes an element. `count`:
+ * offset of the number of elements in use, or NO_COUNT for a text that ends at its NUL. */
 #define NO_COUNT UINT32_MAX
 struct proto_tail {
 	uint32_t type, first, unit, count;
 };
 #define TEXT(name, t, member) {PROTO_##name, offsetof(struct t, member), 1, NO_COUNT}
 #define LIST(name, t, member, n) \
-	{PROTO_##name, offsetof(struct t, member), sizeof(((struct t *)NULL)->member[0]), offsetof(struct t, n)}
+	{ \
+		PROTO_##name, offsetof(struct t, member), sizeof(((struct t *)NULL)->member[0]), \
+		    offsetof(struct t, n) \
+	}
 static const struct proto_tail tails[] = {
-	TEXT(REFUSED, proto_text, text), TEXT(FAILED, proto_text, text), TEXT(STORED, proto_text, text),
-	TEXT(WALK, proto_path, path), TEXT(OPEN, proto_path, path), TEXT(STORE, proto_path, path),
-	TEXT(FILE, proto_file, path), TEXT(RESULT, proto_result, summary),
-	LIST(BIND, proto_bind, v, n), LIST(BOUND, proto_bound, err, n), LIST(COMPILE, proto_compile, roots, nroots),
+    TEXT(REFUSED, proto_text, text),
+    TEXT(FAILED, proto_text, text),
+    TEXT(STORED, proto_text, text),
+    TEXT(WALK, proto_path, path),
+    TEXT(OPEN, proto_path, path),
+    TEXT(STORE, proto_path, path),
+    TEXT(FILE, proto_file, path),
+    LIST(BIND, proto_bind, v, n),
+    LIST(BOUND, proto_bound, err, n),
+    LIST(COMPILE, proto_compile, roots, nroots),
 };
 
 /* Texts of fixed size inside payloads, that must have their NUL in there. */
 struct proto_inner {
 	uint32_t type, at, size, times;
 };
-#define INNER(name, t, member) {PROTO_##name, offsetof(struct t, member), sizeof(((struct t *)NULL)->member), 1}
+#define INNER(name, t, member) \
+	{ \
+		PROTO_##name, offsetof(struct t, member), sizeof(((struct t *)NULL)->member), 1 \
+	}
 static const struct proto_inner inners[] = {
-	INNER(FILE, proto_file, ns), INNER(COMPILE, proto_compile, conf),
-	{PROTO_COMPILE, offsetof(struct proto_compile, roots), 1024, PROTO_ROOTS},
+    INNER(FILE, proto_file, ns),
+    INNER(COMPILE, proto_compile, conf),
+    INNER(RESULT, proto_result, summary),
+    INNER(RESULT, proto_result, settings.user),
+    INNER(RESULT, proto_result, settings.group),
+    INNER(RESULT, proto_result, settings.access_log),
+    INNER(RESULT, proto_result, settings.admin),
+    {PROTO_COMPILE, offsetof(struct proto_compile, roots), 1024, PROTO_ROOTS},
 };
 
 static const struct proto_tail *
@@ -89,7 +110,9 @@ proto_len(uint32_t type, const void *payload)
 	if (!t)
 		return rows[type].size;
 	if (t->count == NO_COUNT)
-		n = (uint32_t)strnlen((const char *)payload + t->first, rows[type].size - t->first - 1) + 1;
+		n = (uint32_t)strnlen(
+			(const char *)payload + t->first, rows[type].size - t->first - 1) +
+		    1;
 	else
 		n = count_at(payload, t->count);
 	HG_CHECK(n <= (rows[type].size - t->first) / t->unit);

@@ -1,17 +1,17 @@
 /*
  * route.c - the matcher: pure, read-only, no allocation.
  *
- * One pass over the path hashes every prefix that ends at a segment; all trees share these hashes, so a
- * host that has no match costs one probe for each depth that its tree knows. Order inside a tree is Gateway
- * API precedence: the exact path, then patterns in the order that build gave them, then prefixes from
- * the longest. A path's matches form groups of 64; each distinct key (the method, a header, a query
- * parameter) is looked at once and clears the bits of the matches it refutes; the lowest bit left wins. So
- * cost follows the number of distinct keys, not of routes.
+ * One pass over the path hashes every prefix that ends at a segment; all trees share these hashes,
+ * so a host that has no match costs one probe for each depth that its tree knows. Order inside a
+ * tree is Gateway API precedence: the exact path, then patterns in the order that build gave them,
+ * then prefixes from the longest. A path's matches form groups of 64; each distinct key (the
+ * method, a header, a query parameter) is looked at once and clears the bits of the matches it
+ * refutes; the lowest bit left wins. So cost follows the number of distinct keys, not of routes.
  *
- * A miss goes on to the next shorter prefix and then to the next wider hostname (no shielding), but never
- * leaves the listener. Probes are bounded by their table's mask, so that a table without an empty slot
- * is slow and not endless; everything else was checked by image_check(). Rejected: a trie (a cache miss
- * a segment), sorting candidates at request time.
+ * A miss goes on to the next shorter prefix and then to the next wider hostname (no shielding), but
+ * never leaves the listener. Probes are bounded by their table's mask, so that a table without an
+ * empty slot is slow and not endless; everything else was checked by image_check(). Rejected: a
+ * trie (a cache miss a segment), sorting candidates at request time.
  */
 #include "shm/route.h"
 
@@ -19,7 +19,8 @@
 #include "base/hash.h"
 #include "base/uri.h"
 
-#define VALUE_BYTES 8192u /* joined header, decoded parameter; longer ones equal no configured value */
+#define VALUE_BYTES \
+	8192u /* joined header, decoded parameter; longer ones equal no configured value */
 
 enum result { MISS, HIT, LIMIT };
 
@@ -161,10 +162,13 @@ value_load(struct walk *w, const struct im_pred *p)
 	case IM_P_HEADER:
 		w->value = BYTES_NONE;
 		if (p->field == FIELD_OTHER || fields_get(w->q->fields, p->field))
-			w->value = fields_joined(w->q->fields, name, w->buf, sizeof(w->buf), &w->too_long);
+			w->value =
+			    fields_joined(w->q->fields, name, w->buf, sizeof(w->buf), &w->too_long);
 		break;
 	case IM_P_QUERY:
-		w->value = w->q->query.p ? uri_query_get(w->q->query, name, w->buf, sizeof(w->buf)) : BYTES_NONE;
+		w->value = w->q->query.p ?
+		    uri_query_get(w->q->query, name, w->buf, sizeof(w->buf)) :
+		    BYTES_NONE;
 		break;
 	}
 }
@@ -232,8 +236,8 @@ trace_lost(const struct walk *w, const struct im_group *g, const struct im_pred 
 	    [IM_P_QUERY] = "query"};
 
 	for (; lost; lost &= lost - 1)
-		step(w, what[p->kind], image_text(w->im, p->name), g->items + (uint32_t)__builtin_ctzll(lost),
-		    false);
+		step(w, what[p->kind], image_text(w->im, p->name),
+		    g->items + (uint32_t)__builtin_ctzll(lost), false);
 }
 
 static enum result
@@ -272,7 +276,8 @@ group_find(struct walk *w, uint32_t ref, struct bytes key)
 		if (!alive)
 			continue;
 		for (uint64_t rest = alive & (alive - 1); w->trace && rest; rest &= rest - 1)
-			step(w, "precedence", key, g->items + (uint32_t)__builtin_ctzll(rest), false);
+			step(w, "precedence", key, g->items + (uint32_t)__builtin_ctzll(rest),
+			    false);
 		return item_won(w, g->items + (uint32_t)__builtin_ctzll(alive), key);
 	}
 	return MISS;
@@ -293,7 +298,8 @@ path_hash(struct walk *w)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		if (path.p[i] == '/' && w->nbounds < IM_PATH_MAX)
-			w->bounds[w->nbounds++] = (struct bound){(uint32_t)hash_mix(h), (uint32_t)i};
+			w->bounds[w->nbounds++] =
+			    (struct bound){(uint32_t)hash_mix(h), (uint32_t)i};
 		h = hash_byte(h, (unsigned char)path.p[i]);
 	}
 	if (w->whole)
@@ -331,7 +337,8 @@ regex_find(struct walk *w, const struct im_tree *t)
 	uint32_t nlists = 0;
 
 	for (uint32_t d = 0; d < w->nbounds; d++) {
-		const struct im_path *p = depth_in(t->regex_depths, d) ? path_get(w, t, w->bounds[d]) : NULL;
+		const struct im_path *p =
+		    depth_in(t->regex_depths, d) ? path_get(w, t, w->bounds[d]) : NULL;
 
 		if (p && p->regexes.n != 0)
 			list[nlists++] = p->regexes;
@@ -357,7 +364,8 @@ regex_find(struct walk *w, const struct im_tree *t)
 		if ((got = pattern(w, best->regex, w->q->path)) < 0)
 			return LIMIT;
 		if (w->trace)
-			step(w, "regex", image_text(w->im, w->im->regexes[best->regex]), IM_NONE, got > 0);
+			step(w, "regex", image_text(w->im, w->im->regexes[best->regex]), IM_NONE,
+			    got > 0);
 		if (got > 0 && (r = group_find(w, best->group, w->q->path)) != MISS)
 			return r;
 	}

@@ -1,16 +1,17 @@
 /*
  * slot.c - shared regions, and the log ring of a worker slot.
  *
- * A region is a memfd that is sealed against shrinking and growing before anybody else sees it: a size that
- * was checked once stays true, so no mapping can ever fault behind the end. Its mode is 0400, so a
- * descriptor opened again through /proc can only be read-only for a process that is not root; who
- * may not write gets such a descriptor, because a read-only *mapping* of a writable one can be made writable.
+ * A region is a memfd that is sealed against shrinking and growing before anybody else sees it: a
+ * size that was checked once stays true, so no mapping can ever fault behind the end. Its mode is
+ * 0400, so a descriptor opened again through /proc can only be read-only for a process that is not
+ * root; who may not write gets such a descriptor, because a read-only *mapping* of a writable one
+ * can be made writable.
  *
- * The ring has one producer and one consumer and no lock. The producer believes only its own head; the
- * consumer believes nothing: head, tail and record lengths are clamped, so a wild worker can make its
- * own log wrong and nothing else. Records do not wrap: what does not fit before the end is padded, which
- * keeps a record one piece for writev(). Rejected: a ring of fixed cells (lines differ by 100 times) and a
- * pipe (a full pipe blocks or tears lines).
+ * The ring has one producer and one consumer and no lock. The producer believes only its own head;
+ * the consumer believes nothing: head, tail and record lengths are clamped, so a wild worker can
+ * make its own log wrong and nothing else. Records do not wrap: what does not fit before the end is
+ * padded, which keeps a record one piece for writev(). Rejected: a ring of fixed cells (lines
+ * differ by 100 times) and a pipe (a full pipe blocks or tears lines).
  */
 #include "shm/slot.h"
 
@@ -68,11 +69,13 @@ region_map(int fd, size_t size, int writable)
 	if (seals < 0 || fstat(fd, &st) != 0)
 		return NULL;
 	/* A size that could still change would be worth nothing. */
-	if ((seals & REGION_SEALS) != REGION_SEALS || st.st_size < 0 || (uint64_t)st.st_size != size) {
+	if ((seals & REGION_SEALS) != REGION_SEALS || st.st_size < 0 ||
+	    (uint64_t)st.st_size != size) {
 		errno = EINVAL;
 		return NULL;
 	}
-	p = mmap(NULL, size, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	p = mmap(NULL, size, writable ? PROT_READ | PROT_WRITE : PROT_READ,
+	    MAP_SHARED | MAP_NORESERVE, fd, 0);
 	return p == MAP_FAILED ? NULL : p;
 }
 
@@ -159,12 +162,14 @@ ring_get(struct slot_ring *r, enum slot_ringkind *kind, struct bytes *line)
 			return 0;
 		memcpy(&h, r->data + (tail & RING_MASK), sizeof(h));
 		/* The producer may be wild: what cannot be is skipped whole, up to its head. */
-		if (have > SLOT_RING || h.len > SLOT_RING || record_size(h.len) > HG_MIN(have, left)) {
+		if (have > SLOT_RING || h.len > SLOT_RING ||
+		    record_size(h.len) > HG_MIN(have, left)) {
 			atomic_store_explicit(&r->tail, head, memory_order_release);
 			return 0;
 		}
 		if (h.kind != SLOT_RING_ACCESS && h.kind != SLOT_RING_LOG) {
-			atomic_store_explicit(&r->tail, tail + record_size(h.len), memory_order_release);
+			atomic_store_explicit(
+			    &r->tail, tail + record_size(h.len), memory_order_release);
 			continue;
 		}
 		*kind = h.kind;
@@ -178,6 +183,7 @@ ring_done(struct slot_ring *r, struct bytes line)
 {
 	uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed) & ~7ull;
 
-	/* By the lent length, not by what lies in the ring now: that may have been changed meanwhile. */
+	/* By the lent length, not by what lies in the ring now: that may have been changed
+	 * meanwhile. */
 	atomic_store_explicit(&r->tail, tail + record_size(line.n), memory_order_release);
 }

@@ -1,7 +1,8 @@
 /*
- * build.c - the order of the build: ranks of the routes, records, then listener by listener their tables and
- * trees. Linear but for sorts: no step looks at pairs of routes. Everything is written into a blob_writer,
- * where sections grow side by side, so indices are final as soon as they are given out.
+ * build.c - the order of the build: ranks of the routes, records, then listener by listener their
+ * tables and trees. Linear but for sorts: no step looks at pairs of routes. Everything is written
+ * into a blob_writer, where sections grow side by side, so indices are final as soon as they are
+ * given out.
  */
 #include "conf/build/build.h"
 
@@ -13,7 +14,8 @@
 static int
 full_name_cmp(const struct m_route *x, const struct m_route *y)
 {
-	const struct bytes xs[3] = {x->ns, BYTES("/"), x->name}, ys[3] = {y->ns, BYTES("/"), y->name};
+	const struct bytes xs[3] = {x->ns, BYTES("/"), x->name},
+			   ys[3] = {y->ns, BYTES("/"), y->name};
 	size_t xi = 0, yi = 0, xk = 0, yk = 0;
 
 	for (;;) {
@@ -63,7 +65,8 @@ static bool
 attach_ok(const struct build *b, const struct m_listener *l)
 {
 	for (uint32_t i = 0; i < l->nattach; i++)
-		if (l->attach[i].route < b->m->routes || l->attach[i].route >= b->m->routes + b->m->nroutes)
+		if (l->attach[i].route < b->m->routes ||
+		    l->attach[i].route >= b->m->routes + b->m->nroutes)
 			return false;
 	return true;
 }

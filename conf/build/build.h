@@ -1,6 +1,7 @@
 /*
- * build.h - resolved model -> generation image. No decisions are taken here but those of layout and sharing:
- * equal trees, groups of predicates, filters, backends, texts exist once. Compiler child and CLI.
+ * build.h - resolved model -> generation image. No decisions are taken here but those of layout and
+ * sharing: equal trees, groups of predicates, filters, backends, texts exist once. Compiler child
+ * and CLI.
  */
 #ifndef CONF_BUILD_BUILD_H
 #define CONF_BUILD_BUILD_H
@@ -15,9 +16,10 @@ struct build_stats {
 	uint32_t trees, paths, groups, items, hosts;
 };
 
-/* *out is the caller's: blob_seal(), blob_writer_free(). Writes the fields of the model that are marked as
- * build's own. HG_ERR_RANGE: more than the format holds; HG_ERR_INVALID: the model breaks its contract (a path
- * without a leading slash or longer than IM_PATH_MAX, a route that is not one of model.routes). */
+/* *out is the caller's: blob_seal(), blob_writer_free(). Writes the fields of the model that are
+ * marked as build's own. HG_ERR_RANGE: more than the format holds; HG_ERR_INVALID: the model breaks
+ * its contract (a path without a leading slash or longer than IM_PATH_MAX, a route that is not one
+ * of model.routes). */
 enum hg_err build_image(const struct model *, struct blob_writer **out, struct build_stats *);
 
 #endif

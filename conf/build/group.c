@@ -1,10 +1,10 @@
 /*
  * group.c - matches of one path -> a chain of groups of 64 with their predicates.
  *
- * Every distinct key (the method, a header, a query parameter) that some match of a group asks for becomes one
- * predicate, every distinct value of it one mask. The conditions of a group are sorted once, so that equal
- * keys and values stand together and the masks fall out in one pass. Predicates of equal content are
- * shared between groups: thousands of routes that ask for GET have one.
+ * Every distinct key (the method, a header, a query parameter) that some match of a group asks for
+ * becomes one predicate, every distinct value of it one mask. The conditions of a group are sorted
+ * once, so that equal keys and values stand together and the masks fall out in one pass. Predicates
+ * of equal content are shared between groups: thousands of routes that ask for GET have one.
  */
 #include "base/field.h"
 #include "base/mem.h"
@@ -66,14 +66,15 @@ conds_of(const struct build_entry *e, uint8_t bit, struct cond *out)
 		out[n++] = (struct cond){.kind = IM_P_METHOD, .value = m->method, .bit = bit};
 	for (uint16_t i = 0; i < m->nheaders; i++)
 		if (group_counts(m->headers, i, true))
-			out[n++] = (struct cond){m->headers[i].name, m->headers[i].value, 0, IM_P_HEADER,
-			    m->headers[i].regex, bit};
+			out[n++] = (struct cond){m->headers[i].name, m->headers[i].value, 0,
+			    IM_P_HEADER, m->headers[i].regex, bit};
 	for (uint16_t i = 0; i < m->nquery; i++)
 		if (group_counts(m->query, i, false))
 			out[n++] = (struct cond){m->query[i].name, m->query[i].value, 0, IM_P_QUERY,
 			    m->query[i].regex, bit};
 	for (size_t i = 0; i < n; i++)
-		out[i].hash = (uint32_t)hash_mix(hash_more(HASH_SEED, out[i].value.p, out[i].value.n));
+		out[i].hash =
+		    (uint32_t)hash_mix(hash_more(HASH_SEED, out[i].value.p, out[i].value.n));
 	return n;
 }
 
@@ -94,7 +95,8 @@ pred_of(struct build *b, const struct cond *v, size_t n, struct im_predvalue *va
 
 	memset(&p, 0, sizeof(p));
 	p.kind = v->kind;
-	p.name = v->kind == IM_P_METHOD ? (struct im_str){IM_NONE, 0} : blob_put_text(b->w, v->name);
+	p.name =
+	    v->kind == IM_P_METHOD ? (struct im_str){IM_NONE, 0} : blob_put_text(b->w, v->name);
 	p.field = v->kind == IM_P_HEADER ? (uint8_t)field_id(v->name) : 0;
 	for (size_t i = 0; i < n; i++) {
 		p.involves |= 1ull << v[i].bit;
@@ -110,7 +112,8 @@ pred_of(struct build *b, const struct cond *v, size_t n, struct im_predvalue *va
 		p.nexact += !v[i].regex;
 		k++;
 	}
-	p.values = (struct im_range){share_add(&b->share, b->w, IM_PREDVALUE, values, k, sizeof(*values)), k};
+	p.values = (struct im_range){
+	    share_add(&b->share, b->w, IM_PREDVALUE, values, k, sizeof(*values)), k};
 	return p;
 }
 
@@ -134,7 +137,8 @@ preds_add(struct build *b, struct cond *conds, size_t n)
 }
 
 static void
-group_fill(struct build *b, const struct build_entry *e, uint32_t n, uint32_t items, struct im_group *g)
+group_fill(
+    struct build *b, const struct build_entry *e, uint32_t n, uint32_t items, struct im_group *g)
 {
 	size_t most = 0, nconds = 0;
 	struct cond *conds;

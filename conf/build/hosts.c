@@ -1,10 +1,11 @@
 /*
  * hosts.c - hostname tables: of a socket (to listeners) and of a listener (to trees).
  *
- * A listener's attachments are flattened to (hostname, route) pairs of two small numbers and sorted; each run of
- * one hostname is a set of routes, which names its tree. Tables of equal content are one table, so that
- * listeners which carry the same routes add 100 bytes each. Wildcards stand in the same table by their
- * suffix; a bit for each number of labels saves the probes that cannot hit.
+ * A listener's attachments are flattened to (hostname, route) pairs of two small numbers and
+ * sorted; each run of one hostname is a set of routes, which names its tree. Tables of equal
+ * content are one table, so that listeners which carry the same routes add 100 bytes each.
+ * Wildcards stand in the same table by their suffix; a bit for each number of labels saves the
+ * probes that cannot hit.
  */
 #include "base/mem.h"
 #include "conf/build/parts.h"

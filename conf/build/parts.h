@@ -16,9 +16,10 @@ struct share {
 };
 void share_init(struct share *);
 void share_release(struct share *);
-/* Index of the first of n consecutive records equal to these, added if there are none. Padding counts: clear it. */
-uint32_t share_add(struct share *, struct blob_writer *, unsigned section, const void *recs, uint32_t n,
-    size_t elem);
+/* Index of the first of n consecutive records equal to these, added if there are none. Padding
+ * counts: clear it. */
+uint32_t share_add(struct share *, struct blob_writer *, unsigned section, const void *recs,
+    uint32_t n, size_t elem);
 
 struct build {
 	const struct model *m;

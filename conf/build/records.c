@@ -1,7 +1,8 @@
 /*
- * records.c - routes, rules, backends, clusters, filters, settings: each model object becomes one record, equal
- * ones become the same. Records are cleared before they are filled, since share.c compares bytes.
- * A route is written when the first listener reaches it, so rules that no traffic can reach cost nothing.
+ * records.c - routes, rules, backends, clusters, filters, settings: each model object becomes one
+ * record, equal ones become the same. Records are cleared before they are filled, since share.c
+ * compares bytes. A route is written when the first listener reaches it, so rules that no traffic
+ * can reach cost nothing.
  */
 #include "base/field.h"
 #include "base/mem.h"
@@ -80,7 +81,8 @@ edits_add(struct build *b, const struct m_filter *f)
 		v[i].op = f->edits[i].op;
 		v[i].field = (uint8_t)field_id(f->edits[i].name);
 		v[i].name = blob_put_text(b->w, f->edits[i].name);
-		v[i].value = blob_put_text(b->w, f->edits[i].op == IM_REMOVE ? BYTES_NONE : f->edits[i].value);
+		v[i].value = blob_put_text(
+		    b->w, f->edits[i].op == IM_REMOVE ? BYTES_NONE : f->edits[i].value);
 	}
 	r.first = SHARE(b, IM_EDIT, v, r.n);
 	mem_free(v);
@@ -122,7 +124,8 @@ cors_add(struct build *b, const struct m_filter *f)
 
 	for (uint32_t i = 0; i < f->cors.norigins; i++)
 		origins[i] = blob_put_text(b->w, f->cors.origins[i]);
-	r.origins = (struct im_range){SHARE(b, IM_STRING, origins, f->cors.norigins), f->cors.norigins};
+	r.origins =
+	    (struct im_range){SHARE(b, IM_STRING, origins, f->cors.norigins), f->cors.norigins};
 	mem_free(origins);
 	r.methods = blob_put_text(b->w, f->cors.methods);
 	r.headers = blob_put_text(b->w, f->cors.headers);
@@ -164,7 +167,8 @@ filters_add(struct build *b, const struct m_filter *f, uint32_t n)
 			arg.first = rewrite_add(b, f);
 			break;
 		case IM_F_MIRROR:
-			if (!f->mirror.cluster) /* a mirror that resolve found invalid mirrors nothing */
+			if (!f->mirror
+				 .cluster) /* a mirror that resolve found invalid mirrors nothing */
 				continue;
 			arg.first = mirror_add(b, f);
 			break;
@@ -232,7 +236,8 @@ backends_add(struct build *b, const struct m_rule *rule, uint32_t *weight)
 		const struct m_backend *from = &rule->backends[i];
 
 		v[i].weight = from->weight;
-		v[i].error = (uint16_t)(from->cluster || from->error ? from->error : HG_ERR_NO_BACKEND);
+		v[i].error =
+		    (uint16_t)(from->cluster || from->error ? from->error : HG_ERR_NO_BACKEND);
 		v[i].cluster = from->cluster ? from->cluster->index : IM_NONE;
 		v[i].filters = filters_add(b, from->filters, from->nfilters);
 		v[i].persist = persist_add(b, from->persist);

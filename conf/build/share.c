@@ -1,8 +1,9 @@
 /*
- * share.c - one copy of equal record arrays. A table of (section, first, n) by the hash of the bytes; the bytes
- * themselves are compared where they already lie, in the writer. Callers clear padding, so that
- * equal records are equal bytes. Keyed, because what is hashed comes from manifests. Rejected: sharing
- * overlapping runs (suffix arrays of records): little to gain, and the build would not stay linear.
+ * share.c - one copy of equal record arrays. A table of (section, first, n) by the hash of the
+ * bytes; the bytes themselves are compared where they already lie, in the writer. Callers clear
+ * padding, so that equal records are equal bytes. Keyed, because what is hashed comes from
+ * manifests. Rejected: sharing overlapping runs (suffix arrays of records): little to gain, and the
+ * build would not stay linear.
  */
 #include <sys/random.h>
 
@@ -52,7 +53,8 @@ share_grow(struct share *s)
 }
 
 uint32_t
-share_add(struct share *s, struct blob_writer *w, unsigned section, const void *recs, uint32_t n, size_t elem)
+share_add(struct share *s, struct blob_writer *w, unsigned section, const void *recs, uint32_t n,
+    size_t elem)
 {
 	uint64_t hash;
 	uint32_t at, first;

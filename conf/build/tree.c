@@ -1,14 +1,15 @@
 /*
  * tree.c - the paths of a set of routes -> one open-addressed table.
  *
- * Which routes share a hostname on a listener decides a tree completely, so the list of their ranks is its cache
- * key: a thousand listeners with the same routes have one tree. Inside, matches are sorted by path and
- * then by precedence, so that each run of equal paths is a group. Patterns have one order over the whole
- * tree; runs of equal patterns in that order share one evaluation.
+ * Which routes share a hostname on a listener decides a tree completely, so the list of their ranks
+ * is its cache key: a thousand listeners with the same routes have one tree. Inside, matches are
+ * sorted by path and then by precedence, so that each run of equal paths is a group. Patterns have
+ * one order over the whole tree; runs of equal patterns in that order share one evaluation.
  *
- * GRPCRoute: characters of the service come before characters of the method (5.13), so a match by service alone
- * outranks one by method alone, though the first is a prefix and the second a pattern. Where a tree has
- * patterns, its service prefixes become patterns too, and take part in their order.
+ * GRPCRoute: characters of the service come before characters of the method (5.13), so a match by
+ * service alone outranks one by method alone, though the first is a prefix and the second a
+ * pattern. Where a tree has patterns, its service prefixes become patterns too, and take part in
+ * their order.
  */
 #include "base/mem.h"
 #include "base/regex.h"
@@ -112,8 +113,8 @@ precedence(const struct m_match *m, bool grpc)
 	for (uint16_t i = 0; i < m->nquery; i++)
 		query += group_counts(m->query, i, false);
 	if (grpc)
-		return (uint64_t)(0xffff - m->service_chars) << 32 | (uint64_t)(0xffff - m->method_chars) << 16 |
-		    (0xffff - headers);
+		return (uint64_t)(0xffff - m->service_chars) << 32 |
+		    (uint64_t)(0xffff - m->method_chars) << 16 | (0xffff - headers);
 	return (uint64_t)!m->method.p << 32 | (0xffff - headers) << 16 | (0xffff - query);
 }
 
@@ -129,10 +130,15 @@ pattern_key(struct work *w, struct bytes pattern)
 }
 
 static void
-entry_add(struct work *w, const struct m_rule *rule, const struct m_match *m, uint32_t seq, bool grpc)
+entry_add(
+    struct work *w, const struct m_rule *rule, const struct m_match *m, uint32_t seq, bool grpc)
 {
-	struct build_entry e = {.key = m->path, .seq = seq, .prec = precedence(m, grpc), .rule = rule,
-	    .match = m, .type = m->path_type};
+	struct build_entry e = {.key = m->path,
+	    .seq = seq,
+	    .prec = precedence(m, grpc),
+	    .rule = rule,
+	    .match = m,
+	    .type = m->path_type};
 
 	if (m->path_type == M_PATH_REGEX) {
 		e.pattern = m->path;
@@ -258,7 +264,8 @@ patterns_group(struct work *w)
 		struct im_str text = blob_put_text(b->w, e->pattern);
 		struct run *r = &w->runs[w->nruns];
 
-		for (to = from + 1; to < w->npatterns && bytes_eq(w->patterns[to].pattern, e->pattern);)
+		for (to = from + 1;
+		     to < w->npatterns && bytes_eq(w->patterns[to].pattern, e->pattern);)
 			to++;
 		r->key = e->key;
 		r->hash = e->hash;
@@ -283,9 +290,11 @@ runs_place(struct work *w)
 		if (!nd)
 			nd = node_new(w, want.key, want.hash);
 		nd->regexes.first = blob_count(w->b->w, IM_REGEXPATH);
-		for (to = from; to < w->nruns && key_cmp(w->runs[to].hash, w->runs[to].key, want.hash,
-		    want.key) == 0; to++)
-			(void)blob_add(w->b->w, IM_REGEXPATH, &w->runs[to].rec, 1, sizeof(w->runs[to].rec));
+		for (to = from; to < w->nruns &&
+		     key_cmp(w->runs[to].hash, w->runs[to].key, want.hash, want.key) == 0;
+		     to++)
+			(void)blob_add(
+			    w->b->w, IM_REGEXPATH, &w->runs[to].rec, 1, sizeof(w->runs[to].rec));
 		nd->regexes.n = (uint32_t)(to - from);
 	}
 }
