@@ -103,6 +103,8 @@
 	CODE(116, SETTING, "setting of headgate.conf not usable", \
 	    "headgate.conf has a value that cannot be used. Errors in this file refuse the whole generation, because there " \
 	    "is no object that could keep its last good content.") \
+	CODE(117, BOTH_SPELLINGS, "old and new spelling beside each other", \
+	    "A field has a newer name, and the object uses both. Only the new one may stand there; the message names it.") \
 	/* 02xx references */ \
 	CODE(201, REF_NOT_FOUND, "referenced object does not exist", \
 	    "No object of this kind, namespace and name is defined. The route or listener is kept, and what hangs on the " \
@@ -173,6 +175,13 @@
 	    "The field or version has a newer name, which the message tells. The old one is still read.") \
 	CODE(2102, IGNORED_KIND, "kind is skipped", \
 	    "The object belongs to another program (a Deployment, …). headgate skips it.") \
+	CODE(2103, NOT_SERVED, "kind is not served by this version", \
+	    "headgate knows the kind, but this version does not serve it: the object has no effect.") \
+	CODE(2104, DEPRECATED, "deprecated place", \
+	    "The field still works, but has a newer home, which the message names.") \
+	CODE(2105, SHADOWED, "object is hidden by one of a higher role", \
+	    "The same kind, namespace and name is defined in a folder of a higher role (infra, then security, then routes). " \
+	    "That one is used; this one has no effect.") \
 	CODE(2107, CERTIFICATE_EXPIRES, "certificate expires soon", \
 	    "Renew it before clients start to refuse it.") \
 	CODE(2701, UNREACHABLE_RULE, "rule can never match", \

@@ -36,6 +36,7 @@ enum doc_syntax { DOC_YAML, DOC_LIBCONFIG };
 struct node {
 	uint8_t type;        /* enum node_type */
 	bool boolean;
+	bool merged;         /* YAML: a child that came by a merge key (<<) */
 	uint32_t n;          /* children */
 	struct mark at;      /* of the value */
 	struct mark key_at;  /* of the key, for children of maps */

@@ -1,0 +1,52 @@
+/*
+ * yaml.h - between yaml.c (events to tree) and its parts. conf/read only.
+ */
+#ifndef CONF_READ_YAML_H
+#define CONF_READ_YAML_H
+
+#include "base/hash.h"
+#include "conf/read/read.h"
+
+#define YAML_ANCHORS_MAX 1000
+
+struct yaml_frame { /* an open list or map */
+	struct node *node;
+	bool have_key, merge; /* a key waits for its value; it is << */
+	bool flow;
+	struct bytes key;
+	struct mark key_at;
+	struct map index;     /* keys of a big map; unused while cap == 0 */
+};
+struct yaml_anchor {
+	struct bytes name;
+	struct node *node;
+};
+struct yaml { /* one file being read */
+	struct read_job *job;
+	struct doc *doc;      /* of the document being read */
+	struct node *root;
+	struct yaml_frame frames[READ_DEPTH_MAX];
+	unsigned depth;
+	uint32_t documents, nodes, aliased, given; /* given: documents handed over */
+	bool bad;             /* the document has an error: it is not handed over */
+	bool skip;            /* nothing more of it is built */
+	bool failed;          /* some document was bad */
+	struct yaml_anchor *anchors;
+	size_t nanchors, cap_anchors;
+	struct mark last;     /* of the latest token, for values that have none */
+};
+
+/* yaml_tree.c: the tree under construction. */
+struct diag *yaml_bad(struct yaml *, unsigned code, struct mark, const char *fmt, ...) HG_PRINTF(4, 5);
+struct node *yaml_node(struct yaml *, enum node_type, struct mark); /* NULL: limit, document is skipped */
+void yaml_attach(struct yaml *, struct node *);    /* key, item, value or root, whichever is due */
+void yaml_push(struct yaml *, struct node *, bool flow);
+void yaml_pop(struct yaml *);                      /* complete: attaches it */
+void yaml_anchor(struct yaml *, struct bytes name, struct node *);
+void yaml_alias(struct yaml *, struct bytes name, struct mark);
+void yaml_reset(struct yaml *);                    /* after a document */
+
+/* yaml_error.c: the library's complaint, in words that help. */
+void yaml_explain(struct read_job *, const char *msg, int line, int column, uint32_t given);
+
+#endif
