@@ -271,26 +271,32 @@ base64_value(char c)
 bool
 parse_base64(struct bytes b, unsigned char *out, size_t *n)
 {
-	size_t digits = 0, pads = 0, o = 0;
+	unsigned in_group = 0, pads = 0;
 	uint32_t acc = 0;
+	size_t o = 0;
 
+	/* Bytes go out by whole groups of four, so that never more than n/4*3 are written. */
 	for (size_t i = 0; i < b.n; i++) {
 		int v = base64_value(b.p[i]);
 
 		if (b.p[i] == '\n' || b.p[i] == '\r')
 			continue; /* as an API server does */
 		if (b.p[i] == '=') {
-			if (++pads > 2 || digits % 4 < 2)
+			if (in_group < 2)
 				return false;
-			continue;
-		}
-		if (v < 0 || pads)
+			pads++;
+			v = 0;
+		} else if (v < 0 || pads) {
 			return false;
+		}
 		acc = acc << 6 | (unsigned)v;
-		if (digits++ % 4)
-			out[o++] = (unsigned char)(acc >> (6 - 2 * ((digits - 1) % 4)));
+		if (++in_group < 4)
+			continue;
+		for (unsigned k = 0; k < 3 - pads; k++)
+			out[o++] = (unsigned char)(acc >> (16 - 8 * k));
+		in_group = 0;
 	}
-	if ((digits + pads) % 4)
+	if (in_group)
 		return false;
 	*n = o;
 	return true;

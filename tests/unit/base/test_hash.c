@@ -64,7 +64,7 @@ static void
 map(void **state)
 {
 	size_t before = mem_live();
-	static char keys[5000][8];
+	static char keys[5000][16];
 	struct map m;
 	int one, two;
 
