@@ -126,8 +126,8 @@ struct proto_result {
 	uint32_t gateways, listeners, routes, rules;
 	uint32_t workers_conf;       /* settings that apply at restart: count of changed ones */
 	uint32_t heartbeat_ms, grace_ms;
-	char summary[512];           /* first error, one line */
 	struct proto_settings settings;
+	char summary[512];           /* first error, one line */
 };
 
 enum proto_role { PROTO_ROLE_FLAT, PROTO_ROLE_INFRA, PROTO_ROLE_SECURITY, PROTO_ROLE_ROUTES };
