@@ -1,6 +1,6 @@
 # Fuzz targets: tests/fuzz/<name>.c with a corpus in tests/fuzz/corpus/<name>/.
 #
-#   make fuzz                     builds all with clang and libFuzzer into $(B)-fuzz/tests/fuzz/<name>
+#   make fuzz                     builds all with clang and libFuzzer into $(B)-fuzz/tests/fuzz/
 #   make fuzz-run [T=60] [F=uri]  runs them (or one) for T seconds each, from the corpus
 #   make fuzz-replay              gcc's sanitizers, no libFuzzer: every file of every corpus once
 
@@ -40,9 +40,10 @@ fuzz-run: fuzz
 	@for name in $(or $(F),$(FUZZ_NAMES)); do \
 		mkdir -p $(B)-fuzz/found/$$name; \
 		echo "  RUN   $$name for $(T) s"; \
-		$(B)-fuzz/tests/fuzz/$$name -max_total_time=$(T) -timeout=5 -rss_limit_mb=1024 -verbosity=0 \
-			-max_len=4096 -artifact_prefix=$(B)-fuzz/$$name- -print_final_stats=1 \
-			$(B)-fuzz/found/$$name $$(ls -d tests/fuzz/corpus/$$name 2>/dev/null) || exit 1; \
+		$(B)-fuzz/tests/fuzz/$$name -max_total_time=$(T) -timeout=5 -rss_limit_mb=1024 \
+			-max_len=4096 -artifact_prefix=$(B)-fuzz/$$name- -verbosity=0 \
+			-print_final_stats=1 $(B)-fuzz/found/$$name \
+			$$(ls -d tests/fuzz/corpus/$$name 2>/dev/null) || exit 1; \
 	done
 
 ifdef SAN
@@ -50,7 +51,8 @@ REPLAY_BINS := $(FUZZ_NAMES:%=$(B)/tests/fuzz/%)
 $(REPLAY_BINS): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay_main.o \
 		$(FUZZ_FOLDERS:%=$(B)/lib%.a)
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) \
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
 fuzz-replay-build: $(REPLAY_BINS)
 	@tests/fuzz/replay $(REPLAY_BINS)
 endif

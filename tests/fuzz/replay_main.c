@@ -1,7 +1,7 @@
 /*
  * replay_main.c - a main for fuzz targets where there is no libFuzzer: gives each file named on the
- * command line to the target once. The input lies in a block of its exact size, so that the sanitizer
- * sees a read of one byte too many.
+ * command line to the target once. The input lies in a block of its exact size, so that the
+ * sanitizer sees a read of one byte too many.
  */
 #include <stdint.h>
 #include <stdio.h>
