@@ -8,9 +8,11 @@
 
 #include "base/err.h"
 #include "base/field.h"
+#include "base/uri.h"
 #include "net/buf.h"
 
-#define MSG_FIELDS 128 /* room in place; limits.fields above it is served from the arena */
+#define MSG_FIELDS 128  /* field lines of a head; a higher limits.fields counts as this */
+#define MSG_TRAILERS 32 /* of a trailer section, at least */
 
 enum msg_framing { MSG_NONE, MSG_LENGTH, MSG_CHUNKED, MSG_CLOSE };
 
@@ -28,13 +30,16 @@ struct msg {
 	bool head;                   /* response to HEAD: framing describes, no body comes */
 	uint64_t length;             /* MSG_LENGTH */
 	struct buf *buf;             /* reference that keeps the texts alive, or NULL */
+	struct buf *trailer_buf;     /* the same for the trailers' */
+	struct uri_host host;        /* request: canonical form of `authority` as received; len 0 if there was none */
 	struct fields fields;
-	struct field store[MSG_FIELDS];
+	struct fields trailers;      /* as received; lines that must not be trailers are FIELD_GONE */
+	struct field store[MSG_FIELDS + MSG_TRAILERS]; /* trailers lie behind the fields */
 };
 
 void msg_init(struct msg *, bool request);
 void msg_release(struct msg *);                    /* drops the reference */
-void msg_copy(struct msg *dst, const struct msg *src); /* copies n fields only, takes a reference */
+void msg_copy(struct msg *dst, const struct msg *src); /* head without trailers; n fields only; takes a reference */
 const char *msg_reason(uint16_t status);           /* RFC 9110 phrase, "" if unknown */
 
 #endif

@@ -4,8 +4,11 @@
  * come up to the owner. `down` streams receive requests and send responses, `up` streams the other way round.
  *
  * Order of events: head (for `up`: any number of informational heads first), body*, end - or at any point reset, after
- * which nothing comes. Instead of a head, `refuse` may come: the peer's message is not acceptable; the owner answers
- * with that error (the adapter closes the connection after the answer) and gets nothing more.
+ * which nothing comes. Instead of a head, `refuse` may come (down only): the peer's message is not acceptable; the owner answers
+ * with that error (the adapter closes the connection after the answer) and gets nothing more. It may also come behind
+ * the head, while the request's body is still coming (bad chunk, 413, 408) and the response's head is not sent: stop
+ * what runs upstream (its request stays incomplete) and answer. After the response's head the same is a reset.
+ * A head with STREAM_END is the end: no `end` event follows, and no send_end is wanted.
  * Body bytes come only against credit. A stream that both sides have ended is finished by the owner with `detach`.
  * No op calls an event before it returns; events may call any op.
  */
@@ -19,6 +22,7 @@ struct stream;
 #define STREAM_END 0x01u   /* head without body or trailers behind it */
 #define STREAM_INFO 0x02u  /* informational head (1xx, not 101) */
 #define STREAM_CLOSE 0x04u /* down, send_head: close the connection after this response */
+#define STREAM_UPGRADE 0x08u /* send_head: write Connection: upgrade and the Upgrade field (issue 5); 101 is asked for */
 
 struct stream_ops {
 	/* Framing is the adapter's work: it looks at msg->framing and length and at its own version (h1 down to a
@@ -40,7 +44,7 @@ struct stream_ops {
 struct stream_events {
 	void (*head)(struct stream *, struct msg *, unsigned flags); /* msg is valid until detach */
 	void (*body)(struct stream *, struct slice);                 /* gives the reference */
-	void (*end)(struct stream *, const struct fields *trailers);
+	void (*end)(struct stream *, const struct fields *trailers); /* NULL: none; else msg->trailers, until detach */
 	void (*drained)(struct stream *);    /* backlog is low again after it was over CHAN_HIGH */
 	void (*refuse)(struct stream *, enum hg_err);
 	void (*reset)(struct stream *, enum hg_err);
