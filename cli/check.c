@@ -22,15 +22,19 @@ check_verb(struct opts *o)
 	rc = offline_compile(o, &a, &off);
 	if (rc == 0) {
 		const struct diags *d = &off.out.diags;
-		bool json = o->output == OUT_JSON;
+		struct diag_totals totals = {0, off.out.result.objects,
+		    (uint32_t)((clock_mono() - start) / MS_NS)};
+		enum diag_format format =
+		    o->output == OUT_JSON ? DIAG_JSON : o->output == OUT_SHORT ? DIAG_SHORT : DIAG_HUMAN;
 
-		diags_print(d, json ? DIAG_JSON : o->output == OUT_SHORT ? DIAG_SHORT : DIAG_HUMAN, o->color && !json,
-		    json || o->output == OUT_SHORT ? stdout : stderr);
-		if (!o->quiet && !json && o->output != OUT_SHORT)
-			fprintf(stderr, "%u error%s, %u warning%s (checked %u object%s in %llu ms)\n", d->errors,
-			    d->errors == 1 ? "" : "s", d->warnings, d->warnings == 1 ? "" : "s", off.out.result.objects,
-			    off.out.result.objects == 1 ? "" : "s",
-			    (unsigned long long)((clock_mono() - start) / MS_NS));
+		offline_print(d, format, o->color);
+		if (format == DIAG_HUMAN && !o->quiet) {
+			struct strbuf b = STRBUF_INIT;
+
+			diag_print_summary(&b, d->first, d->errors, d->warnings, &totals);
+			fputs(b.p, stderr);
+			strbuf_release(&b);
+		}
 		if (d->errors || (o->strict && d->warnings))
 			rc = EX_FAILED;
 	}

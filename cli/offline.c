@@ -98,11 +98,22 @@ offline_compile(const struct opts *o, struct arena *keep, struct offline *off)
 	in.source = source_direct(&off->arena, list, off->params->nroots, off->params->flat, off->params->service);
 	err = compile_run(&off->arena, &in, &off->out);
 	if (err != HG_OK) {
-		diags_print(&off->out.diags, DIAG_HUMAN, o->color, stderr);
+		offline_print(&off->out.diags, DIAG_HUMAN, o->color);
 		fprintf(stderr, "headgate: the configuration as a whole is refused: %s\n", err_text(err));
 		rc = EX_FAILED;
 	}
 	return rc;
+}
+
+void
+offline_print(const struct diags *d, enum diag_format format, bool color)
+{
+	struct strbuf b = STRBUF_INIT;
+
+	diag_print_list(&b, d->first, d->errors + d->warnings, format, color && format == DIAG_HUMAN);
+	if (b.n)
+		fwrite(b.p, 1, b.n, format == DIAG_HUMAN ? stderr : stdout);
+	strbuf_release(&b);
 }
 
 void

@@ -6,6 +6,7 @@
 
 #include "cli/opts.h"
 #include "conf/compile.h"
+#include "conf/read/diag_print.h"
 
 struct offline {
 	struct compile_out out;
@@ -16,6 +17,8 @@ struct offline {
 /* Of -f PATH…, positional paths, or the resource root of headgate.conf. 0, or an exit status after saying why; also 0
  * with errors in objects (out.diags). Memory: `keep` (for texts that outlive), released by offline_release. */
 int offline_compile(const struct opts *, struct arena *keep, struct offline *);
+/* People read stderr; editors and programs (short, json) read stdout. */
+void offline_print(const struct diags *, enum diag_format, bool color);
 void offline_release(struct offline *);
 
 #endif

@@ -12,10 +12,9 @@
 int
 run_verb(struct opts *o)
 {
-	struct master_opts m = {.conf = o->conf, .runtime_dir = o->runtime_dir, .state_dir = o->state_dir};
+	struct master_opts m = {.files = o->files, .nfiles = (unsigned)o->nfiles, .conf = o->conf,
+	    .runtime_dir = o->runtime_dir, .state_dir = o->state_dir};
 
-	for (int i = 0; i < o->nfiles; i++)
-		m.paths[m.npaths++] = o->files[i];
 	if (o->nargs) {
 		fprintf(stderr, "usage: headgate run [-f PATH…] [-c FILE] (unexpected '%s')\n", o->args[0]);
 		return EX_USAGE_;
