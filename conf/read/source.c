@@ -1,0 +1,175 @@
+/*
+ * source.c - files read by the process itself: `headgate check -f`, `get -f`, tests. The walker (walk.c) decides what
+ * counts as a file and who may have written it; here descriptors become text. A file that shrinks or grows while it is
+ * read is taken as far as it goes, within the bound: the next reload sees the rest.
+ */
+#include "conf/read/source.h"
+
+#include <errno.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "conf/read/walk.h"
+
+struct direct {
+	struct source source;
+	struct arena *arena;
+	const char *const *paths;
+	unsigned n;
+	bool flat, ownership;
+	struct walk_budget budget;
+};
+struct reading {
+	struct direct *d;
+	int (*file)(void *arg, struct source_file *);
+	void *arg;
+};
+
+int
+source_text(struct arena *a, int fd, uint64_t size, struct bytes *out)
+{
+	size_t n = 0, room = (size_t)HG_MIN(size, WALK_FILE_MAX);
+	char *p = arena_alloc(a, room + 1);
+
+	if (p == NULL)
+		return ENOMEM;
+	while (n < room) {
+		ssize_t got = read(fd, p + n, room - n);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return errno;
+		if (got == 0)
+			break;
+		n += (size_t)got;
+	}
+	p[n] = '\0';
+	*out = bytes_of(p, n);
+	return 0;
+}
+
+/* Standard input has no size beforehand. */
+static int
+stdin_text(struct arena *a, struct bytes *out)
+{
+	size_t n = 0, cap = 0;
+	char *p = NULL;
+	int error = 0;
+
+	for (;;) {
+		ssize_t got;
+
+		p = mem_grow(p, &cap, n + 65536, 1);
+		got = read(STDIN_FILENO, p + n, 65536);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			error = errno;
+		if (got <= 0)
+			break;
+		n += (size_t)got;
+		if (n > WALK_FILE_MAX) {
+			error = PROTO_FILE_TOO_BIG;
+			break;
+		}
+	}
+	if (error == 0)
+		*out = arena_bytes(a, bytes_of(p, n));
+	mem_free(p);
+	return error;
+}
+
+static int
+take(void *arg, const struct walk_entry *e)
+{
+	struct reading *r = arg;
+	struct arena *a = r->d->arena;
+	struct source_file f = {
+		.path = arena_bytes(a, bytes_str(e->path)),
+		.ns = *e->ns ? arena_bytes(a, bytes_str(e->ns)) : BYTES_NONE,
+		.role = e->role,
+		.error = e->error,
+		.mtime_ns = e->mtime_ns,
+	};
+
+	if (f.error == 0)
+		f.error = source_text(a, e->fd, e->size, &f.text);
+	return r->file(r->arg, &f);
+}
+
+static int
+walk(struct source *s, unsigned root, int (*file)(void *arg, struct source_file *), void *arg)
+{
+	struct direct *d = s->impl;
+	struct reading r = {d, file, arg};
+	struct walk_root w = {.flat = d->flat, .ownership = d->ownership && !d->flat, .index = root};
+
+	if (root >= d->n)
+		return -1;
+	w.path = d->paths[root];
+	if (d->flat && strcmp(w.path, "-") == 0) {
+		struct source_file f = {.path = BYTES("-"), .role = PROTO_ROLE_FLAT};
+
+		f.error = stdin_text(d->arena, &f.text);
+		file(arg, &f);
+		return 0;
+	}
+	if (root == 0)
+		d->budget = (struct walk_budget){0};
+	walk_tree(&w, &d->budget, take, &r);
+	return 0;
+}
+
+/* The root that holds `path`, or NULL. */
+static const char *
+root_of(const struct direct *d, struct bytes path, struct bytes *rel)
+{
+	for (unsigned i = 0; i < d->n; i++) {
+		struct bytes root = bytes_str(d->paths[i]);
+
+		while (root.n > 1 && root.p[root.n - 1] == '/')
+			root.n--;
+		if (bytes_starts(path, root) && path.n > root.n + 1 && path.p[root.n] == '/') {
+			*rel = bytes_of(path.p + root.n + 1, path.n - root.n - 1);
+			return d->paths[i];
+		}
+	}
+	return NULL;
+}
+
+/* Flat mode opens what it is told; with roles only what lies below a root. Ownership of referenced files comes with
+ * the issue that brings references. */
+static int
+open_one(struct source *s, struct bytes path, struct arena *a, struct source_file *out)
+{
+	struct direct *d = s->impl;
+	const char *beneath = NULL;
+	uint64_t size = 0;
+	int fd;
+
+	*out = (struct source_file){.path = path, .role = PROTO_ROLE_FLAT};
+	if (!d->flat) {
+		beneath = root_of(d, path, &path);
+		if (beneath == NULL) {
+			out->error = PROTO_FILE_LINK;
+			return 0;
+		}
+	}
+	fd = walk_open(beneath, arena_dup(a, path), &size, &out->mtime_ns, &out->error);
+	if (fd < 0)
+		return 0;
+	out->error = source_text(a, fd, size, &out->text);
+	close(fd);
+	return 0;
+}
+
+struct source *
+source_direct(struct arena *a, const char *const *paths, unsigned n, bool flat, bool ownership)
+{
+	struct direct *d = arena_zalloc(a, sizeof(*d));
+
+	*d = (struct direct){.arena = a, .paths = paths, .n = n, .flat = flat, .ownership = ownership};
+	d->source = (struct source){.walk = walk, .open = open_one, .impl = d};
+	return &d->source;
+}
