@@ -34,6 +34,7 @@ free_chunks(struct arena_chunk *c)
 	while (c) {
 		struct arena_chunk *next = c->next;
 
+		MEM_SHOW(c->data, c->size);
 		mem_free(c);
 		c = next;
 	}
@@ -66,6 +67,7 @@ arena_reset(struct arena *a)
 	if (keep) {
 		keep->next = NULL;
 		keep->used = 0;
+		MEM_HIDE(keep->data, keep->size);
 	}
 	a->head = keep;
 	a->used = 0;
@@ -84,6 +86,7 @@ alloc_slow(struct arena *a, size_t n)
 	c = mem_alloc(sizeof(*c) + size);
 	c->size = size;
 	c->used = n;
+	MEM_HIDE(c->data, size);
 	if (own) {
 		c->next = a->head->next;
 		a->head->next = c;
@@ -95,9 +98,10 @@ alloc_slow(struct arena *a, size_t n)
 }
 
 void *
-arena_alloc(struct arena *a, size_t n)
+arena_alloc(struct arena *a, size_t asked)
 {
 	struct arena_chunk *c = a->head;
+	size_t n = asked;
 	void *p;
 
 	HG_CHECK(n <= SIZE_MAX / 2);
@@ -107,10 +111,13 @@ arena_alloc(struct arena *a, size_t n)
 	if (a->limit && (a->used > a->limit || n > a->limit - a->used))
 		return NULL;
 	a->used += n;
-	if (c == NULL || n > c->size - c->used)
-		return alloc_slow(a, n);
-	p = c->data + c->used;
-	c->used += n;
+	if (c == NULL || n > c->size - c->used) {
+		p = alloc_slow(a, n);
+	} else {
+		p = c->data + c->used;
+		c->used += n;
+	}
+	MEM_SHOW(p, asked); /* not what was rounded up: an overrun by one byte shows */
 	return p;
 }
 

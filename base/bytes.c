@@ -24,21 +24,31 @@ lower8(uint64_t x)
 }
 
 static inline uint64_t
-load(const char *p, size_t n)
-{
-	uint64_t x = 0;
-
-	memcpy(&x, p, n);
-	return x;
-}
-
-static inline uint64_t
 load8(const char *p)
 {
 	uint64_t x;
 
 	memcpy(&x, p, 8);
 	return x;
+}
+
+static inline uint64_t
+load4(const char *p)
+{
+	uint32_t x;
+
+	memcpy(&x, p, 4);
+	return x;
+}
+
+/* 1 to 7 bytes as one word; the loads overlap, which does no harm to a comparison. */
+static inline uint64_t
+load_short(const char *p, size_t n)
+{
+	if (n >= 4)
+		return load4(p) | load4(p + n - 4) << 32;
+	return (uint64_t)(unsigned char)p[0] | (uint64_t)(unsigned char)p[n / 2] << 8 |
+	    (uint64_t)(unsigned char)p[n - 1] << 16;
 }
 
 bool
@@ -49,7 +59,8 @@ bytes_eqi(struct bytes a, struct bytes b)
 	if (a.n != b.n)
 		return false;
 	if (a.n < 8)
-		return a.n == 0 || lower8(load(a.p, a.n)) == lower8(load(b.p, b.n));
+		return a.n == 0 ||
+		    lower8(load_short(a.p, a.n)) == lower8(load_short(b.p, b.n));
 	for (; i + 8 <= a.n; i += 8)
 		if (lower8(load8(a.p + i)) != lower8(load8(b.p + i)))
 			return false;

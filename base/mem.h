@@ -19,4 +19,14 @@ void mem_wipe(void *p, size_t n);         /* not optimised away */
 void *mem_grow(void *p, size_t *cap, size_t n, size_t elem);
 size_t mem_live(void);                    /* blocks allocated and not freed, for tests */
 
+/* Under the address sanitizer: bytes that arenas and pools hold but have not handed out. */
+#ifdef HG_SAN
+#include <sanitizer/asan_interface.h>
+#define MEM_HIDE(p, n) __asan_poison_memory_region((p), (n))
+#define MEM_SHOW(p, n) __asan_unpoison_memory_region((p), (n))
+#else
+#define MEM_HIDE(p, n) ((void)(p), (void)(n))
+#define MEM_SHOW(p, n) ((void)(p), (void)(n))
+#endif
+
 #endif

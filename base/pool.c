@@ -12,15 +12,7 @@
 #include <sys/mman.h>
 
 #include "base/check.h"
-
-#ifdef HG_SAN
-#include <sanitizer/asan_interface.h>
-#define HIDE(p, n) __asan_poison_memory_region((p), (n))
-#define SHOW(p, n) __asan_unpoison_memory_region((p), (n))
-#else
-#define HIDE(p, n) ((void)(p), (void)(n))
-#define SHOW(p, n) ((void)(p), (void)(n))
-#endif
+#include "base/mem.h"
 
 int
 pool_init(struct pool *p, size_t size, uint32_t cap)
@@ -45,7 +37,7 @@ void
 pool_release(struct pool *p)
 {
 	if (p->mem) {
-		SHOW(p->mem, p->size * p->fresh);
+		MEM_SHOW(p->mem, p->size * p->fresh);
 		munmap(p->mem, p->size * p->cap);
 	}
 	*p = (struct pool){0};
@@ -58,7 +50,7 @@ pool_get(struct pool *p)
 
 	if (obj) {
 		memcpy(&p->free, obj, sizeof(p->free));
-		SHOW(obj, p->size);
+		MEM_SHOW(obj, p->size);
 	} else if (p->fresh < p->cap) {
 		obj = p->mem + p->size * p->fresh++;
 	} else {
@@ -75,7 +67,7 @@ pool_put(struct pool *p, void *obj)
 	memcpy(obj, &p->free, sizeof(p->free));
 	p->free = obj;
 	p->used--;
-	HIDE((char *)obj + sizeof(p->free), p->size - sizeof(p->free));
+	MEM_HIDE((char *)obj + sizeof(p->free), p->size - sizeof(p->free));
 }
 
 uint32_t

@@ -53,7 +53,9 @@ macros(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(failed_check), cmocka_unit_test(macros)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(failed_check), cmocka_unit_test(macros),
+	};
 
 	return cmocka_run_group_tests_name("check", tests, NULL, NULL);
 }
