@@ -1,6 +1,6 @@
 /*
- * model_gen.h - random resolved models and requests, for the property test, the fuzzers and nothing else.
- * Small alphabets on purpose: hostnames, paths and values meet each other often.
+ * model_gen.h - random resolved models and requests, for the property test, the fuzzers and nothing
+ * else. Small alphabets on purpose: hostnames, paths and values meet each other often.
  */
 #ifndef TESTS_MODEL_GEN_H
 #define TESTS_MODEL_GEN_H
@@ -41,8 +41,9 @@ gen_one_in(struct gen *g, uint32_t n)
 static const char *const gen_hosts[] = {"a.test", "b.a.test", "c.b.a.test", "x.test", "y.x.test",
     "*.test", "*.a.test", "*.b.a.test", "*.c.b.a.test", "*.x.test", "other", "*.other",
     "deep.x.y.z.w.other", "*.y.z.w.other", ""};
-static const char *const gen_patterns[] = {"/a/[a-z]+", "/.*", "/a(/b)?", "/(a|b)/c", "/a/b.*", "/a.*",
-    "/a/b/c", "/a/b/", ".*/c", "/a/b/[^/]+/d", "/ab?/c", "/a\\.b/.+", "/a/b|/b/a", "/[ab]{1,2}/c/"};
+static const char *const gen_patterns[] = {"/a/[a-z]+", "/.*", "/a(/b)?", "/(a|b)/c", "/a/b.*",
+    "/a.*", "/a/b/c", "/a/b/", ".*/c", "/a/b/[^/]+/d", "/ab?/c", "/a\\.b/.+", "/a/b|/b/a",
+    "/[ab]{1,2}/c/"};
 static const char *const gen_segments[] = {"a", "b", "c", "ab", "a.b", "d", ""};
 static const char *const gen_methods[] = {"GET", "POST", "PUT", "PURGE"};
 static const char *const gen_headers[] = {"x-a", "x-b", "accept", "version", "host"};
@@ -79,7 +80,8 @@ gen_conditions(struct gen *g, struct m_match *m, bool query)
 	for (uint32_t i = 0; i < n; i++) {
 		v[i].name = bytes_str(query ? GEN_PICK(g, gen_queries) : GEN_PICK(g, gen_headers));
 		v[i].regex = gen_one_in(g, 4);
-		v[i].value = bytes_str(v[i].regex ? GEN_PICK(g, gen_value_patterns) : GEN_PICK(g, gen_values));
+		v[i].value = bytes_str(
+		    v[i].regex ? GEN_PICK(g, gen_value_patterns) : GEN_PICK(g, gen_values));
 		if (v[i].value.n == 0)
 			v[i].value = BYTES("1");
 	}
@@ -135,7 +137,8 @@ gen_match(struct gen *g, struct m_match *m, bool grpc, struct bytes same)
 		gen_grpc_path(g, m);
 	} else {
 		m->path_type = (uint8_t)(gen_one_in(g, 4) ? M_PATH_REGEX : 1 + gen_n(g, 2));
-		m->path = m->path_type == M_PATH_REGEX ? bytes_str(GEN_PICK(g, gen_patterns)) : gen_path(g);
+		m->path = m->path_type == M_PATH_REGEX ? bytes_str(GEN_PICK(g, gen_patterns)) :
+							 gen_path(g);
 		if (same.p && m->path_type != M_PATH_REGEX)
 			m->path = same;
 		if (gen_one_in(g, 3))
@@ -146,9 +149,11 @@ gen_match(struct gen *g, struct m_match *m, bool grpc, struct bytes same)
 }
 
 static inline void
-gen_rule(struct gen *g, struct model *m, struct m_route *route, struct m_rule *rule, struct bytes same)
+gen_rule(
+    struct gen *g, struct model *m, struct m_route *route, struct m_rule *rule, struct bytes same)
 {
-	static struct m_edit edits[] = {{IM_SET, BYTES("X-Set"), BYTES("v")}, {IM_REMOVE, BYTES("X-Gone"), {NULL, 0}}};
+	static struct m_edit edits[] = {
+	    {IM_SET, BYTES("X-Set"), BYTES("v")}, {IM_REMOVE, BYTES("X-Gone"), {NULL, 0}}};
 	bool grpc = route->kind == IM_GRPCROUTE;
 
 	rule->route = route;
@@ -157,12 +162,19 @@ gen_rule(struct gen *g, struct model *m, struct m_route *route, struct m_rule *r
 	for (uint32_t i = 0; i < rule->nmatches; i++) {
 		rule->matches[i].index = (uint16_t)i;
 		gen_match(g, &rule->matches[i], grpc, same);
+		/* Long chains of groups must be walked to their end: ask for what few requests
+		 * have. */
+		if (same.p && i % 8 != 0 && rule->matches[i].nheaders != 0)
+			rule->matches[i].headers[0].value = BYTES("long-value");
+		else if (same.p && i % 64 != 0)
+			rule->matches[i].method = BYTES("DELETE");
 	}
 	rule->nbackends = gen_n(g, 3);
 	rule->backends = arena_zalloc(g->arena, 3 * sizeof(*rule->backends));
 	for (uint32_t i = 0; i < rule->nbackends; i++) {
 		rule->backends[i].weight = gen_n(g, 100);
-		rule->backends[i].cluster = gen_one_in(g, 4) ? NULL : m->clusters[gen_n(g, m->nclusters)];
+		rule->backends[i].cluster =
+		    gen_one_in(g, 4) ? NULL : m->clusters[gen_n(g, m->nclusters)];
 	}
 	if (gen_one_in(g, 3)) {
 		rule->filters = arena_zalloc(g->arena, 2 * sizeof(*rule->filters));
@@ -223,7 +235,8 @@ gen_attach(struct gen *g, struct m_listener *l, struct m_route *r, struct bytes 
 {
 	struct m_attach *a = &l->attach[l->nattach];
 
-	*a = (struct m_attach){.route = r, .hostnames = arena_zalloc(g->arena, (n + 1) * sizeof(*hosts))};
+	*a = (struct m_attach){
+	    .route = r, .hostnames = arena_zalloc(g->arena, (n + 1) * sizeof(*hosts))};
 	for (uint32_t i = 0; i < n; i++)
 		if (gen_meets(hosts[i], l->hostname))
 			a->hostnames[a->nhostnames++] = hosts[i];
@@ -242,7 +255,8 @@ gen_sockets(struct gen *g, struct model *m)
 		uint32_t want = 1 + gen_n(g, 4);
 
 		s->id = i + 1;
-		s->addr = (struct addr){.family = 4, .port = (uint16_t)(8080 + i), .ip = {127, 0, 0, 1}};
+		s->addr =
+		    (struct addr){.family = 4, .port = (uint16_t)(8080 + i), .ip = {127, 0, 0, 1}};
 		s->transport = IM_TCP;
 		s->protocol = IM_HTTP;
 		s->listeners = arena_zalloc(g->arena, 4 * sizeof(*s->listeners));
@@ -255,8 +269,11 @@ gen_sockets(struct gen *g, struct model *m)
 				twice |= bytes_eq(s->listeners[j]->hostname, host);
 			if (twice)
 				continue;
-			*l = (struct m_listener){.id = m->nlisteners + 1, .name = BYTES("http"), .port = 80,
-			    .protocol = IM_HTTP, .hostname = host.n ? host : BYTES_NONE,
+			*l = (struct m_listener){.id = m->nlisteners + 1,
+			    .name = BYTES("http"),
+			    .port = 80,
+			    .protocol = IM_HTTP,
+			    .hostname = host.n ? host : BYTES_NONE,
 			    .attach = arena_zalloc(g->arena, 64 * sizeof(struct m_attach))};
 			s->listeners[s->nlisteners++] = l;
 			m->nlisteners++;
@@ -267,7 +284,8 @@ gen_sockets(struct gen *g, struct model *m)
 static inline void
 gen_clusters(struct gen *g, struct model *m)
 {
-	static struct m_endpoint ends[] = {{.addr = {.family = 4, .port = 81, .ip = {127, 0, 0, 2}}, .id = 1},
+	static struct m_endpoint ends[] = {
+	    {.addr = {.family = 4, .port = 81, .ip = {127, 0, 0, 2}}, .id = 1},
 	    {.unix_path = BYTES("/run/x.sock"), .id = 2, .weight = 1}};
 
 	m->nclusters = 3;
@@ -292,7 +310,10 @@ gen_model(struct gen *g, struct model *m)
 #undef LIM
 	};
 
-	*m = (struct model){.arena = g->arena, .generation = 1, .settings = settings, .via = BYTES("headgate"),
+	*m = (struct model){.arena = g->arena,
+	    .generation = 1,
+	    .settings = settings,
+	    .via = BYTES("headgate"),
 	    .ngateways = 1};
 	m->gateways = arena_alloc(g->arena, sizeof(gateway));
 	*m->gateways = gateway;
@@ -318,7 +339,7 @@ gen_model(struct gen *g, struct model *m)
 
 struct gen_request {
 	struct bytes host, path, query, method;
-	struct field v[8];
+	struct field v[12];
 	struct fields fields;
 	bool grpc;
 };
@@ -327,7 +348,8 @@ static inline void
 gen_request_query(struct gen *g, struct gen_request *r)
 {
 	static const char *const names[] = {"q", "Q", "v", "a+b", "a%20b", "%71", "z"};
-	static const char *const values[] = {"1", "2", "3", "a+b", "a%20b", "%31", "long-value", "", "a%2C+b"};
+	static const char *const values[] = {
+	    "1", "2", "3", "a+b", "a%20b", "%31", "long-value", "", "a%2C+b"};
 	uint32_t n = gen_n(g, 4);
 	char buf[256];
 	size_t len = 0;
@@ -343,14 +365,28 @@ gen_request_query(struct gen *g, struct gen_request *r)
 static inline void
 gen_request(struct gen *g, const struct model *m, struct gen_request *r)
 {
-	static const char *const names[] = {"X-A", "x-b", "Accept", "accept", "VERSION", "Host", "x-z"};
+	static const char *const names[] = {
+	    "X-A", "x-b", "Accept", "accept", "VERSION", "Host", "x-z"};
 	const char *host = GEN_PICK(g, gen_hosts);
 	const struct m_route *route = &m->routes[gen_n(g, m->nroutes)];
 	const struct m_rule *rule = &route->rules[gen_n(g, route->nrules)];
 
-	*r = (struct gen_request){.method = bytes_str(GEN_PICK(g, gen_methods)), .grpc = gen_one_in(g, 3)};
-	fields_init(&r->fields, r->v, 8);
-	r->host = *host == '*' ? bytes_str(arena_printf(g->arena, "%s%s", gen_one_in(g, 2) ? "b" : "p.q", host + 1)) :
+	*r = (struct gen_request){
+	    .method = bytes_str(GEN_PICK(g, gen_methods)), .grpc = gen_one_in(g, 3)};
+	fields_init(&r->fields, r->v, 12);
+	if (gen_n(g, 3) && m->sockets[0].nlisteners && m->nlisteners) {
+		const struct m_listener *l = &m->listeners[gen_n(g, m->nlisteners)];
+		const struct m_attach *a = l->nattach ? &l->attach[gen_n(g, l->nattach)] : NULL;
+
+		/* A name that some route serves, rather than any. */
+		if (a && a->nhostnames) {
+			host = arena_dup(g->arena, a->hostnames[gen_n(g, a->nhostnames)]);
+			route = a->route;
+			rule = &route->rules[gen_n(g, route->nrules)];
+		}
+	}
+	r->host = *host == '*' ?
+	    bytes_str(arena_printf(g->arena, "%s%s", gen_one_in(g, 2) ? "b" : "p.q", host + 1)) :
 	    bytes_str(host);
 	r->path = gen_path(g);
 	if (rule->nmatches && gen_n(g, 3)) {
@@ -358,18 +394,26 @@ gen_request(struct gen *g, const struct model *m, struct gen_request *r)
 
 		if (match->path_type != M_PATH_REGEX)
 			r->path = match->path;
+		if (match->method.p && gen_n(g, 4))
+			r->method = match->method;
+		for (uint16_t i = 0; i < match->nheaders && gen_n(g, 4); i++)
+			(void)fields_add(&r->fields, match->headers[i].name,
+			    match->headers[i].regex ? BYTES("1") : match->headers[i].value,
+			    field_id(match->headers[i].name));
 		if (gen_one_in(g, 4))
 			r->path = bytes_str(arena_printf(g->arena, "%.*s%s", BYTES_ARG(r->path),
 			    GEN_PICK(g, ((const char *const[]){"/", "x", "/a", "/b/c", "//"}))));
 	}
 	if (gen_one_in(g, 4))
-		r->path = bytes_str(GEN_PICK(g, ((const char *const[]){"/p.S/Get", "/p.S/List", "/q.LongName/G",
-		    "/p.T/Get", "/p.S", "/a/b/c/d", "/a.b/c"})));
+		r->path = bytes_str(GEN_PICK(g,
+		    ((const char *const[]){"/p.S/Get", "/p.S/List", "/q.LongName/G", "/p.T/Get",
+			"/p.S", "/a/b/c/d", "/a.b/c"})));
 	gen_request_query(g, r);
 	for (uint32_t i = gen_n(g, 6); i > 0; i--) {
 		struct bytes name = bytes_str(GEN_PICK(g, names));
 
-		(void)fields_add(&r->fields, name, bytes_str(GEN_PICK(g, gen_values)), field_id(name));
+		(void)fields_add(
+		    &r->fields, name, bytes_str(GEN_PICK(g, gen_values)), field_id(name));
 	}
 }
 

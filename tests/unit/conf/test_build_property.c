@@ -1,9 +1,10 @@
 /*
  * test_build_property.c - image and matcher against a plain reading of the specification.
  *
- * The reference looks at every (route, rule, match) of the chosen listener, keeps those that match, and takes
- * the first by a comparator written from the text (gateway-api.md 5.3-5.6, 5.13; v1.7 "Route precedence"). It
- * shares no code with conf/build or shm/route. HG_SEED and HG_CASES repeat and lengthen a run.
+ * The reference looks at every (route, rule, match) of the chosen listener, keeps those that match,
+ * and takes the first by a comparator written from the text (gateway-api.md 5.3-5.6, 5.13; v1.7
+ * "Route precedence"). It shares no code with conf/build or shm/route. HG_SEED and HG_CASES repeat
+ * and lengthen a run.
  */
 #include "tests/unit/base/unit.h"
 
@@ -60,7 +61,8 @@ ref_host(struct bytes hostname, struct bytes host)
 		return true;
 	if (hostname.p[0] != '*')
 		return bytes_eq(hostname, host);
-	return host.n > hostname.n - 1 && bytes_ends(host, bytes_of(hostname.p + 1, hostname.n - 1));
+	return host.n > hostname.n - 1 &&
+	    bytes_ends(host, bytes_of(hostname.p + 1, hostname.n - 1));
 }
 
 static bool
@@ -184,7 +186,7 @@ ref_count(const struct m_value *v, uint16_t n, bool header)
 static int64_t
 ref_prefix_chars(struct bytes path)
 {
-	return (int64_t)(path.n > 1 && path.p[path.n - 1] == '/' ? path.n - 1 : path.n);
+	return (int64_t)(path.n - (path.p[path.n - 1] == '/'));
 }
 
 /* Bigger is better, first difference decides. */
@@ -246,7 +248,8 @@ ref_listener(const struct m_socket *s, struct bytes host)
 		if (!ref_host(l->hostname, host))
 			continue;
 		if (!best || (l->hostname.n && !wild) ||
-		    (best->hostname.n < l->hostname.n && (best->hostname.n == 0 || best->hostname.p[0] == '*')))
+		    (best->hostname.n < l->hostname.n &&
+			(best->hostname.n == 0 || best->hostname.p[0] == '*')))
 			best = l;
 	}
 	return best;
@@ -265,12 +268,15 @@ ref_find(const struct m_listener *l, const struct gen_request *r, struct triple 
 			continue;
 		for (uint32_t h = 0; h < HG_MAX(a->nhostnames, 1u); h++)
 			for (uint32_t k = 0; k < a->route->nrules; k++)
-				for (uint32_t j = 0; j < HG_MAX(a->route->rules[k].nmatches, 1u); j++) {
+				for (uint32_t j = 0; j < HG_MAX(a->route->rules[k].nmatches, 1u);
+				     j++) {
 					const struct m_rule *rule = &a->route->rules[k];
-					struct triple t = {a->route, rule, rule->nmatches ? &rule->matches[j] : &all,
+					struct triple t = {a->route, rule,
+					    rule->nmatches ? &rule->matches[j] : &all,
 					    a->nhostnames ? a->hostnames[h] : BYTES_NONE};
 
-					if (ref_matches(&t, r) && (!found || ref_better(&t, best))) {
+					if (ref_matches(&t, r) &&
+					    (!found || ref_better(&t, best))) {
 						*best = t;
 						found = true;
 					}
@@ -323,6 +329,28 @@ image_drop(struct opened *o)
 }
 
 static void
+print_match(const char *what, const struct m_route *r, const struct m_rule *rule, uint32_t match)
+{
+	static const struct m_match all = {.path_type = M_PATH_PREFIX, .path = {"/", 1}};
+	const struct m_match *m = rule->nmatches ? &rule->matches[match] : &all;
+
+	print_error(
+	    "%s: rule %u match %u: path %u \"%.*s\" method %.*s, %u headers, %u queries, created %lld, "
+	    "%.*s/%.*s\n",
+	    what, rule->id, match, m->path_type, BYTES_ARG(m->path), BYTES_ARG(m->method),
+	    m->nheaders, m->nquery, (long long)r->created, BYTES_ARG(r->ns), BYTES_ARG(r->name));
+}
+
+static void
+print_rule(const char *what, const struct model *m, uint32_t id, uint32_t match)
+{
+	for (uint32_t i = 0; i < m->nroutes; i++)
+		for (uint32_t k = 0; k < m->routes[i].nrules; k++)
+			if (m->routes[i].rules[k].id == id)
+				print_match(what, &m->routes[i], &m->routes[i].rules[k], match);
+}
+
+static void
 print_case(const struct gen_request *r)
 {
 	print_error("%s %.*s host=%.*s query=%.*s\n", r->grpc ? "grpc" : "http", BYTES_ARG(r->path),
@@ -332,8 +360,14 @@ print_case(const struct gen_request *r)
 static bool
 case_ok(const struct model *m, const struct opened *o, const struct gen_request *r, uint32_t socket)
 {
-	struct route_query q = {.socket = socket, .listener = IM_NONE, .host = r->host, .path = r->path,
-	    .query = r->query, .method = r->method, .fields = &r->fields, .grpc = r->grpc};
+	struct route_query q = {.socket = socket,
+	    .listener = IM_NONE,
+	    .host = r->host,
+	    .path = r->path,
+	    .query = r->query,
+	    .method = r->method,
+	    .fields = &r->fields,
+	    .grpc = r->grpc};
 	const struct m_listener *l = ref_listener(&m->sockets[socket], r->host);
 	struct route_hit hit;
 	struct triple want;
@@ -346,9 +380,12 @@ case_ok(const struct model *m, const struct opened *o, const struct gen_request 
 	if (!ref_find(l, r, &want))
 		return err == HG_ERR_NO_ROUTE;
 	hits++;
-	if (err != HG_OK || o->image.rules[hit.rule].id != want.rule->id || hit.match != want.match->index) {
-		print_error("want rule %u match %u, got %s rule %u match %u\n", want.rule->id,
-		    want.match->index, err_name(err), err ? 0 : o->image.rules[hit.rule].id, hit.match);
+	if (err != HG_OK || o->image.rules[hit.rule].id != want.rule->id ||
+	    hit.match != want.match->index) {
+		print_error("got %s\n", err_name(err));
+		print_rule("want", m, want.rule->id, want.match->index);
+		if (err == HG_OK)
+			print_rule("got", m, o->image.rules[hit.rule].id, hit.match);
 		return false;
 	}
 	return true;
@@ -385,7 +422,8 @@ same_as_reference(void **state)
 			gen_request(&g, &m, &r);
 			if (!case_ok(&m, &o, &r, socket)) {
 				print_case(&r);
-				fail_msg("HG_SEED=%llu, request %d", (unsigned long long)(seed + round), i);
+				fail_msg("HG_SEED=%llu, request %d",
+				    (unsigned long long)(seed + round), i);
 			}
 		}
 		image_drop(&o);
