@@ -394,6 +394,9 @@ regex_literal_prefix(struct bytes text, char *out, size_t cap)
 
 		if (c == '\\' && i + 1 < text.n) {
 			c = text.p[i + 1];
+			/* After an empty \Q\E a repeat still means the character before it. */
+			if ((c == 'Q' || c == 'E') && o > 0)
+				o--;
 			if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
 			    (c >= 'A' && c <= 'Z'))
 				break;
