@@ -235,7 +235,8 @@ paths_group(struct work *w)
 {
 	struct node *nd = NULL;
 
-	qsort(w->paths, w->npaths, sizeof(*w->paths), path_cmp);
+	if (w->npaths != 0)
+		qsort(w->paths, w->npaths, sizeof(*w->paths), path_cmp);
 	for (size_t from = 0, to; from < w->npaths; from = to) {
 		const struct build_entry *e = &w->paths[from];
 		uint32_t group;
@@ -257,6 +258,8 @@ patterns_group(struct work *w)
 {
 	struct build *b = w->b;
 
+	if (w->npatterns == 0)
+		return;
 	qsort(w->patterns, w->npatterns, sizeof(*w->patterns), prec_cmp);
 	w->runs = arena_zalloc(&b->tmp, (w->npatterns + 1) * sizeof(*w->runs));
 	for (size_t from = 0, to; from < w->npatterns; from = to) {
@@ -282,6 +285,8 @@ runs_place(struct work *w)
 {
 	size_t known = w->nnodes;
 
+	if (w->nruns == 0)
+		return;
 	qsort(w->runs, w->nruns, sizeof(*w->runs), run_cmp);
 	for (size_t from = 0, to; from < w->nruns; from = to) {
 		struct node want = {.key = w->runs[from].key, .hash = w->runs[from].hash};

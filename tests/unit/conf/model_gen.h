@@ -46,8 +46,8 @@ static const char *const gen_patterns[] = {"/a/[a-z]+", "/.*", "/a(/b)?", "/(a|b
     "/[ab]{1,2}/c/"};
 static const char *const gen_segments[] = {"a", "b", "c", "ab", "a.b", "d", ""};
 static const char *const gen_methods[] = {"GET", "POST", "PUT", "PURGE"};
-static const char *const gen_headers[] = {"x-a", "x-b", "accept", "version", "host"};
-static const char *const gen_queries[] = {"q", "Q", "v", "a b"};
+static const char *const gen_headers[] = {"x-a", "x-b", "accept", "version", "host", "v"};
+static const char *const gen_queries[] = {"q", "Q", "v", "a b", "version"};
 static const char *const gen_values[] = {"1", "2", "3", "a b", "a, b", "long-value", ""};
 static const char *const gen_value_patterns[] = {"[12]", ".*", "a.*", "", "(1|3)", "[0-9]+"};
 #define GEN_PICK(g, list) (list)[gen_n(g, (uint32_t)HG_ARRAY_LEN(list))]
@@ -139,8 +139,10 @@ gen_match(struct gen *g, struct m_match *m, bool grpc, struct bytes same)
 		m->path_type = (uint8_t)(gen_one_in(g, 4) ? M_PATH_REGEX : 1 + gen_n(g, 2));
 		m->path = m->path_type == M_PATH_REGEX ? bytes_str(GEN_PICK(g, gen_patterns)) :
 							 gen_path(g);
-		if (same.p && m->path_type != M_PATH_REGEX)
+		if (same.p) {
+			m->path_type = M_PATH_PREFIX;
 			m->path = same;
+		}
 		if (gen_one_in(g, 3))
 			m->method = bytes_str(GEN_PICK(g, gen_methods));
 		gen_conditions(g, m, true);
@@ -157,7 +159,7 @@ gen_rule(
 	bool grpc = route->kind == IM_GRPCROUTE;
 
 	rule->route = route;
-	rule->nmatches = same.p ? 1 + gen_n(g, 90) : gen_n(g, 4);
+	rule->nmatches = same.p ? 1 + gen_n(g, 200) : gen_n(g, 4);
 	rule->matches = arena_zalloc(g->arena, (rule->nmatches + 1) * sizeof(*rule->matches));
 	for (uint32_t i = 0; i < rule->nmatches; i++) {
 		rule->matches[i].index = (uint16_t)i;
@@ -347,7 +349,7 @@ struct gen_request {
 static inline void
 gen_request_query(struct gen *g, struct gen_request *r)
 {
-	static const char *const names[] = {"q", "Q", "v", "a+b", "a%20b", "%71", "z"};
+	static const char *const names[] = {"q", "Q", "v", "a+b", "a%20b", "%71", "z", "version"};
 	static const char *const values[] = {
 	    "1", "2", "3", "a+b", "a%20b", "%31", "long-value", "", "a%2C+b"};
 	uint32_t n = gen_n(g, 4);
@@ -366,7 +368,7 @@ static inline void
 gen_request(struct gen *g, const struct model *m, struct gen_request *r)
 {
 	static const char *const names[] = {
-	    "X-A", "x-b", "Accept", "accept", "VERSION", "Host", "x-z"};
+	    "X-A", "x-b", "Accept", "accept", "VERSION", "Host", "x-z", "V"};
 	const char *host = GEN_PICK(g, gen_hosts);
 	const struct m_route *route = &m->routes[gen_n(g, m->nroutes)];
 	const struct m_rule *rule = &route->rules[gen_n(g, route->nrules)];
