@@ -50,7 +50,8 @@ struct cat_object {
 	struct im_range conditions;
 	uint64_t hash[2];
 	int64_t created, generation;
-	uint32_t flags, pad;
+	uint32_t flags;
+	uint32_t gone;            /* generation in which it vanished, if CAT_GONE */
 };
 /* For lastTransitionTime: `where` is "", "listeners/NAME", or "parents/<ref as text>". */
 struct cat_condition {
@@ -73,9 +74,9 @@ struct cat_id {
 	uint64_t gone;            /* generation in which it vanished, 0 = in use; free when no worker is older */
 };
 struct cat_address {
-	struct im_str gateway;    /* "ns/name" */
+	struct im_str gateway;    /* "ns/name", of a second address "ns/name#1" */
 	struct addr addr;
-	uint32_t pad;
+	uint32_t gone;            /* 0 = in use, else the generation in which its Gateway vanished */
 };
 
 struct catalogue {

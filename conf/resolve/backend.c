@@ -1,0 +1,210 @@
+/*
+ * backend.c - backendRefs (reference/gateway-api.md 5.1, 5.8, 5.14): kind, then grant, then existence, then protocol.
+ * A Service port is resolved once and shared by all references to it. What cannot be served correctly (TLS
+ * to the backend, h2c) is an invalid backend: its share of the traffic answers 500, never clear text instead.
+ */
+#include "conf/resolve/backend.h"
+
+#include "base/mem.h"
+#include "conf/kinds/k_core.h"
+#include "conf/resolve/routekind.h"
+
+struct r_service_port {
+	struct m_cluster *cluster; /* NULL: `missing` says why */
+	const char *missing;
+	struct bytes app;          /* appProtocol */
+	struct bytes name;         /* of the port */
+	struct r_target *targets;  /* BackendTLSPolicies on the Service */
+	struct r_policy *policy;   /* the one that applies, or NULL */
+};
+
+static const struct k_service_port *
+find_port(const struct k_service *s, int64_t port, bool udp)
+{
+	for (uint32_t i = 0; i < s->ports.n; i++)
+		if (s->ports.v[i].port.v == port && bytes_eq(s->ports.v[i].protocol, BYTES("UDP")) == udp)
+			return &s->ports.v[i];
+	return NULL;
+}
+
+static bool
+applies(const struct r_target *t, struct bytes port_name)
+{
+	return t->section.n == 0 || bytes_eq(t->section, port_name);
+}
+
+/* A policy on the port beats one on the whole Service. */
+static struct r_policy *
+find_policy(const struct r_service_port *sp)
+{
+	struct r_policy *all = NULL;
+
+	for (const struct r_target *t = sp->targets; t != NULL; t = t->next) {
+		if (t->policy->loser || !applies(t, sp->name))
+			continue;
+		if (t->section.n != 0)
+			return t->policy;
+		all = all != NULL ? all : t->policy;
+	}
+	return all;
+}
+
+static struct r_service_port *
+service_port(struct scope *sc, struct bytes ns, struct bytes name, uint16_t port, bool udp)
+{
+	struct keybuf kb;
+	struct bytes key = KEY(&kb, ns, name, bytes_of((const char *)&port, sizeof(port)), udp ? BYTES("u") : BYTES("t"));
+	struct r_service_port *sp = map_get(&sc->services, key);
+	const struct k_service_port *p;
+	const struct object *o;
+	const struct k_service *s;
+
+	if (sp != NULL)
+		return sp;
+	sp = arena_zalloc(sc->arena, sizeof(*sp));
+	map_put(&sc->services, arena_bytes(sc->arena, key), sp);
+	o = objects_find(sc->in.objects, KIND_SERVICE, ns, name);
+	if (o == NULL) {
+		sp->missing = "does not exist";
+		return sp;
+	}
+	s = o->spec;
+	p = find_port(s, port, udp);
+	if (p == NULL && (s->ports.n != 0 || !bytes_eq(s->type, BYTES("ExternalName")))) {
+		sp->missing = arena_printf(sc->arena, "has no port %u/%s", port, udp ? "UDP" : "TCP");
+		return sp;
+	}
+	sp->app = p == NULL ? BYTES_NONE : p->app_protocol;
+	sp->name = p == NULL ? BYTES_NONE : p->name;
+	sp->targets = map_get(&sc->btls, KEY(&kb, ns, name));
+	sp->policy = find_policy(sp);
+	sp->cluster = arena_zalloc(sc->arena, sizeof(*sp->cluster));
+	sp->cluster->name = bytes_str(arena_printf(sc->arena, "%.*s/%.*s:%u%s", BYTES_ARG(ns), BYTES_ARG(name), port,
+	    udp ? "/udp" : ""));
+	sp->cluster->id = ids_get(sc->ids, CAT_ID_CLUSTER, sp->cluster->name);
+	sp->cluster->tls = sp->cluster->dns_slot = IM_NONE;
+	sp->cluster->proto = udp ? IM_UP_UDP : bytes_eq(sp->app, BYTES("kubernetes.io/ws")) ? IM_UP_WS : IM_UP_H1;
+	endpoint_resolve(sc, o, p, port, sp->cluster);
+	return sp;
+}
+
+/* KEP-3726 against the route kind: NULL if it can be spoken. */
+static const char *
+app_fault(struct bytes app, uint8_t kind)
+{
+	bool http = kind == IM_HTTPROUTE, grpc = kind == IM_GRPCROUTE;
+
+	if (bytes_eq(app, BYTES("kubernetes.io/h2c")) && http)
+		return "HTTP/2 to backends is not served by this version";
+	if (bytes_eq(app, BYTES("kubernetes.io/wss")) && (http || grpc))
+		return "needs TLS to the backend";
+	if (bytes_eq(app, BYTES("kubernetes.io/ws")) && grpc)
+		return "cannot carry gRPC";
+	return NULL;
+}
+
+static void
+touch(struct scope *sc, struct r_policy *p)
+{
+	for (size_t i = 0; i < sc->ntouched; i++)
+		if (sc->touched[i] == p)
+			return;
+	sc->touched = mem_grow(sc->touched, &sc->touchedcap, sc->ntouched, sizeof(struct r_policy *));
+	sc->touched[sc->ntouched++] = p;
+}
+
+/* Everything about the reference itself; NULL after a fault. */
+static struct r_service_port *
+follow(struct scope *sc, struct r_route *r, const char *where, const struct k_backend_ref *b)
+{
+	struct bytes ns = b->ns.n != 0 ? b->ns : r->obj->meta.ns;
+	struct r_service_port *sp;
+	const char *why;
+
+	if (b->group.n != 0 || (b->kind.n != 0 && !bytes_eq(b->kind, BYTES("Service")))) {
+		fault_add(sc, &r->refs, REF_KIND, "%s: %.*s%s%.*s cannot be a backend, only a Service can", where,
+		    BYTES_ARG(b->group), b->group.n != 0 ? "/" : "", BYTES_ARG(b->kind));
+		return NULL;
+	}
+	if (!grant_allows(sc, r->obj->kind->id, r->obj->meta.ns, BYTES(""), BYTES("Service"), ns, b->name)) {
+		fault_add(sc, &r->refs, REF_NOT_PERMITTED, "%s: no ReferenceGrant in %.*s permits Service %.*s", where,
+		    BYTES_ARG(ns), BYTES_ARG(b->name));
+		return NULL;
+	}
+	sp = service_port(sc, ns, b->name, (uint16_t)b->port.v, r->kind == IM_UDPROUTE);
+	if (sp->missing != NULL) {
+		fault_add(sc, &r->refs, REF_NOT_FOUND, "%s: Service %.*s/%.*s %s", where, BYTES_ARG(ns),
+		    BYTES_ARG(b->name), sp->missing);
+		return NULL;
+	}
+	why = app_fault(sp->app, r->kind);
+	if (why != NULL) {
+		fault_add(sc, &r->refs, REF_PROTOCOL, "%s: appProtocol %.*s of Service %.*s/%.*s: %s", where,
+		    BYTES_ARG(sp->app), BYTES_ARG(ns), BYTES_ARG(b->name), why);
+		return NULL;
+	}
+	return sp;
+}
+
+void
+backend_resolve(struct scope *sc, struct r_route *r, const char *where, const struct k_backend_ref *b,
+    struct r_backend *out)
+{
+	struct r_service_port *sp = follow(sc, r, where, b);
+
+	*out = (struct r_backend){.error = HG_ERR_NO_BACKEND, .fault = sp == NULL};
+	if (sp == NULL)
+		return;
+	for (const struct r_target *t = sp->targets; t != NULL; t = t->next)
+		if (applies(t, sp->name))
+			touch(sc, t->policy);
+	if (sp->policy != NULL) {
+		if (r->unserved == NULL)
+			r->unserved = arena_printf(sc->arena, "%s: BackendTLSPolicy %.*s applies, and TLS to backends is "
+			    "not served by this version: 500", where, BYTES_ARG(sp->policy->obj->meta.name));
+		return;
+	}
+	out->error = HG_OK;
+	out->cluster = sp->cluster;
+}
+
+static void
+each(struct scope *sc, struct r_route *r, uint32_t rule, const struct k_backend_ref *v, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct r_backend b;
+		char where[64];
+
+		snprintf(where, sizeof(where), "spec.rules[%u].backendRefs[%u]", rule, i);
+		backend_resolve(sc, r, where, &v[i], &b);
+	}
+}
+
+void
+backend_refs(struct scope *sc, struct r_route *r)
+{
+	const char *unserved = r->unserved;
+
+	if (r->kind == IM_GRPCROUTE) {
+		const struct k_grpcroute *k = r->obj->spec;
+
+		for (uint32_t i = 0; i < k->rules.n; i++)
+			each(sc, r, i, k->rules.v[i].backends.v, k->rules.v[i].backends.n);
+	} else {
+		const struct k_l4route *k = r->obj->spec;
+
+		for (uint32_t i = 0; i < k->rules.n; i++)
+			each(sc, r, i, k->rules.v[i].backends.v, k->rules.v[i].backends.n);
+	}
+	r->unserved = unserved;
+}
+
+void
+backend_policies(struct scope *sc, struct r_route *r)
+{
+	for (size_t i = 0; i < sc->ntouched; i++)
+		for (uint32_t j = 0; j < r->nparents; j++)
+			if (r->parents[j].accepted)
+				policy_ancestor(sc, sc->touched[i], r->parents[j].gw->obj);
+	sc->ntouched = 0;
+}

@@ -1,0 +1,30 @@
+/*
+ * backend.h - from a backendRef to a cluster with endpoints, or to a fault.
+ */
+#ifndef CONF_RESOLVE_BACKEND_H
+#define CONF_RESOLVE_BACKEND_H
+
+#include "conf/resolve/scope.h"
+
+struct r_backend {
+	struct m_cluster *cluster; /* NULL when error is set */
+	enum hg_err error;
+	bool fault;                /* the reference is wrong (not just unserved) */
+};
+
+/* `where` names the field in messages. Faults are added to the route. */
+void backend_resolve(struct scope *, struct r_route *, const char *where, const struct k_backend_ref *,
+    struct r_backend *out);
+/* References of routes that are not in the model: faults only. */
+void backend_refs(struct scope *, struct r_route *);
+/* Ancestors of the policies that the route's backends met. */
+void backend_policies(struct scope *, struct r_route *);
+
+/* endpoint.c: fills endpoints or dns of a cluster. */
+struct k_service;
+struct k_service_port;
+void endpoint_index(struct scope *);
+void endpoint_resolve(struct scope *, const struct object *service, const struct k_service_port *, uint16_t ref_port,
+    struct m_cluster *);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * feature.h - what the GatewayClass claims in status.supportedFeatures: only what this version serves. Sorted by
+ * name in byte order (a MUST); a test holds that. Later issues add their lines.
+ */
+#ifndef CONF_RESOLVE_FEATURE_H
+#define CONF_RESOLVE_FEATURE_H
+
+#define FEATURE_API_VERSION "v1.7.0"
+
+#define FEATURE_TABLE(F) \
+	F(Gateway) \
+	F(GatewayAddressEmpty) \
+	F(GatewayHTTPListenerIsolation) \
+	F(GatewayInfrastructure) \
+	F(GatewayPort8080) \
+	F(GatewayRouteHostnameIntersectionPrecedence) \
+	F(GatewayStaticAddresses) \
+	F(HTTPRoute) \
+	F(HTTPRoute303RedirectStatusCode) \
+	F(HTTPRoute307RedirectStatusCode) \
+	F(HTTPRoute308RedirectStatusCode) \
+	F(HTTPRouteBackendRequestHeaderModification) \
+	F(HTTPRouteBackendTimeout) \
+	F(HTTPRouteBackendURLRewrite) \
+	F(HTTPRouteCORS) \
+	F(HTTPRouteDestinationPortMatching) \
+	F(HTTPRouteHostRewrite) \
+	F(HTTPRouteMethodMatching) \
+	F(HTTPRouteNamedRouteRule) \
+	F(HTTPRouteParentRefPort) \
+	F(HTTPRoutePathRedirect) \
+	F(HTTPRoutePathRewrite) \
+	F(HTTPRoutePortRedirect) \
+	F(HTTPRouteQueryParamMatching) \
+	F(HTTPRouteRequestMirror) \
+	F(HTTPRouteRequestMultipleMirrors) \
+	F(HTTPRouteRequestPercentageMirror) \
+	F(HTTPRouteRequestTimeout) \
+	F(HTTPRouteResponseHeaderModification) \
+	F(HTTPRouteRetryCodes) \
+	F(HTTPRouteRetryConnectionError) \
+	F(HTTPRouteSchemeRedirect) \
+	F(ReferenceGrant)
+
+#endif

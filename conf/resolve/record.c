@@ -1,0 +1,292 @@
+/*
+ * record.c - the catalogue of a generation: every object as JSON with its status, and what the next compile has to
+ * remember (first-seen times, generations, transitions, ids, addresses, last good content). Rows are sorted by
+ * group, kind, namespace, name: readers search by halves, and equal inputs give equal bytes.
+ */
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "conf/kinds/k_core.h"
+#include "conf/resolve/infra.h"
+#include "conf/resolve/status.h"
+
+#define GONE_KEEP 20000u       /* rows */
+#define GONE_GENERATIONS 1000u
+
+struct rows {
+	struct scope *sc;
+	struct blob_writer *w;
+	struct cat_object *v;
+	struct strbuf buf;
+	size_t n, cap;
+};
+
+static struct cat_object *
+row_new(struct rows *rs)
+{
+	static const struct im_str none = {IM_NONE, 0};
+	struct cat_object *r;
+
+	rs->v = mem_grow(rs->v, &rs->cap, rs->n, sizeof(*rs->v));
+	r = &rs->v[rs->n++];
+	*r = (struct cat_object){.json = none, .status = none, .source = none, .uid = none, .stale = none, .good = none};
+	return r;
+}
+
+static void
+name_row(struct rows *rs, struct cat_object *r, const char *group, const char *kind, struct bytes ns, struct bytes name)
+{
+	r->group = blob_put_text(rs->w, bytes_str(group));
+	r->kind = blob_put_text(rs->w, bytes_str(kind));
+	r->ns = blob_put_text(rs->w, ns.p == NULL ? BYTES("") : ns);
+	r->name = blob_put_text(rs->w, name);
+}
+
+static struct im_str
+buffered(struct rows *rs)
+{
+	struct im_str s = blob_put_text(rs->w, strbuf_bytes(&rs->buf));
+
+	strbuf_reset(&rs->buf);
+	return s;
+}
+
+static void
+print_map(struct json *j, const char *key, const k_map *m)
+{
+	if (m->n == 0)
+		return;
+	json_key(j, key);
+	json_object(j);
+	for (uint32_t i = 0; i < m->n; i++) {
+		json_keyb(j, m->v[i].key);
+		json_str(j, m->v[i].value);
+	}
+	json_end(j, '}');
+}
+
+/* What `json` redacts, for a later compile whose file is bad. The catalogue is 0600. */
+static void
+print_secret(struct rows *rs, const struct object *o)
+{
+	const struct k_secret *s = o->spec;
+	struct json j;
+
+	json_init(&j, &rs->buf, false);
+	json_object(&j);
+	json_key(&j, "apiVersion");
+	json_strz(&j, "v1");
+	json_key(&j, "kind");
+	json_strz(&j, "Secret");
+	json_key(&j, "metadata");
+	json_object(&j);
+	json_key(&j, "name");
+	json_str(&j, o->meta.name);
+	json_key(&j, "namespace");
+	json_str(&j, o->meta.ns);
+	print_map(&j, "labels", &o->meta.labels);
+	print_map(&j, "annotations", &o->meta.annotations);
+	json_end(&j, '}');
+	if (s->type.p != NULL) {
+		json_key(&j, "type");
+		json_str(&j, s->type);
+	}
+	print_map(&j, "data", &s->data);
+	print_map(&j, "stringData", &s->string_data);
+	json_end(&j, '}');
+}
+
+static void
+object_row(struct rows *rs, const struct object *o)
+{
+	const struct meta *m = &rs->sc->meta[o->index];
+	struct status st = {.sc = rs->sc, .w = rs->w, .obj = o, .old = m->old, .generation = m->generation};
+	struct cat_object *r = row_new(rs);
+	char created[21];
+	uint32_t first = blob_count(rs->w, CAT_CONDITION);
+
+	name_row(rs, r, o->kind->group, o->kind->name, o->meta.ns, o->meta.name);
+	clock_rfc3339(m->created, created);
+	object_print_json(o, arena_dup(rs->sc->arena, m->uid), m->generation, created, &rs->buf);
+	r->json = buffered(rs);
+	st.out = rs->buf;
+	if (status_print(&st)) {
+		rs->buf = st.out;
+		r->status = buffered(rs);
+	}
+	rs->buf = st.out;
+	strbuf_reset(&rs->buf);
+	r->conditions = (struct im_range){first, st.nconds};
+	r->source = blob_put_text(rs->w, o->source);
+	r->uid = blob_put_text(rs->w, m->uid);
+	r->created = m->created;
+	r->generation = m->generation;
+	r->hash[0] = o->hash[0];
+	r->hash[1] = o->hash[1];
+	if (o->stale) {
+		r->flags |= CAT_STALE;
+		r->stale = blob_put_text(rs->w, bytes_str(stale_why(rs->sc, o)));
+	}
+	if (o->kind->id == KIND_SECRET) {
+		print_secret(rs, o);
+		r->good = buffered(rs);
+	}
+}
+
+/* An object without a file: the built-in class, a Gateway's Service. */
+static void
+own_row(struct rows *rs, const struct infra *in)
+{
+	struct cat_object *r = row_new(rs);
+
+	name_row(rs, r, in->group, in->kind, in->ns, in->name);
+	r->json = blob_put_text(rs->w, in->json);
+	r->status = blob_put_text(rs->w, in->status);
+	r->uid = blob_put_text(rs->w, in->uid);
+	r->created = in->created;
+	r->generation = in->generation;
+	r->flags = in->flags;
+	r->conditions = in->conditions;
+}
+
+static const struct cat_object *
+present(const struct rows *rs, const struct cat_object *c)
+{
+	const struct catalogue *old = rs->sc->in.old;
+	const struct kind *k = kind_by_name(blob_text(&old->blob, c->group), blob_text(&old->blob, c->kind));
+
+	if (k == NULL || objects_find(rs->sc->in.objects, k->id, k->cluster ? BYTES_NONE : blob_text(&old->blob, c->ns),
+	    blob_text(&old->blob, c->name)) != NULL)
+		return NULL;
+	return c;
+}
+
+/* First-seen times outlive a deletion for a while: a file that moves away and back keeps its age. */
+static void
+gone_rows(struct rows *rs)
+{
+	const struct catalogue *old = rs->sc->in.old;
+	uint32_t kept = 0, now = (uint32_t)rs->sc->in.generation;
+
+	for (uint32_t i = 0; old != NULL && i < old->n_objects && kept < GONE_KEEP; i++) {
+		const struct cat_object *c = &old->objects[i];
+		uint32_t gone = c->flags & CAT_GONE ? c->gone : now;
+		struct cat_object *r;
+
+		if ((c->flags & (CAT_OWN | CAT_BUILTIN)) || now - gone > GONE_GENERATIONS || present(rs, c) == NULL)
+			continue;
+		kept++;
+		r = row_new(rs);
+		r->group = blob_put_text(rs->w, blob_text(&old->blob, c->group));
+		r->kind = blob_put_text(rs->w, blob_text(&old->blob, c->kind));
+		r->ns = blob_put_text(rs->w, blob_text(&old->blob, c->ns));
+		r->name = blob_put_text(rs->w, blob_text(&old->blob, c->name));
+		r->uid = blob_put_text(rs->w, blob_text(&old->blob, c->uid));
+		r->created = c->created;
+		r->generation = c->generation;
+		r->hash[0] = c->hash[0];
+		r->hash[1] = c->hash[1];
+		r->flags = CAT_GONE;
+		r->gone = gone;
+	}
+}
+
+static struct bytes
+text_at(struct blob_writer *w, struct im_str s)
+{
+	return s.len == 0 ? BYTES("") : bytes_of((const char *)blob_at(w, CAT_TEXT, s.off), s.len);
+}
+
+static int
+by_name(const void *a, const void *b, void *arg)
+{
+	const struct cat_object *x = a, *y = b;
+	const struct im_str *p[] = {&x->group, &x->kind, &x->ns, &x->name}, *q[] = {&y->group, &y->kind, &y->ns, &y->name};
+
+	for (unsigned i = 0; i < HG_ARRAY_LEN(p); i++) {
+		int c;
+
+		if (p[i]->off == q[i]->off && p[i]->len == q[i]->len) /* equal texts are stored once */
+			continue;
+		c = bytes_cmp(text_at(arg, *p[i]), text_at(arg, *q[i]));
+		if (c != 0)
+			return c;
+	}
+	return 0;
+}
+
+static void
+diag_rows(struct rows *rs, const struct diags *d)
+{
+	for (const struct diag *g = d == NULL ? NULL : d->first; g != NULL; g = g->next) {
+		struct cat_diag r = {.line = g->at.line, .col = g->at.col, .endcol = g->at.endcol, .code = g->code,
+		    .severity = g->severity, .nhelp = g->nhelp};
+
+		r.file = blob_put_text(rs->w, g->file);
+		r.message = blob_put_text(rs->w, g->message);
+		r.label = blob_put_text(rs->w, g->label);
+		r.excerpt = blob_put_text(rs->w, g->excerpt);
+		r.object = blob_put_text(rs->w, g->object);
+		r.field = blob_put_text(rs->w, g->field);
+		r.effect = blob_put_text(rs->w, g->effect);
+		for (unsigned i = 0; i < HG_ARRAY_LEN(r.help); i++)
+			r.help[i] = blob_put_text(rs->w, i < g->nhelp ? g->help[i] : BYTES_NONE);
+		blob_add(rs->w, CAT_DIAG, &r, 1, sizeof(r));
+	}
+}
+
+static void
+info_row(struct rows *rs, const struct resolve_info *info)
+{
+	struct cat_info r = {.generation = rs->sc->in.generation, .built = rs->sc->in.now, .files = info->files,
+	    .compile_ms = info->compile_ms, .conf_hash = {info->conf_hash[0], info->conf_hash[1]}};
+	char node[256] = "";
+
+	gethostname(node, sizeof(node) - 1);
+	r.node = blob_put_text(rs->w, bytes_str(node));
+	if (info->diags != NULL) {
+		r.errors = info->diags->errors;
+		r.warnings = info->diags->warnings;
+	}
+	for (size_t i = 0; i < rs->n; i++)
+		r.stale += (rs->v[i].flags & CAT_STALE) != 0;
+	blob_add(rs->w, CAT_INFO, &r, 1, sizeof(r));
+}
+
+static void
+address_rows(struct rows *rs)
+{
+	for (size_t i = 0; i < rs->sc->npool; i++) {
+		struct cat_address r = rs->sc->pool[i];
+
+		r.gateway = blob_put_text(rs->w, rs->sc->poolnames[i]);
+		blob_add(rs->w, CAT_ADDRESS, &r, 1, sizeof(r));
+	}
+}
+
+struct blob_writer *
+resolve_record(struct scope *sc, const struct resolve_info *info)
+{
+	struct rows rs = {.sc = sc, .w = blob_writer_new(BLOB_CATALOGUE, catalogue_layout(), sc->in.generation)};
+	const struct infra *own;
+
+	blob_put_text(rs.w, BYTES(" ")); /* so that no section of text is empty */
+	for (unsigned k = 0; k < KIND_COUNT; k++)
+		for (const struct object *o = sc->in.objects->first[k]; o != NULL; o = o->next)
+			object_row(&rs, o);
+	own = infra_list(sc, rs.w);
+	for (; own != NULL; own = own->next)
+		own_row(&rs, own);
+	gone_rows(&rs);
+	qsort_r(rs.v, rs.n, sizeof(*rs.v), by_name, rs.w);
+	blob_add(rs.w, CAT_OBJECT, rs.v, (uint32_t)rs.n, sizeof(*rs.v));
+	diag_rows(&rs, info->diags);
+	address_rows(&rs);
+	ids_record(sc->ids, rs.w);
+	info_row(&rs, info);
+	strbuf_release(&rs.buf);
+	mem_free(rs.v);
+	return rs.w;
+}
