@@ -75,6 +75,8 @@ struct k_workload { /* gateway.headgate.dev/v1alpha1 */
 	struct bytes address;
 	k_map ports;             /* name -> number as text */
 	struct k_int weight;     /* 0 = drain */
+	k_map labels;            /* WorkloadEntry has them here; they are in meta.labels too */
+	struct bytes network, locality, service_account; /* WorkloadEntry; no use is made of them */
 };
 
 struct k_log_conf {

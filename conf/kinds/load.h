@@ -33,7 +33,12 @@ int load_objects(struct arena *, struct diags *, struct source *, unsigned nroot
 /* headgate.conf. NULL text: all defaults. Returns NULL if it has errors (then the generation is refused). */
 struct k_headgate *load_conf(struct arena *, struct diags *, struct bytes file, struct bytes text);
 
+struct strbuf;
 /* Last good texts: the canonical JSON of an object and back. */
 struct object *object_from_json(struct arena *, struct bytes json, struct bytes source);
+void object_to_json(const struct object *, struct strbuf *out); /* with secrets: never for people */
+
+/* May a kind be defined in the folder of that role (enum proto_role)? Kinds of later versions by their name too. */
+bool role_allows(uint8_t role, struct bytes kind);
 
 #endif

@@ -24,11 +24,11 @@
 	    false, false) \
 	K(BACKENDTLSPOLICY, "gateway.networking.k8s.io", "BackendTLSPolicy", "backendtlspolicies", "btlspolicy", \
 	    "v1 v1alpha3", false, true) \
-	K(XBACKEND, "gateway.networking.x-k8s.io", "XBackend", "xbackends", "", "v1alpha1", false, true) \
+	K(XBACKEND, "gateway.networking.x-k8s.io", "XBackend", "xbackends", "xbackend", "v1alpha1", false, true) \
 	K(XBACKENDTRAFFICPOLICY, "gateway.networking.x-k8s.io", "XBackendTrafficPolicy", "xbackendtrafficpolicies", \
 	    "xbtrafficpolicy", "v1alpha1", false, true) \
-	K(XTELEMETRYPOLICY, "gateway.networking.x-k8s.io", "XTelemetryPolicy", "xtelemetrypolicies", "", "v1alpha1", \
-	    false, true) \
+	K(XTELEMETRYPOLICY, "gateway.networking.x-k8s.io", "XTelemetryPolicy", "xtelemetrypolicies", \
+	    "xtelemetrypolicy", "v1alpha1", false, true) \
 	K(NAMESPACE, "", "Namespace", "namespaces", "ns", "v1", true, false) \
 	K(SERVICE, "", "Service", "services", "svc", "v1", false, true) \
 	K(ENDPOINTSLICE, "discovery.k8s.io", "EndpointSlice", "endpointslices", "", "v1", false, false) \
@@ -45,10 +45,24 @@ enum kind_id {
 };
 
 enum field_type {
-	FT_STRING, FT_INT, FT_BOOL, FT_ENUM, FT_DURATION, FT_STRUCT, FT_LIST, FT_STRINGS, FT_INTS, FT_MAP,
-	FT_INT_OR_STRING, FT_ANY
+	FT_STRING,        /* struct bytes */
+	FT_INT,           /* struct k_int */
+	FT_BOOL,          /* struct k_bool */
+	FT_ENUM,          /* uint8_t */
+	FT_DURATION,      /* struct k_duration */
+	FT_STRUCT,        /* pointer to sub */
+	FT_LIST,          /* K_LIST(sub), elements in place */
+	FT_STRINGS,       /* k_strings */
+	FT_INTS,          /* K_LIST(struct k_int) */
+	FT_MAP,           /* k_map; with FF_INT_VALUES the values are numbers, kept as text */
+	FT_INT_OR_STRING, /* struct k_int_or_string */
+	FT_ANY,           /* struct node *, not looked into */
+	FT_INLINE,        /* sub's fields lie in the same bound struct: a group that exists only in the text */
+	FT_LIMIT,         /* int64_t: number, duration or quantity by `unit` (headgate.conf) */
+	FT_IGNORED        /* known, not looked into, not kept */
 };
 enum list_kind { LIST_ATOMIC, LIST_SET, LIST_MAP };
+enum field_unit { UNIT_NONE, UNIT_COUNT, UNIT_BYTES, UNIT_MS };
 
 #define FF_REQUIRED 0x01u
 #define FF_EXPERIMENTAL 0x02u  /* only in the experimental channel */
@@ -56,8 +70,21 @@ enum list_kind { LIST_ATOMIC, LIST_SET, LIST_MAP };
 #define FF_IMMUTABLE 0x08u
 #define FF_NOT_SERVED 0x10u    /* known, not implemented yet: a condition names it */
 #define FF_IGNORE_UNKNOWN 0x20u /* struct: unknown members are fine (core kinds) */
+#define FF_INT_VALUES 0x40u    /* FT_MAP of numbers */
+#define FF_EXP_PATTERN 0x80u   /* the pattern is in the experimental channel only */
+#define FF_EXP_MIN_ITEMS 0x100u /* so is the least number of items; an empty list is taken with a warning */
+#define FF_BASE64 0x200u       /* FT_MAP: values are base64 */
+#define FF_DATE_TIME 0x400u    /* FT_STRING: RFC 3339 */
+#define FF_NO_NODE 0x800u      /* struct: does not begin with its node (a record of the image) */
 
-struct vctx; /* validation in progress: diags, arena */
+/* A text that must match: the CRD's own words, and a reader by hand (tests hold the two against each other). */
+struct pattern {
+	const char *text;              /* PCRE2/RE2, as in the CRD */
+	const char *what;              /* for people: "a lower-case DNS label" */
+	bool (*match)(struct bytes);
+};
+
+struct vctx; /* validation in progress: conf/kinds/bind.h */
 
 struct kstruct;
 struct kfield {
@@ -67,23 +94,33 @@ struct kfield {
 	uint8_t type;                  /* enum field_type */
 	uint8_t list;                  /* enum list_kind of FT_LIST, FT_STRINGS, FT_INTS */
 	uint16_t flags;
-	const struct kstruct *sub;     /* FT_STRUCT, FT_LIST */
-	const char *const *names;      /* FT_ENUM, or allowed strings of FT_STRING(S); NULL-terminated */
-	const char *pattern;           /* FT_STRING(S), map values: PCRE2 text of the CRD */
-	const char *key_pattern;       /* FT_MAP */
-	const char *keys;              /* LIST_MAP: "name" or "sectionName port" … */
-	const char *def;               /* default as JSON text, through the same binder */
-	int64_t min, max;              /* FT_INT(S) value; 0,0 = none */
-	uint32_t min_len, max_len;     /* strings, or strings of a list/map */
-	uint32_t min_items, max_items; /* lists; for maps properties */
+	uint8_t unit;                  /* enum field_unit of FT_LIMIT */
+	uint8_t cel;                   /* CEL rules of the CRD at this node */
+	int8_t cel_std;                /* in the standard channel there are so many fewer */
+	uint8_t names_exp;             /* so many of the last names[] are experimental */
+	bool has_min, has_max, int32;  /* of FT_INT(S) */
+	const struct kstruct *sub;     /* FT_STRUCT, FT_LIST, FT_INLINE */
+	const char *const *names;      /* FT_ENUM, or allowed texts of FT_STRING(S) and FT_INT; NULL-terminated */
+	const uint8_t *values;         /* FT_ENUM: bound value of each name; NULL: 1 + index */
+	const struct pattern *pattern; /* FT_STRING(S), FT_DURATION, map values */
+	const struct pattern *key_pattern; /* FT_MAP */
+	const char *keys;              /* LIST_MAP: "name" or "group,kind,name" */
+	const char *def;               /* default as JSON text, as in the CRD */
+	const void *prebuilt;          /* the same, bound: the struct, or a K_LIST (FT_STRUCT and FT_LIST) */
+	int64_t min, max;
+	uint32_t min_len, max_len;     /* characters of strings, or of strings of a list/map; 0 = none */
+	uint32_t min_items, max_items; /* lists; for maps and structs properties */
 };
 struct kstruct {
 	const char *name;              /* for explain: "HTTPRouteRule" */
 	const char *doc;
-	size_t size;
+	size_t size;                   /* 0: nothing is bound, only checked (status) */
 	const struct kfield *fields;
 	unsigned n;
 	uint16_t flags;                /* FF_IGNORE_UNKNOWN */
+	uint8_t cel;
+	int8_t cel_std;
+	void (*upgrade)(struct vctx *, struct node *); /* v1.6 spellings, before binding */
 	void (*check)(struct vctx *, void *bound); /* the struct's CEL rules, after its fields are good */
 };
 struct kind {
@@ -91,6 +128,9 @@ struct kind {
 	const char *group, *name, *plural, *shorts, *versions, *doc;
 	bool cluster, status, spec_at_root; /* spec_at_root: no `spec` member (Secret, EndpointSlice, …) */
 	const struct kstruct *spec;
+	const struct kstruct *spec_alpha;  /* of v1alpha2 where it differs, or NULL */
+	const struct kstruct *status_schema; /* or NULL: not in the CRD, or a core kind */
+	const char *status_def;            /* default of the status as JSON text, or NULL */
 };
 
 extern const struct kind kind_table[KIND_COUNT];
@@ -122,6 +162,12 @@ struct bind_id {
 struct object *object_bind(struct arena *, struct diags *, struct node *, struct bind_id *out);
 /* The values of one struct by its table alone: defaults from JSON text, policies after merging. */
 void *struct_bind(struct arena *, struct diags *, const struct kstruct *, struct node *);
+/* The same without a result: a struct of size 0, such as a status. true: no error. */
+bool struct_valid(struct arena *, struct diags *, const struct kstruct *, struct node *);
+/* kind_table's spec for a version ("v1alpha2" may differ). */
+const struct kstruct *kind_spec(const struct kind *, struct bytes version);
+/* headgate.conf as a table: explain, load_conf. */
+extern const struct kstruct ks_headgate;
 
 /* JSON of the whole object as the user wrote it, with metadata completed (namespace, uid, generation,
  * creationTimestamp as given), without status; secrets redacted. Appends to `out` (base/strbuf). */
