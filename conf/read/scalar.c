@@ -84,7 +84,7 @@ integer(struct node *n, struct bytes s)
 	size_t i = s.n && (s.p[0] == '-' || s.p[0] == '+') ? 1 : 0, start;
 	unsigned base = 10;
 	uint64_t v = 0;
-	double real = 0;
+	double real = 0; /* of a big one; not the nearest for decimals, which decimal() reads again */
 
 	if (i + 1 < s.n && s.p[i] == '0') {
 		char c = (char)(s.p[i + 1] | 0x20);
@@ -180,8 +180,11 @@ resolve_plain(struct node *n)
 	for (size_t i = 0; i < s.n; i++)
 		if (s.p[i] != '_')
 			plain[k++] = s.p[i];
-	if (!integer(n, bytes_of(plain, k)))
+	if (!integer(n, bytes_of(plain, k))) {
 		decimal(n, bytes_of(plain, k));
+	} else if (n->type == NODE_FLOAT && decimal(n, bytes_of(plain, k))) {
+		n->type = NODE_FLOAT;
+	}
 }
 
 bool

@@ -31,6 +31,17 @@ line_end(struct bytes text, size_t pos, long col)
 	return column(col);
 }
 
+/* Block scalars are marked at the start of their first line; the text starts behind its indentation. */
+static uint16_t
+text_start(struct bytes text, size_t pos, uint16_t col)
+{
+	while (pos < text.n && text.p[pos] == ' ' && col < UINT16_MAX - 1) {
+		pos++;
+		col++;
+	}
+	return col;
+}
+
 static struct mark
 mark_of(struct yaml *y, struct fy_token *t)
 {
@@ -38,19 +49,22 @@ mark_of(struct yaml *y, struct fy_token *t)
 	const struct fy_mark *end = t ? fy_token_end_mark(t) : NULL;
 	enum fy_scalar_style style;
 	struct mark m;
-	int quote;
+	int quote, star;
 
 	if (start == NULL)
 		return y->last;
-	/* Marks of quoted scalars are inside the quotes. */
+	/* Marks of quoted scalars are inside the quotes, those of aliases behind the star. */
 	style = fy_token_scalar_style(t);
 	quote = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
+	star = fy_token_get_type(t) == FYTT_ALIAS;
 	m.line = (uint32_t)start->line + 1;
-	m.col = column(start->column - quote);
+	m.col = column(start->column - quote - star);
 	if (end && end->line == start->line)
 		m.endcol = column(end->column + quote);
 	else
 		m.endcol = line_end(y->job->proto.text, start->input_pos, start->column);
+	if (style == FYSS_LITERAL || style == FYSS_FOLDED)
+		m.col = text_start(y->job->proto.text, start->input_pos, m.col);
 	if (m.endcol <= m.col && m.col < UINT16_MAX)
 		m.endcol = (uint16_t)(m.col + 1);
 	y->last = m;

@@ -106,6 +106,9 @@ yaml_explain(struct read_job *job, const char *msg, int line, int column, uint32
 				continue;
 			msg = words[i].message ? words[i].message : msg;
 			help = words[i].help;
+			/* Marks of quoted scalars are inside the quotes. */
+			if (strstr(words[i].part, "closing quote") && at.col > 1)
+				at.endcol = at.col--;
 			break;
 		}
 		d = diag_file(job->diags, CODE_SYNTAX, job->proto.file, at, job->proto.text, "%s", msg);

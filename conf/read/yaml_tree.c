@@ -108,8 +108,11 @@ height(const struct node *n)
 {
 	unsigned max = 0;
 
-	for (const struct node *c = n->first; c; c = c->next)
-		max = HG_MAX(max, height(c));
+	for (const struct node *c = n->first; c; c = c->next) {
+		unsigned h = height(c); /* not inside HG_MAX, which would ask twice */
+
+		max = HG_MAX(max, h);
+	}
 	return max + 1;
 }
 
