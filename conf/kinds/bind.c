@@ -690,7 +690,8 @@ unknown_field(struct vctx *c, const struct kstruct *s, const struct node *n)
 	}
 	where = c->root ? schema_where(c->arena, c->root, n->key, s) : NULL;
 	if (where)
-		diag_help(c->d, d, "\"%.*s\" exists in %s", BYTES_ARG(n->key), where);
+		diag_help(c->d, d, "\"%.*s\" exists in %s%s", BYTES_ARG(n->key),
+		    c->kind && !c->kind->spec_at_root && strcmp(where, c->root->name) ? "spec." : "", where);
 	if (s->n > 0 && s->n <= 12) {
 		struct strbuf list = STRBUF_INIT;
 

@@ -15,7 +15,8 @@ struct k_nothing {
 static const struct kfield condition_fields[] = {
 	STR(x, "type", "What the condition is about.", .pattern = &pat_condition_type, .max_len = 316, REQ),
 	STR(x, "status", "True, False or Unknown.", NAMES("True", "False", "Unknown"), REQ),
-	INT(x, "observedGeneration", "metadata.generation of the object that this was said about.", AT_LEAST(0)),
+	INT(x, "observedGeneration", "metadata.generation of the object that this was said about.", AT_LEAST(0),
+	    .flags = FF_INT64),
 	STR(x, "lastTransitionTime", "When status changed last.", .flags = FF_REQUIRED | FF_DATE_TIME),
 	STR(x, "reason", "One word that programs can read.", .pattern = &pat_reason, CHARS(1, 1024), REQ),
 	STR(x, "message", "A sentence for people.", .max_len = 32768, REQ),

@@ -76,6 +76,7 @@ enum field_unit { UNIT_NONE, UNIT_COUNT, UNIT_BYTES, UNIT_MS };
 #define FF_BASE64 0x200u       /* FT_MAP: values are base64 */
 #define FF_DATE_TIME 0x400u    /* FT_STRING: RFC 3339 */
 #define FF_NO_NODE 0x800u      /* struct: does not begin with its node (a record of the image) */
+#define FF_INT64 0x1000u       /* FT_INT: the CRD says int64 (no difference here) */
 
 /* A text that must match: the CRD's own words, and a reader by hand (tests hold the two against each other). */
 struct pattern {
