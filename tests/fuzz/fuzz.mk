@@ -11,7 +11,7 @@ FUZZ_NAMES := $(FUZZ_SRC:tests/fuzz/%.c=%)
 FUZZ_BINS := $(FUZZ_NAMES:%=$(B)-fuzz/tests/fuzz/%)
 FUZZ_LIBS := $(FUZZ_FOLDERS:%=$(B)-fuzz/lib%.a)
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
-FUZZ_FLAGS := -std=gnu11 -O1 -g $(FUZZ_SAN) -fno-omit-frame-pointer -DHG_SAN=1 -Wall -Wextra \
+FUZZ_FLAGS := -std=gnu11 -fvisibility=hidden -O1 -g $(FUZZ_SAN) -fno-omit-frame-pointer -DHG_SAN=1 -Wall -Wextra \
               -Wno-unknown-warning-option -DHG_VERSION='"$(VERSION)"' -DHG_BUILD='"fuzz"'
 T ?= 60
 
