@@ -273,6 +273,34 @@ listen_commit(struct listen_set *s)
 	return n;
 }
 
+/* ---- leaving */
+
+void
+listen_wait(struct listener *l, unsigned slot)
+{
+	l->waiting[slot / 64] |= 1ull << (slot % 64);
+}
+
+bool
+listen_waits(const struct listener *l)
+{
+	for (unsigned i = 0; i < HG_ARRAY_LEN(l->waiting); i++)
+		if (l->waiting[i])
+			return true;
+	return false;
+}
+
+bool
+listen_closed(struct listener *l, unsigned slot)
+{
+	uint64_t bit = 1ull << (slot % 64);
+
+	if (!(l->waiting[slot / 64] & bit))
+		return false;
+	l->waiting[slot / 64] &= ~bit;
+	return !listen_waits(l);
+}
+
 /* ---- failed binds */
 
 uint64_t

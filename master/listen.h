@@ -22,7 +22,7 @@ struct listener {
 	bool planned;           /* named by the compile under way */
 	bool fresh;             /* made for it: not served yet */
 	bool leaving;           /* served no more; waiting to be closed */
-	unsigned waiting;       /* workers that have not said SOCKET_CLOSED */
+	uint64_t waiting[SLOT_MAX / 64]; /* slots whose worker has not said SOCKET_CLOSED */
 };
 
 struct bind_failure {
@@ -48,6 +48,9 @@ void listen_abort(struct listen_set *);         /* closes what the plan made */
 unsigned listen_commit(struct listen_set *);    /* marks what nobody planned as leaving; how many */
 struct listener *listen_find(struct listen_set *, const struct proto_sockkey *); /* not leaving */
 struct listener *listen_find_leaving(struct listen_set *, const struct proto_sockkey *);
+void listen_wait(struct listener *, unsigned slot);
+bool listen_closed(struct listener *, unsigned slot); /* true: that was the last one waited for */
+bool listen_waits(const struct listener *);
 void listen_remove(struct listener *);          /* closes and frees */
 bool listen_listening(const struct listener *, unsigned slot); /* some worker has called listen() */
 /* When the next failed bind is due (0 = none), and trying all that are: true if one works now, so that a reload

@@ -113,7 +113,7 @@ void services_ended(struct child *, int status);
 void services_reopen(struct master *);
 void services_adopt(struct master *);                /* a new generation: helper, writer */
 int services_open_log(struct master *);
-void services_restart(struct timer *);
+void services_init(struct master *);
 
 /* apply.c: what the transaction does */
 extern const struct reload_ops apply_ops;
@@ -121,7 +121,7 @@ void apply_removed(struct master *);                 /* one socket less to wait 
 void apply_init(struct master *);
 void memfds_close(struct memfds *);
 
-/* stop.c */
+/* stop.c: the orderly end */
 void stop_begin(struct master *, bool forever);
 void stop_child_ended(struct master *);
 
