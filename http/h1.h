@@ -46,8 +46,8 @@ struct h1_down {
 		struct h1_out out;
 		uint32_t scan, requests;
 		uint8_t in, sent, framing;         /* enum in h1_down.c */
-		bool stream_open, keep_alive, refused, draining, peer_eof, head_method, http10, expects_100,
-		    tunnel, lingering, dead;
+		bool stream_open, own_msg, keep_alive, client_close, refused, draining, peer_eof, head_method, http10,
+		    expects_100, waiting, lingering, raw, dead;
 	} s;
 };
 /* fd is taken. storage: for every head of this connection, or NULL (then `open` sets d->msg each time). */
@@ -79,7 +79,7 @@ struct h1_up {
 		uint32_t scan, informational, requests;
 		uint8_t in, framing;
 		bool busy, keep_alive, request_done, response_done, head_method, connect_method, upgrade, connected,
-		    got_bytes, tunnel, dead;
+		    got_bytes, raw, dead;
 	} s;
 };
 int h1_up_connect(struct h1_up *, struct loop *, struct bufs *, const struct addr *, struct bytes unix_path,

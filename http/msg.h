@@ -38,7 +38,7 @@ struct msg {
 };
 
 void msg_init(struct msg *, bool request);
-void msg_release(struct msg *);                    /* drops the reference */
+void msg_release(struct msg *);                    /* drops the references; the owner of the storage calls it */
 void msg_copy(struct msg *dst, const struct msg *src); /* head without trailers; n fields only; takes a reference */
 const char *msg_reason(uint16_t status);           /* RFC 9110 phrase, "" if unknown */
 

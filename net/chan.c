@@ -213,7 +213,7 @@ read_on(struct chan *c)
 	}
 	if (!leave(c, &v) || c->failed || !c->got_eof || c->eof_told || c->paused)
 		return;
-	if (c->write_failed)
+	if (c->write_failed && !c->drain_on_error)
 		fail(c, HG_ERR_EOF);
 	else if (!c->lingering || c->out == NULL)
 		tell_eof(c);
@@ -469,9 +469,7 @@ chan_send(struct chan *c, struct slice s)
 		q = queue_grow(c);
 	if (q == NULL) { /* no record left: the connection cannot be kept whole */
 		slice_drop(&s);
-		queue_drop(c);
-		c->write_failed = true;
-		loop_flush(c->loop, &c->flush);
+		chan_break(c);
 		return;
 	}
 	q->v[q->n++] = s;
@@ -520,9 +518,10 @@ write_failed(struct chan *c)
 	queue_drop(c);
 	c->write_failed = true;
 	/* The peer may have answered before it closed; what it said is still in the socket. */
-	if (c->drain_on_error && !c->got_eof && !c->paused) {
+	if (c->drain_on_error && !c->got_eof) {
 		c->readable = c->hangup = true;
-		loop_defer(c->loop, &c->more);
+		if (!c->paused)
+			loop_defer(c->loop, &c->more);
 		return;
 	}
 	fail(c, HG_ERR_EOF);
@@ -590,6 +589,14 @@ flush_task(struct task *t)
 		queue_empty(c);
 	else if (!c->writable && c->ev->blocked)
 		c->ev->blocked(c);
+}
+
+void
+chan_break(struct chan *c)
+{
+	queue_drop(c);
+	c->write_failed = true;
+	loop_flush(c->loop, &c->flush);
 }
 
 void

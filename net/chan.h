@@ -78,6 +78,7 @@ int chan_connect(struct chan *, struct loop *, struct bufs *, const struct addr 
     const struct chan_events *, void *owner);
 /* Takes the slice's reference. Order is kept; nothing is sent before the end of the turn. */
 void chan_send(struct chan *, struct slice);
+void chan_break(struct chan *);                   /* our side cannot go on (no memory): `error` follows */
 void chan_pause(struct chan *);
 void chan_resume(struct chan *);                  /* unconsumed bytes come again, from the loop */
 void chan_shutdown(struct chan *);                /* FIN after what is queued */

@@ -8,3 +8,15 @@ bench-lookup: $(B)/tests/bench/lookup
 $(B)/tests/bench/lookup: $(B)/tests/bench/lookup.o $(B)/libconf.a $(B)/libshm.a $(B)/libbase.a
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+
+# Programs of the network layers: a bare relay, a backend, a generator, net/ and http/ without the worker.
+BENCH_PROGS := miniproxy
+define bench_prog
+$(B)/tests/bench/$1: $(B)/tests/bench/$1.o $(foreach f,http net base,$(B)/lib$f.a)
+	@echo "  LINK  $$@"
+	@$(CC) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LIBS)
+endef
+$(foreach p,$(BENCH_PROGS),$(eval $(call bench_prog,$p)))
+
+.PHONY: bench-progs
+bench-progs: $(foreach p,$(BENCH_PROGS),$(B)/tests/bench/$p)

@@ -1,0 +1,47 @@
+/*
+ * h1_chars.h - byte classes of RFC 9110 section 5.6 and a fast search for the first byte that ends a text. Only the
+ * guard and the writers use this.
+ */
+#ifndef HTTP_H1_CHARS_H
+#define HTTP_H1_CHARS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+extern const uint8_t h1_tchar[256]; /* 1: may stand in a token */
+
+/* First index in [i, end) whose byte is below `low` or 0x7f, or, with `ascii`, above 0x7e; `end` if there is none. */
+static inline uint32_t
+h1_span(const char *p, uint32_t i, uint32_t end, unsigned char low, bool ascii)
+{
+#ifdef __SSE2__
+	const __m128i floor = _mm_set1_epi8((char)low);
+	const __m128i del = _mm_set1_epi8(0x7f), top = _mm_set1_epi8(0x7e);
+
+	for (; i + 16 <= end; i += 16) {
+		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+		__m128i ok = _mm_cmpeq_epi8(_mm_max_epu8(x, floor), x);
+		unsigned bad;
+
+		if (ascii)
+			ok = _mm_and_si128(ok, _mm_cmpeq_epi8(_mm_min_epu8(x, top), x));
+		else
+			ok = _mm_andnot_si128(_mm_cmpeq_epi8(x, del), ok);
+		bad = (unsigned)_mm_movemask_epi8(ok) ^ 0xffff;
+		if (bad)
+			return i + (uint32_t)__builtin_ctz(bad);
+	}
+#endif
+	for (; i < end; i++) {
+		unsigned char c = (unsigned char)p[i];
+
+		if (c < low || c == 0x7f || (ascii && c > 0x7e))
+			break;
+	}
+	return i;
+}
+
+#endif
