@@ -12,6 +12,12 @@
 #include "shm/catalogue.h"
 #include "shm/proto.h"
 
+/* Why an object is served from its last good content (stale.h). */
+struct stale_note {
+	const struct object *object;
+	struct bytes why;
+};
+
 struct resolve_in {
 	const struct objects *objects;
 	const struct k_headgate *conf;   /* never NULL; its settings may be */
@@ -20,6 +26,8 @@ struct resolve_in {
 	int64_t now;                     /* unix seconds */
 	uint64_t generation;
 	bool offline;                    /* no bind answers will come */
+	const struct stale_note *stale;
+	uint32_t nstale;
 };
 struct scope;
 
@@ -39,11 +47,5 @@ struct blob_writer *resolve_record(struct scope *, const struct resolve_info *);
 /* Counts for the result record. */
 void resolve_count(const struct scope *, struct proto_result *);
 void resolve_free(struct scope *); /* index tables; the arena keeps the rest */
-
-/* Why an object is served from its last good content; called before resolve_run. */
-struct stale_note {
-	const struct object *object;
-	struct bytes why;
-};
 
 #endif

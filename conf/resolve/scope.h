@@ -159,8 +159,6 @@ struct scope {
 	size_t ntouched, touchedcap;
 	struct strbuf **texts;     /* of faults */
 	size_t ntexts, textcap;
-	const struct stale_note *stale;
-	uint32_t nstale;
 	struct cat_address *pool;  /* what the catalogue shall remember */
 	struct bytes *poolnames;
 	size_t npool, poolcap, poolnamecap;
