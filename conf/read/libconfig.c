@@ -94,8 +94,13 @@ agreed(struct read_job *job, const struct node *root)
 
 	if (bytes_starts(text, BYTES("\xef\xbb\xbf")))
 		text = bytes_of(text.p + 3, text.n - 3);
-	copy = mem_dup(text);
+	/* The library does not know a comment that ends with the file. */
+	copy = mem_alloc(text.n + 2);
+	if (text.n)
+		memcpy(copy, text.p, text.n);
+	memcpy(copy + text.n, "\n", 2);
 	config_init(&c);
+	config_set_include_dir(&c, "/dev/null"); /* should one slip through, it opens nothing */
 	if (config_read_string(&c, copy) != CONFIG_TRUE) {
 		struct diag *d = diag_file(job->diags, CODE_SYNTAX, file, line_mark(text, config_error_line(&c)),
 		    job->proto.text, "%s", config_error_text(&c) ? config_error_text(&c) : "syntax error");
