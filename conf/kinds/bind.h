@@ -38,8 +38,13 @@ void bind_as_map(struct vctx *, struct node *);
 bool bind_string_map(struct vctx *, struct node *, k_map *out);
 
 /* Change detection: everything the table knows, after defaults, as bytes. */
-struct strbuf;
-void schema_canon(const struct kstruct *, const void *base, struct strbuf *out);
+struct canon {
+	char *p;      /* the caller's array at first, then the heap */
+	size_t n, cap;
+	bool heap;
+};
+void schema_canon(const struct kstruct *, const void *base, struct canon *out);
+void canon_release(struct canon *);
 
 /* Where a field of that name is in the kind: "spec.rules[].matches[]", or NULL. */
 const char *schema_where(struct arena *, const struct kstruct *root, struct bytes name, const struct kstruct *not_in);

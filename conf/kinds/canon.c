@@ -4,7 +4,7 @@
  * another order of keys or a default written out is no change (metadata.generation stays).
  */
 #include "base/hash.h"
-#include "base/strbuf.h"
+#include "base/mem.h"
 #include "conf/kinds/bind.h"
 
 struct any_list {
@@ -13,28 +13,54 @@ struct any_list {
 };
 
 static void
-put(struct strbuf *out, const void *p, size_t n)
+make_room(struct canon *out, size_t n)
 {
-	strbuf_add(out, bytes_of(p, n));
+	size_t cap = (out->cap + n) * 2;
+	char *p = mem_alloc(cap);
+
+	memcpy(p, out->p, out->n);
+	canon_release(out);
+	out->p = p;
+	out->cap = cap;
+	out->heap = true;
+}
+
+void
+canon_release(struct canon *out)
+{
+	if (out->heap)
+		mem_free(out->p);
+	out->heap = false;
+}
+
+static inline void
+put(struct canon *out, const void *p, size_t n)
+{
+	if (out->cap - out->n < n)
+		make_room(out, n);
+	if (n)
+		memcpy(out->p + out->n, p, n);
+	out->n += n;
 }
 
 static void
-put_text(struct strbuf *out, struct bytes b)
+put_text(struct canon *out, struct bytes b)
 {
 	uint32_t n = (uint32_t)b.n;
 
 	put(out, &n, sizeof(n));
-	strbuf_add(out, b);
+	put(out, b.p, b.n);
 }
 
 /* Entries in any order give the same sum. */
 static void
-put_map(struct strbuf *out, const k_map *m)
+put_map(struct canon *out, const k_map *m)
 {
 	uint64_t a = 0, b = 0;
 
 	for (uint32_t i = 0; i < m->n; i++) {
-		struct strbuf one = STRBUF_INIT;
+		char room[512];
+		struct canon one = {.p = room, .cap = sizeof(room)};
 		struct hash128 h;
 
 		put_text(&one, m->v[i].key);
@@ -42,25 +68,25 @@ put_map(struct strbuf *out, const k_map *m)
 		h = hash_content(one.p, one.n);
 		a += h.a;
 		b += h.b;
-		strbuf_release(&one);
+		canon_release(&one);
 	}
 	put(out, &a, sizeof(a));
 	put(out, &b, sizeof(b));
 }
 
 static void
-put_node(struct strbuf *out, const struct node *n)
+put_node(struct canon *out, const struct node *n)
 {
 	put(out, &n->type, sizeof(n->type));
 	put_text(out, n->key);
 	put_text(out, n->text);
 	for (const struct node *c = n->first; c; c = c->next)
 		put_node(out, c);
-	strbuf_addc(out, ';');
+	put(out, ";", 1);
 }
 
 static void
-put_list(struct strbuf *out, const struct kfield *f, const struct any_list *l)
+put_list(struct canon *out, const struct kfield *f, const struct any_list *l)
 {
 	const char *at = l->v;
 
@@ -113,7 +139,7 @@ is_there(const struct kfield *f, const void *slot)
 }
 
 void
-schema_canon(const struct kstruct *s, const void *base, struct strbuf *out)
+schema_canon(const struct kstruct *s, const void *base, struct canon *out)
 {
 	for (unsigned i = 0; i < s->n; i++) {
 		const struct kfield *f = &s->fields[i];

@@ -11,6 +11,23 @@
 enum { HTTP_FILTER_RULES = 6, GRPC_FILTER_RULES = 2 };
 
 /* ---- HTTPRoute: matches */
+/* Most paths: segments of letters, digits, '-' and '_', of which none is empty. */
+static bool
+plain_path(struct bytes v)
+{
+	bool slash = false;
+
+	for (size_t i = 0; i < v.n; i++) {
+		char ch = v.p[i];
+
+		if (ch == '/' ? slash : !((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
+		    (ch >= '0' && ch <= '9') || ch == '-' || ch == '_'))
+			return false;
+		slash = ch == '/';
+	}
+	return v.n > 0 && v.p[0] == '/';
+}
+
 static void
 check_path_match(struct vctx *c, void *bound)
 {
@@ -19,7 +36,7 @@ check_path_match(struct vctx *c, void *bound)
 	const struct node *at = rule_child(m->node, "value");
 	struct bytes v = m->value;
 
-	if (m->type == K_PATH_REGEX)
+	if (m->type == K_PATH_REGEX || plain_path(v))
 		return;
 	if (v.n == 0 || v.p[0] != '/')
 		rule_at(c, at, "a path of type Exact or PathPrefix must start with '/'");

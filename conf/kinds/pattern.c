@@ -14,34 +14,20 @@ enum {
 	C_LD = C_LOWER | C_DIGIT, C_AN = C_LOWER | C_UPPER | C_DIGIT
 };
 
-static uint8_t
-class_of(unsigned char c)
-{
-	if (c >= 'a' && c <= 'z')
-		return C_LOWER;
-	if (c >= 'A' && c <= 'Z')
-		return C_UPPER;
-	if (c >= '0' && c <= '9')
-		return C_DIGIT;
-	if (c == '-')
-		return C_DASH | C_TOKEN | C_PATH;
-	if (c == '_')
-		return C_UNDER | C_TOKEN | C_PATH;
-	if (c == '.')
-		return C_DOT | C_TOKEN | C_PATH;
-	if (c == '~' || c == '!' || c == '$' || c == '&' || c == '\'' || c == '*' || c == '+')
-		return C_TOKEN | C_PATH;
-	if (c == '#' || c == '%' || c == '^' || c == '`' || c == '|')
-		return C_TOKEN;
-	if (c && strchr("/(),;=:@", c))
-		return C_PATH;
-	return 0;
-}
+#define BOTH (C_TOKEN | C_PATH)
+static const uint8_t class_of[256] = {
+	['a' ... 'z'] = C_LOWER, ['A' ... 'Z'] = C_UPPER, ['0' ... '9'] = C_DIGIT,
+	['-'] = C_DASH | BOTH, ['_'] = C_UNDER | BOTH, ['.'] = C_DOT | BOTH,
+	['~'] = BOTH, ['!'] = BOTH, ['$'] = BOTH, ['&'] = BOTH, ['\''] = BOTH, ['*'] = BOTH, ['+'] = BOTH,
+	['#'] = C_TOKEN, ['%'] = C_TOKEN, ['^'] = C_TOKEN, ['`'] = C_TOKEN, ['|'] = C_TOKEN,
+	['/'] = C_PATH, ['('] = C_PATH, [')'] = C_PATH, [','] = C_PATH, [';'] = C_PATH, ['='] = C_PATH,
+	[':'] = C_PATH, ['@'] = C_PATH,
+};
 
 static inline bool
 is(char c, unsigned classes)
 {
-	return (class_of((unsigned char)c) & classes) != 0;
+	return (class_of[(unsigned char)c] & classes) != 0;
 }
 
 static bool
