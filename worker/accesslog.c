@@ -1,0 +1,226 @@
+/*
+ * accesslog.c - access lines. Written by hand into the ring's own memory: a general JSON writer costs more than the
+ * rest of a small request. Every text is escaped and cut to a bound, and the bounds add up to less than the buffer, so
+ * a line is never broken off in the middle. Keys that have nothing to say are left out. Times are seconds with
+ * microseconds, computed from integers.
+ */
+#include "worker/accesslog.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/json.h"
+
+struct out {
+	char *p;
+	size_t n, cap;
+};
+
+static void
+raw(struct out *o, const char *p, size_t n)
+{
+	if (n > o->cap - o->n)
+		return;
+	memcpy(o->p + o->n, p, n);
+	o->n += n;
+}
+#define LIT(o, s) raw(o, s, sizeof(s) - 1)
+
+static void
+number(struct out *o, uint64_t v)
+{
+	char buf[20], *p = buf + sizeof(buf);
+
+	do
+		*--p = (char)('0' + v % 10);
+	while (v /= 10);
+	raw(o, p, (size_t)(buf + sizeof(buf) - p));
+}
+
+static void
+digits(struct out *o, uint64_t v, unsigned width)
+{
+	char buf[20];
+
+	for (unsigned i = width; i-- > 0; v /= 10)
+		buf[i] = (char)('0' + v % 10);
+	raw(o, buf, width);
+}
+
+static void
+seconds(struct out *o, uint64_t ns)
+{
+	number(o, ns / SEC_NS);
+	LIT(o, ".");
+	digits(o, ns % SEC_NS / 1000, 6);
+}
+
+/* Escaped text of at most `max` bytes of output; the closing quote always has room. */
+static void
+quoted(struct out *o, struct bytes b, size_t max)
+{
+	LIT(o, "\"");
+	if (b.n)
+		o->n += json_escape(b, o->p + o->n, HG_MIN(max, o->cap - o->n));
+	LIT(o, "\"");
+}
+
+#define KEY(o, k) LIT(o, ",\"" k "\":")
+#define TEXT(o, k, b, max) do { if ((b).p) { KEY(o, k); quoted(o, b, max); } } while (0)
+#define NUM(o, k, v) do { KEY(o, k); number(o, v); } while (0)
+#define TIME(o, k, v) do { if (v) { KEY(o, k); seconds(o, v); } } while (0)
+
+static void
+pair(struct out *o, struct bytes ns, struct bytes name)
+{
+	LIT(o, "\"");
+	o->n += json_escape(ns, o->p + o->n, HG_MIN((size_t)256, o->cap - o->n));
+	LIT(o, "/");
+	o->n += json_escape(name, o->p + o->n, HG_MIN((size_t)256, o->cap - o->n));
+	LIT(o, "\"");
+}
+
+static void
+json_where(struct out *o, const struct access *a)
+{
+	NUM(o, "gen", a->gen);
+	if (a->gateway.p) {
+		KEY(o, "gateway");
+		pair(o, a->gateway_ns, a->gateway);
+	}
+	TEXT(o, "listener", a->listener, 512);
+	if (a->has_route) {
+		KEY(o, "route");
+		pair(o, a->route_ns, a->route);
+		NUM(o, "rule", a->rule);
+	}
+	NUM(o, "conn_id", a->conn);
+	TEXT(o, "req_id", a->request_id, 160);
+}
+
+static void
+json_request(struct out *o, const struct access *a)
+{
+	TEXT(o, "client_ip", a->client_ip, 48);
+	NUM(o, "client_port", a->client_port);
+	KEY(o, "proto");
+	LIT(o, "\"h1\"");
+	TEXT(o, "method", a->method, 64);
+	TEXT(o, "scheme", a->scheme, 8);
+	TEXT(o, "host", a->host, 256);
+	TEXT(o, "path", a->path, 2048);
+	TEXT(o, "query", a->query, 1024);
+	NUM(o, "req_bytes", a->req_bytes);
+	NUM(o, "status", a->status);
+	NUM(o, "resp_bytes", a->resp_bytes);
+	TEXT(o, "user_agent", a->user_agent, 512);
+	TEXT(o, "referer", a->referer, 512);
+}
+
+size_t
+accesslog_json(const struct access *a, char *out, size_t cap)
+{
+	struct out o = {out, 0, cap - 2};
+
+	LIT(&o, "{\"ts\":\"");
+	raw(&o, a->second.p, a->second.n ? a->second.n - 1 : 0);
+	LIT(&o, ".");
+	digits(&o, a->real_ns % SEC_NS / 1000, 6);
+	LIT(&o, "Z\",\"v\":1");
+	json_where(&o, a);
+	json_request(&o, a);
+	KEY(&o, "t_total");
+	seconds(&o, a->t_total);
+	TIME(&o, "t_connect", a->t_connect);
+	TIME(&o, "t_first_byte", a->t_first_byte);
+	TIME(&o, "t_upstream", a->t_upstream);
+	TEXT(&o, "backend", a->backend, 640);
+	TEXT(&o, "endpoint", a->endpoint, 128);
+	if (a->upstream_status)
+		NUM(&o, "upstream_status", a->upstream_status);
+	if (a->attempts) {
+		NUM(&o, "attempts", a->attempts);
+		if (a->reused)
+			LIT(&o, ",\"reused\":true");
+		else
+			LIT(&o, ",\"reused\":false");
+	}
+	TEXT(&o, "reason", bytes_str(a->reason), 32);
+	TEXT(&o, "error", bytes_str(a->error), 128);
+	o.cap += 2;
+	LIT(&o, "}\n");
+	return o.n;
+}
+
+/* Quotes, backslashes and what is not printable as \xhh, as nginx's and Apache's readers expect it. */
+static void
+hexed(struct out *o, struct bytes b, size_t max)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	if (b.n == 0)
+		LIT(o, "-");
+	for (size_t i = 0; i < HG_MIN(b.n, max); i++) {
+		unsigned char c = (unsigned char)b.p[i];
+		char esc[4] = {'\\', 'x', hex[c >> 4], hex[c & 15]};
+
+		if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
+			raw(o, esc, 4);
+		else
+			raw(o, (const char *)&c, 1);
+	}
+}
+
+size_t
+accesslog_combined(const struct access *a, char *out, size_t cap)
+{
+	static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
+	    "Nov", "Dec"};
+	struct out o = {out, 0, cap - 2};
+	const char *t = a->second.p;
+	unsigned month = a->second.n == 20 ? (unsigned)(t[5] - '0') * 10 + (unsigned)(t[6] - '0') - 1 : 0;
+
+	hexed(&o, a->client_ip, 64);
+	LIT(&o, " - - [");
+	if (a->second.n == 20 && month < 12) { /* 24/Nov/2026:08:02:30 +0000 */
+		raw(&o, t + 8, 2);
+		LIT(&o, "/");
+		raw(&o, months[month], 3);
+		LIT(&o, "/");
+		raw(&o, t, 4);
+		LIT(&o, ":");
+		raw(&o, t + 11, 8);
+	}
+	LIT(&o, " +0000] \"");
+	hexed(&o, a->method, 64);
+	LIT(&o, " ");
+	hexed(&o, a->target, 900);
+	LIT(&o, " HTTP/1.");
+	number(&o, a->minor);
+	LIT(&o, "\" ");
+	digits(&o, a->status, 3);
+	LIT(&o, " ");
+	number(&o, a->resp_bytes);
+	LIT(&o, " \"");
+	hexed(&o, a->referer, 400);
+	LIT(&o, "\" \"");
+	hexed(&o, a->user_agent, 400);
+	LIT(&o, "\"");
+	o.cap += 2;
+	LIT(&o, "\n");
+	return o.n;
+}
+
+bool
+accesslog_write(const struct access *a, enum im_log format, struct slot_ring *ring)
+{
+	char *p;
+
+	if (format == IM_LOG_OFF)
+		return true;
+	p = ring_reserve(ring, ACCESS_LINE);
+	if (p == NULL)
+		return false;
+	ring_commit(ring, SLOT_RING_ACCESS, format == IM_LOG_COMBINED ? accesslog_combined(a, p, ACCESS_LINE) :
+	    accesslog_json(a, p, ACCESS_LINE));
+	return true;
+}

@@ -1,0 +1,41 @@
+/*
+ * accesslog.h - one finished exchange as a line: JSON with flat keys (README, "Access log"), or combined. Pure formatting
+ * into a bounded buffer; accesslog_write() puts the line straight into the slot's ring and never waits.
+ */
+#ifndef WORKER_ACCESSLOG_H
+#define WORKER_ACCESSLOG_H
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "shm/slot.h"
+#include "shm/spec.h"
+
+#define ACCESS_LINE 8192 /* longest line; long texts are cut */
+
+struct access {
+	uint64_t real_ns;        /* when the request began */
+	struct bytes second;     /* RFC 3339 of that second, "2026-11-24T08:02:30Z" */
+	uint64_t gen, conn;
+	struct bytes gateway_ns, gateway, listener, route_ns, route;
+	uint16_t rule;
+	bool has_route, tls;
+	struct bytes request_id, client_ip;
+	uint16_t client_port;
+	uint8_t minor;           /* HTTP/1.x */
+	struct bytes method, scheme, host, path, query, target;
+	struct bytes user_agent, referer;
+	uint64_t req_bytes, resp_bytes; /* body bytes */
+	uint16_t status, upstream_status;
+	uint64_t t_total, t_connect, t_first_byte, t_upstream; /* ns; 0 = did not happen */
+	struct bytes backend, endpoint;
+	unsigned attempts;
+	bool reused;
+	const char *reason, *error; /* error: text, NULL if none */
+};
+
+size_t accesslog_json(const struct access *, char *out, size_t cap);
+size_t accesslog_combined(const struct access *, char *out, size_t cap);
+/* false: the ring was full and the line is gone (count it). */
+bool accesslog_write(const struct access *, enum im_log, struct slot_ring *);
+
+#endif

@@ -1,0 +1,390 @@
+/*
+ * attempt.c - one try at one endpoint. The outcome of a failed try is one of four classes (retry.h) and all decisions are
+ * taken there; here is only what must be undone and what happens next. The timer has one meaning at a time: connect,
+ * then the first byte of the answer, then (where the route limits an attempt) the whole of it. While a request body
+ * moves, the wait for the answer starts again, so that a long upload is not taken for a slow backend.
+ */
+#include "worker/attempt.h"
+
+#include "base/clock.h"
+
+static void attempt_timer(struct timer *);
+static void main_open(struct up *);
+static void main_failed(struct up *, enum hg_err);
+static const struct up_events main_up_events = {.open = main_open, .failed = main_failed};
+static const struct stream_events main_events;
+
+struct attempt *
+attempt_new(struct exchange *x, const struct target *t, bool mirror)
+{
+	struct attempt *a = pool_get(&x->w->attempts);
+
+	if (a == NULL)
+		return NULL;
+	memset(a, 0, offsetof(struct attempt, req));
+	a->x = x;
+	a->target = *t;
+	a->mirror = mirror;
+	a->cursor = -1;
+	a->begun = loop_now(x->w->loop);
+	list_init(&a->link);
+	timer_init(&a->timer, attempt_timer);
+	return a;
+}
+
+static struct slot_endpoint *
+words(struct attempt *a)
+{
+	return &a->x->w->slot->endpoints[a->target.id < SLOT_IDS ? a->target.id : 0];
+}
+
+static int64_t
+limit_of(const struct attempt *a, enum attempt_phase phase)
+{
+	const struct worker *w = a->x->w;
+
+	if (phase == ATTEMPT_CONNECT)
+		return w->connect_ms;
+	return phase == ATTEMPT_ANSWER && (a->mirror || !a->x->timeout_set) ? w->response_ms : 0;
+}
+
+static void
+arm(struct attempt *a, enum attempt_phase phase)
+{
+	struct loop *loop = a->x->w->loop;
+	int64_t ms = limit_of(a, phase);
+	uint64_t at = ms ? loop_now(loop) + (uint64_t)ms * MS_NS : 0;
+
+	a->phase = phase;
+	a->limited = false;
+	if (!a->mirror && a->x->backend_ms) {
+		uint64_t whole = a->begun + a->x->backend_ms * MS_NS;
+
+		if (at == 0 || whole < at) {
+			at = whole;
+			a->limited = true;
+		}
+	}
+	if (at)
+		timer_set(loop, &a->timer, at);
+	else
+		timer_rest(&a->timer);
+}
+
+enum hg_err
+attempt_connect(struct attempt *a)
+{
+	struct worker *w = a->x->w;
+	enum hg_err e = upool_get(&w->upool, &a->target, &main_up_events, a, &a->up);
+
+	a->reused = e == HG_OK;
+	if (e != HG_OK && e != HG_ERR_AGAIN) {
+		a->up = NULL;
+		return e;
+	}
+	words(a)->inflight++;
+	a->counted = true;
+	if (e == HG_ERR_AGAIN)
+		arm(a, ATTEMPT_CONNECT);
+	return e;
+}
+
+enum hg_err
+attempt_send(struct attempt *a)
+{
+	struct exchange *x = a->x;
+	bool whole = x->head.framing == MSG_NONE || (x->head.framing == MSG_LENGTH && x->head.length == 0);
+	enum hg_err e;
+
+	a->st = h1_up_open(&a->up->h1, &a->resp, a->mirror ? &mirror_events : &main_events, a);
+	if (!a->mirror) {
+		e = forward_attempt(&x->arena, &x->work, &a->req);
+		if (e != HG_OK)
+			return e;
+	}
+	e = a->st->ops->send_head(a->st, &a->req, whole ? STREAM_END : 0);
+	if (e != HG_OK)
+		return e;
+	a->sent = true;
+	a->req_ended = whole;
+	words(a)->requests++;
+	a->st->ops->credit(a->st, EXCHANGE_WINDOW);
+	arm(a, ATTEMPT_ANSWER);
+	return HG_OK;
+}
+
+void
+attempt_pump(struct attempt *a)
+{
+	struct exchange *x = a->x;
+	bool moved = false;
+	struct slice s;
+	int got;
+
+	if (!a->sent || a->req_ended || a->cursor < 0)
+		return;
+	for (;;) {
+		if (a->st->ops->backlog(a->st) > CHAN_HIGH)
+			break; /* drained() comes */
+		got = body_next(&x->body, a->cursor, &s);
+		if (got != 1)
+			break;
+		a->st->ops->send_body(a->st, s);
+		moved = true;
+	}
+	if (got == -2 && a->mirror) {
+		mirror_over(a, true);
+		return;
+	}
+	if (got == -1) {
+		a->req_ended = true;
+		a->st->ops->send_end(a->st, x->body.trailers);
+		moved = true;
+	}
+	if (moved && a->phase == ATTEMPT_ANSWER && !a->head_seen && !a->limited)
+		arm(a, ATTEMPT_ANSWER);
+}
+
+static void
+free_attempt(struct attempt *a)
+{
+	struct exchange *x = a->x;
+
+	timer_stop(&a->timer);
+	if (a->counted && words(a)->inflight)
+		words(a)->inflight--;
+	if (a->mirror && a->cursor >= 0)
+		body_drop(&x->body, a->cursor);
+	list_del(&a->link);
+	msg_release(&a->resp);
+	if (x->attempt == a)
+		x->attempt = NULL;
+	pool_put(&x->w->attempts, a);
+}
+
+void
+attempt_done(struct attempt *a)
+{
+	struct stream *st = a->st;
+
+	if (st == NULL || !a->req_ended || !a->resp_ended) {
+		attempt_cut(a);
+		return;
+	}
+	if (!a->mirror)
+		a->x->t_upstream = loop_now(a->x->w->loop) - a->begun;
+	st->ops->detach(st); /* may offer the connection to the pool at once */
+	free_attempt(a);
+}
+
+void
+attempt_cut(struct attempt *a)
+{
+	struct up *up = a->up;
+
+	if (!a->mirror)
+		a->x->t_upstream = loop_now(a->x->w->loop) - a->begun;
+	if (up)
+		upool_close(up);
+	free_attempt(a);
+}
+
+/* ---- outcome */
+
+static bool
+can_replay(const struct exchange *x)
+{
+	if (x->body.end == 0 && x->head.framing == MSG_NONE)
+		return true;
+	return x->replay >= 0 && body_can_replay(&x->body, x->replay);
+}
+
+enum step_result
+attempt_over(struct exchange *x, enum retry_class what, enum hg_err e)
+{
+	struct attempt *a = x->attempt;
+	struct retry_in in = {.policy = x->has_retry ? &x->retry : NULL, .what = what, .made = x->made,
+	    .status = x->up_status, .replayable = x->gen != NULL && !x->head_sent && can_replay(x),
+	    .reused = a->reused, .got_bytes = a->head_seen || (a->st && h1_up_got_bytes(&a->up->h1)),
+	    .silent_made = x->silent_made, .fresh_endpoint = x->gen &&
+	    (x->gen->image.clusters[a->target.cluster].endpoints.n > 1 ||
+	    x->gen->image.clusters[a->target.cluster].dns != IM_NONE)};
+	enum retry_verdict v = retry_decide(&in);
+	uint64_t wait = 0;
+
+	if (what != RETRY_STATUS)
+		words(a)->failures++;
+	if (v == RETRY_NO)
+		return exchange_refuse(x, e);
+	attempt_cut(a);
+	if (x->cursor >= 0)
+		body_rewind(&x->body, x->cursor, x->replay);
+	if (v == RETRY_SILENT) {
+		x->silent_made = true;
+		x->tried.n = 0;
+	} else {
+		pick_note(&x->tried, &x->target);
+		x->made++;
+		wait = retry_wait(in.policy, x->made, what, worker_random(x->w));
+	}
+	METRIC(x->w, retries, 1);
+	x->up_status = 0;
+	x->owed = 0;
+	x->step = STEP_pick;
+	if (wait == 0)
+		return STEP_JUMP;
+	timer_in(x->w->loop, &x->pause, wait);
+	return STEP_WAIT;
+}
+
+/* From an event. */
+static void
+over(struct exchange *x, enum retry_class what, enum hg_err e)
+{
+	if (attempt_over(x, what, e) == STEP_JUMP)
+		exchange_run(x);
+}
+
+static void
+attempt_timer(struct timer *t)
+{
+	struct attempt *a = HG_CONTAINER(t, struct attempt, timer);
+	struct exchange *x = a->x;
+
+	if (a->mirror) {
+		mirror_over(a, true);
+		return;
+	}
+	METRIC(x->w, timeouts, 1);
+	if (a->limited)
+		over(x, RETRY_TIMEOUT, HG_ERR_BACKEND_TIMEOUT);
+	else if (a->phase == ATTEMPT_CONNECT)
+		over(x, RETRY_NOT_PROCESSED, HG_ERR_CONNECT_TIMEOUT);
+	else
+		over(x, RETRY_UNKNOWN, HG_ERR_BACKEND_TIMEOUT);
+}
+
+/* ---- the connection's events */
+
+static void
+main_open(struct up *u)
+{
+	struct attempt *a = u->owner;
+
+	if (a->mirror) {
+		mirror_open(a);
+		return;
+	}
+	a->x->t_connect = loop_now(a->x->w->loop) - a->begun;
+	a->x->step = STEP_send;
+	exchange_run(a->x);
+}
+
+static void
+main_failed(struct up *u, enum hg_err e)
+{
+	struct attempt *a = u->owner;
+
+	a->up = NULL; /* its adapter closes it */
+	u->owner = NULL;
+	if (a->mirror) {
+		mirror_over(a, true);
+		return;
+	}
+	over(a->x, RETRY_NOT_PROCESSED, e == HG_ERR_CONNECT_TIMEOUT ? e : HG_ERR_CONNECT_FAILED);
+}
+
+/* ---- the stream's events */
+
+static void
+informational(struct exchange *x, const struct msg *m)
+{
+	struct msg *out = &x->answer;
+
+	if (x->down == NULL)
+		return;
+	if (forward_info(&x->arena, m, out) == HG_OK)
+		(void)x->down->ops->send_head(x->down, out, STREAM_INFO);
+	METRIC(x->w, responses_1xx, 1);
+	if (m->status == 100)
+		relay_start(x);
+}
+
+static void
+main_head(struct stream *st, struct msg *m, unsigned flags)
+{
+	struct attempt *a = st->owner;
+	struct exchange *x = a->x;
+
+	if (flags & STREAM_INFO) {
+		informational(x, m);
+		return;
+	}
+	a->head_seen = true;
+	a->resp_ended = flags & STREAM_END;
+	x->t_first = loop_now(x->w->loop) - a->begun;
+	x->up_status = m->status;
+	x->reused = a->reused;
+	arm(a, ATTEMPT_BODY);
+	if (x->has_retry && x->made < x->retry.attempts && retry_status(&x->retry, m->status) && x->gen &&
+	    can_replay(x)) {
+		over(x, RETRY_STATUS, HG_ERR_BACKEND_BAD);
+		return;
+	}
+	if (x->replay >= 0)
+		body_drop(&x->body, x->replay);
+	x->replay = -1;
+	x->step = STEP_reply;
+	exchange_run(x);
+}
+
+static void
+main_body(struct stream *st, struct slice s)
+{
+	struct attempt *a = st->owner;
+
+	relay_response_body(a->x, s);
+}
+
+static void
+main_end(struct stream *st, const struct fields *trailers)
+{
+	struct attempt *a = st->owner;
+
+	a->resp_ended = true;
+	relay_response_end(a->x, trailers);
+	exchange_run(a->x);
+}
+
+static void
+main_drained(struct stream *st)
+{
+	struct attempt *a = st->owner;
+	struct exchange *x = a->x;
+
+	attempt_pump(a);
+	relay_credit(x);
+}
+
+static void
+main_reset(struct stream *st, enum hg_err e)
+{
+	struct attempt *a = st->owner;
+	struct exchange *x = a->x;
+
+	if (x->head_sent) {
+		words(a)->failures++;
+		exchange_fail(x, e == HG_OK ? HG_ERR_BACKEND_RESET : e);
+		return;
+	}
+	over(x, RETRY_UNKNOWN, err_http(e) ? e : HG_ERR_BACKEND_RESET);
+}
+
+static const struct stream_events main_events = {
+	.head = main_head,
+	.body = main_body,
+	.end = main_end,
+	.drained = main_drained,
+	.refuse = main_reset,
+	.reset = main_reset,
+};

@@ -1,0 +1,31 @@
+/*
+ * conn.h - a client's connection: its adapter, where it came in, and the exchange that runs on it. It holds no
+ * generation, only its socket's id, which each exchange looks up anew.
+ */
+#ifndef WORKER_CONN_H
+#define WORKER_CONN_H
+
+#include "worker/core.h"
+
+struct exchange;
+struct conn {
+	struct h1_down h1;
+	struct worker *w;
+	struct list link;
+	struct exchange *x;
+	struct addr peer, local;
+	uint64_t id;
+	uint32_t socket;        /* im_socket.id */
+	uint32_t index;         /* of it in generation `seen` */
+	uint64_t seen;
+};
+
+/* Takes fd. false: no room (fd is closed by the caller). */
+bool conn_start(struct worker *, int fd, uint32_t socket, const struct addr *peer);
+/* Index of its socket in the generation, IM_NONE if it is gone. */
+uint32_t conn_socket(struct conn *, const struct gen *);
+void conn_drain_all(struct worker *);
+void conn_drain_gone(struct worker *); /* those whose socket the live generation does not have */
+void conn_close_all(struct worker *);
+
+#endif

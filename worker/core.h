@@ -1,0 +1,72 @@
+/*
+ * core.h - what one worker process owns. One struct, handed around; nothing else is global. Everything here belongs to
+ * the worker's single thread.
+ */
+#ifndef WORKER_CORE_H
+#define WORKER_CORE_H
+
+#include "base/imsg.h"
+#include "http/h1.h"
+#include "shm/role.h"
+#include "worker/gen.h"
+#include "worker/ipcount.h"
+#include "worker/upstream/upool.h"
+
+struct worker {
+	struct role_env *env;
+	struct control_page *control;
+	struct slot_segment *slot;
+	struct board *board;
+	struct names *names;          /* may be NULL: then no name has an address */
+	struct loop *loop;
+	struct bufs bufs;
+
+	struct imsg_chan chan;        /* to the master */
+	struct watch chan_watch;
+	bool chan_out;                /* EPOLLOUT is wanted */
+
+	struct gens gens;
+	/* Settings of the live generation; connections point at the limits, so they take changes over. */
+	struct h1_limits down_limits, up_limits;
+	int64_t connect_ms, response_ms, body_bytes;
+	uint64_t mirror_bytes, replay_bytes, ip_limit;
+	uint32_t spare_fds, nofile;
+	enum im_log log_format;
+	struct bytes server, via;     /* via: "1.1 pseudonym" */
+	char server_text[128], via_text[128];
+
+	struct pool conns, exchanges, attempts, ups, chunks;
+	struct list free_exchanges;   /* constructed ones: their arenas keep a chunk */
+	struct list listeners;        /* struct listener */
+	struct list open_conns;       /* struct conn */
+	struct list open_exchanges;   /* struct exchange */
+	struct upool upool;
+	struct ipcount ips;
+	uint32_t conn_cap, nconns;
+	int spare_fd;                 /* given up for a moment to answer at the descriptor limit */
+
+	bool busy;                    /* work is left for the next turn: do not sleep */
+	bool draining, orphaned, over;
+	struct timer grace;
+	uint64_t next_conn;
+	uint64_t rng;
+	struct hash_key seed;         /* common to all workers where the bucket table is mapped */
+	struct imsg in;               /* the message being handled */
+
+	/* texts that change once a second */
+	int64_t date_at, log_at;
+	char date[30], log_sec[21];
+};
+
+#define METRIC(w, name, n) ((w)->slot->metrics[METRIC_##name] += (uint64_t)(n))
+
+/* Random 64 bits: picks, jitter, request ids. Not for secrets. */
+uint64_t worker_random(struct worker *);
+/* IMF-fixdate of now, borrowed until the next call. */
+struct bytes worker_date(struct worker *);
+/* Ends the loop when a drain has nothing left to wait for. */
+void worker_maybe_over(struct worker *);
+/* Stop accepting and finish what runs; grace UINT32_MAX = no deadline. */
+void worker_drain(struct worker *, uint32_t grace_ms);
+
+#endif

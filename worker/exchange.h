@@ -1,0 +1,151 @@
+/*
+ * exchange.h - one request and its answer, from the first byte of the one to the last byte of the other. It owns both
+ * streams, the working copies, the body queue and the attempts, and is driven by a table of steps. It may outlive
+ * its client's side while mirrors still read the body.
+ */
+#ifndef WORKER_EXCHANGE_H
+#define WORKER_EXCHANGE_H
+
+#include "http/body.h"
+#include "http/stream.h"
+#include "shm/route.h"
+#include "worker/core.h"
+#include "worker/filter.h"
+#include "worker/filters/persist.h"
+#include "worker/forward.h"
+
+/* In this order; `pick` to `send` once an attempt. */
+#define STEP_TABLE(S) \
+	S(admit, "caps, canonical form, client's copies of our fields") \
+	S(listen, "pin the generation, find the socket; listener filters") \
+	S(route, "listener, route, rule: once") \
+	S(protect, "policies, from faults to rate limits") \
+	S(shape, "filters of the rule, mirrors") \
+	S(pick, "backend by weight, endpoint by turn") \
+	S(connect, "pooled connection or a new one") \
+	S(send, "request head and body, until the answer begins") \
+	S(reply, "answer's head, filters backwards") \
+	S(finish, "the rest of both bodies, log, counters")
+
+enum step_id {
+#define S(name, doc) STEP_##name,
+	STEP_TABLE(S)
+#undef S
+	STEP_COUNT
+};
+enum step_result {
+	STEP_NEXT, /* on to the next row */
+	STEP_JUMP, /* x->step was set */
+	STEP_WAIT, /* an event calls exchange_run() */
+	STEP_DONE
+};
+struct exchange;
+struct step {
+	const char *name, *doc;
+	enum step_result (*run)(struct exchange *);
+};
+extern const struct step step_table[STEP_COUNT];
+
+#define EXCHANGE_WINDOW 65536  /* body bytes under way in one direction */
+#define EXCHANGE_EXPECT_MS 500 /* how long a backend may think about a 100 before we say it */
+
+struct attempt;
+struct conn;
+struct exchange {
+	/* ---- set to zero for each request, up to `arena` */
+	struct worker *w;
+	struct conn *conn;             /* NULL once the client's side is over */
+	struct stream *down;           /* the same */
+	struct gen *gen;               /* pinned, or NULL before routing and after letting go */
+	struct list pin, link;
+	uint8_t step;                  /* enum step_id */
+	bool running;
+	bool retired;                  /* counted and logged; waits for mirrors only */
+	bool head_seen;                /* the request's head is complete */
+	bool req_ended;
+	bool own;                      /* the answer is made here */
+	bool head_sent, resp_ended;
+	bool shaped, picked;           /* rule filters ran; a backend was chosen */
+	bool silent_made, close, credited;
+	enum hg_err err;               /* why the answer is not the backend's, or why it broke off */
+	const char *reason;            /* of the log, where it is not err's */
+
+	struct route_hit hit;
+	struct im_range rule_filters, backend_filters;
+	uint32_t rule_id, listener_id, backend;
+	uint64_t deadline;             /* of the whole, clock_mono; 0 = none */
+	uint64_t backend_ms;           /* each attempt; 0 = none */
+	bool timeout_set;              /* the route says something about time */
+	struct im_retry retry;
+	bool has_retry;
+	struct filter_edit *kept;      /* response edits, after letting go */
+	uint32_t nkept;
+	struct persist_use persist;
+	struct target target;
+	struct pick_tried tried;
+	unsigned made;                 /* attempts beyond the first */
+	struct attempt *attempt;
+	struct list mirrors;           /* struct attempt.link */
+	unsigned mirrors_begun;        /* of fctx.mirrors */
+
+	uint64_t req_bytes, resp_bytes, owed; /* owed: credit that the backend waits for */
+	uint64_t begun, begun_real, t_connect, t_first, t_upstream;
+	uint16_t up_status;
+	bool reused;
+	struct { /* texts of the image, copied when it is let go */
+		struct bytes gateway_ns, gateway, listener, route_ns, route, cluster;
+		uint16_t rule;
+		uint64_t gen;
+	} names;
+	struct forward_env fenv;
+	struct filter_ctx fctx;
+	struct body body;
+	int cursor, replay;            /* on the body: the attempt's, what a retry needs; or -1 */
+	struct bytes path;             /* canonical */
+	uint32_t socket;               /* index in gen */
+	struct timer timer, pause;
+	struct addr peer;
+	uint64_t conn_id;
+	bool tls;
+
+	/* ---- kept from one use to the next */
+	struct arena arena;
+	char ip[46], port[8], endpoint[56];
+	struct msg head;               /* as received; the adapter's storage */
+	struct msg work;               /* what filters edit */
+	struct msg answer;             /* on its way to the client */
+};
+
+struct exchange *exchange_new(struct worker *, struct conn *, struct stream *); /* NULL: no room */
+void exchange_run(struct exchange *);
+/* From an event: answer with this error, or break off if the answer has begun. Runs on. */
+void exchange_fail(struct exchange *, enum hg_err);
+/* The same from inside a step. */
+enum step_result exchange_refuse(struct exchange *, enum hg_err);
+/* The client's side is gone. */
+void exchange_lost(struct exchange *, enum hg_err);
+/* Copy what the tail needs and unpin. */
+void exchange_let_go(struct exchange *);
+/* A mirror ended: frees an exchange that only waited for it. */
+void exchange_mirror_over(struct exchange *);
+void exchange_free_pools(struct worker *); /* at the end: arenas of the constructed ones */
+
+extern const struct stream_events exchange_down_events;
+
+/* ---- relay.c: bodies */
+void relay_start(struct exchange *);                          /* the client may send its body now */
+void relay_request(struct exchange *);                        /* move what the attempt may take */
+void relay_response_body(struct exchange *, struct slice);
+void relay_response_end(struct exchange *, const struct fields *trailers);
+void relay_drained(struct exchange *);                        /* the client took bytes */
+void relay_credit(struct exchange *);                         /* what blocking cursors took */
+
+/* ---- reply.c */
+/* Fills x->answer from x->err (or from what a filter put there) and sends head and body. */
+void reply_own(struct exchange *);
+enum hg_err reply_backend(struct exchange *, const struct msg *resp, bool end);
+
+/* ---- finish.c: counters and the log line */
+void finish_account(struct exchange *);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * headers.c - RequestHeaderModifier and ResponseHeaderModifier: set replaces all lines or makes one, add puts a line
+ * behind those there are, remove takes all. `add` never joins into one line: for Set-Cookie that would be wrong, and
+ * receivers read both the same way. Framing and connection fields are left alone, whatever the manifest says.
+ * Texts are copied into the arena, because a mirror or a later answer may use them when the image is gone.
+ */
+#include "worker/filter.h"
+
+static bool
+apply_one(struct arena *a, struct fields *f, struct bytes name, struct bytes value, uint8_t op, uint8_t id)
+{
+	if (filter_protected(id))
+		return true;
+	switch (op) {
+	case IM_SET:
+		return filter_room(a, f, 1) && fields_set(f, name, value);
+	case IM_ADD:
+		return filter_room(a, f, 1) && fields_add(f, name, value, id);
+	default:
+		fields_remove(f, name);
+		return true;
+	}
+}
+
+enum filter_verdict
+headers_request(struct filter_ctx *c, const struct im_filter *flt)
+{
+	for (uint32_t i = 0; i < flt->arg.n; i++) {
+		const struct im_edit *e = &c->im->edits[flt->arg.first + i];
+		struct bytes name = image_text(c->im, e->name), value = image_text(c->im, e->value);
+
+		if (e->op != IM_REMOVE) {
+			name = arena_bytes(c->arena, name);
+			value = arena_bytes(c->arena, value);
+		}
+		if (name.p == NULL || !apply_one(c->arena, &c->req->fields, name, value, e->op, e->field)) {
+			c->err = HG_ERR_NOMEM;
+			return FILTER_FAIL;
+		}
+	}
+	return FILTER_NEXT;
+}
+
+void
+headers_response(struct filter_ctx *c, const struct im_filter *flt, struct msg *m)
+{
+	for (uint32_t i = 0; i < flt->arg.n; i++) {
+		const struct im_edit *e = &c->im->edits[flt->arg.first + i];
+
+		(void)apply_one(c->arena, &m->fields, image_text(c->im, e->name), image_text(c->im, e->value),
+		    e->op, e->field);
+	}
+}
+
+void
+headers_apply(struct arena *a, struct fields *f, const struct filter_edit *v, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		(void)apply_one(a, f, v[i].name, v[i].value, v[i].op, v[i].field);
+}
+
+struct filter_edit *
+headers_keep(struct filter_ctx *c, const struct im_range *ranges, unsigned nranges, uint32_t *n)
+{
+	struct filter_edit *v = NULL;
+	size_t cap = 0;
+
+	*n = 0;
+	for (unsigned r = 0; r < nranges; r++)
+		for (uint32_t i = ranges[r].n; i-- > 0;) {
+			const struct im_filter *f = &c->im->filters[ranges[r].first + i];
+
+			if (f->type != IM_F_RESPONSE_HEADERS)
+				continue;
+			for (uint32_t k = 0; k < f->arg.n; k++) {
+				const struct im_edit *e = &c->im->edits[f->arg.first + k];
+				struct filter_edit *more = arena_grow(c->arena, v, &cap, *n, sizeof(*v));
+
+				if (more == NULL)
+					return v;
+				v = more;
+				v[*n] = (struct filter_edit){arena_bytes(c->arena, image_text(c->im, e->name)),
+				    arena_bytes(c->arena, image_text(c->im, e->value)), e->op, e->field};
+				(*n)++;
+			}
+		}
+	return v;
+}

@@ -1,0 +1,37 @@
+/*
+ * forward.h - what becomes of a message head on its way through: hop-by-hop fields go, Via and X-Forwarded-* come, client
+ * copies of our own names (also spelled with "_") are dropped before ours are written. RFC 9110 section 7.6.
+ */
+#ifndef WORKER_FORWARD_H
+#define WORKER_FORWARD_H
+
+#include "base/arena.h"
+#include "http/msg.h"
+
+#define FORWARD_ID_MAX 128 /* longest X-Request-Id that is kept from a client */
+
+struct forward_env {
+	struct arena *arena;
+	struct bytes client_ip;  /* text; all texts live as long as the exchange */
+	struct bytes port;       /* of the listener, text */
+	struct bytes via;        /* "1.1 headgate" */
+	struct bytes date;       /* IMF-fixdate */
+	uint64_t random[2];      /* for a request id */
+	bool tls;
+	struct bytes request_id; /* out */
+};
+
+/* Working copy of a request: texts shared with `in`. HG_ERR_NOMEM if there is no room for the fields. */
+enum hg_err forward_request(struct forward_env *, const struct msg *in, struct msg *work);
+/* An attempt's own copy: lines that filters removed are left out. */
+enum hg_err forward_attempt(struct arena *, const struct msg *work, struct msg *out);
+/* Response of a backend on its way to the client. */
+enum hg_err forward_response(struct forward_env *, const struct msg *in, struct msg *out);
+/* Informational response: fields that are not hop-by-hop, nothing added. */
+enum hg_err forward_info(struct arena *, const struct msg *in, struct msg *out);
+/* Trailers that may pass (RFC 9110 6.5.1): none that frames, routes or authenticates. In place. */
+void forward_trailers(struct fields *);
+/* Max-Forwards of OPTIONS (RFC 9110 7.6.2): true = answer here. Else it is counted down in `work`. */
+bool forward_max(struct arena *, struct msg *work);
+
+#endif

@@ -1,0 +1,121 @@
+/*
+ * reply.c - answers. The one place where an error becomes bytes: status, a line of text for people, and the fields that
+ * belong to it; and where a backend's head is made ours. Own answers pass the rule's response filters like any other,
+ * so that a browser may read a 503 from across origins and an operator's security headers are on every answer.
+ */
+#include "base/clock.h"
+#include "worker/attempt.h"
+#include "worker/exchange.h"
+
+/* What goes out with every answer of a rule: its edits, CORS, the session. */
+static void
+backwards(struct exchange *x, struct msg *m)
+{
+	if (x->shaped) {
+		if (x->gen) {
+			filter_responses(&x->fctx, x->backend_filters, m);
+			filter_responses(&x->fctx, x->rule_filters, m);
+		} else {
+			headers_apply(&x->arena, &m->fields, x->kept, x->nkept);
+		}
+	}
+	cors_response(&x->fctx, m);
+}
+
+static void
+own_fields(struct exchange *x, struct msg *m, struct bytes text)
+{
+	struct fields *f = &m->fields;
+	struct bytes server = x->w->server;
+
+	if (text.n)
+		(void)fields_set(f, field_name(FIELD_CONTENT_TYPE), BYTES("text/plain; charset=utf-8"));
+	if (server.n)
+		(void)fields_set(f, field_name(FIELD_SERVER), server);
+	(void)fields_set(f, field_name(FIELD_DATE), worker_date(x->w));
+	if (m->status == 503 || m->status == 429)
+		(void)fields_set(f, field_name(FIELD_RETRY_AFTER), BYTES("1"));
+}
+
+static void
+own_body(struct exchange *x, struct bytes text)
+{
+	struct buf *b = buf_new(&x->w->bufs, (uint32_t)text.n); /* the arena may be gone before the bytes are */
+
+	if (b == NULL) {
+		x->down->ops->reset(x->down, HG_ERR_NOMEM);
+		x->down = NULL;
+		return;
+	}
+	memcpy(b->data, text.p, text.n);
+	b->len = (uint32_t)text.n;
+	x->resp_bytes += text.n;
+	x->down->ops->send_body(x->down, (struct slice){b, b->data, b->len});
+	x->down->ops->send_end(x->down, NULL);
+}
+
+void
+reply_own(struct exchange *x)
+{
+	struct msg *m = &x->answer;
+	struct bytes text = BYTES("");
+	unsigned flags = 0;
+	bool body;
+
+	if (x->err != HG_OK) {
+		char *line;
+
+		msg_init(m, false);
+		m->status = (uint16_t)err_http(x->err);
+		line = arena_printf(&x->arena, "%u %s\n", m->status, err_text(x->err));
+		if (line)
+			text = bytes_str(line);
+	}
+	m->head = x->head_seen && bytes_eq(x->head.method, BYTES("HEAD"));
+	m->framing = m->status == 204 ? MSG_NONE : MSG_LENGTH;
+	m->length = text.n;
+	own_fields(x, m, text);
+	backwards(x, m);
+	body = text.n && !m->head;
+	if (!body)
+		flags |= STREAM_END;
+	if (x->close || x->w->draining)
+		flags |= STREAM_CLOSE;
+	METRIC(x->w, responses_own, 1);
+	x->head_sent = x->resp_ended = true;
+	if (x->down == NULL)
+		return;
+	if (x->down->ops->send_head(x->down, m, flags) != HG_OK) {
+		x->down->ops->reset(x->down, HG_ERR_NOMEM);
+		x->down = NULL;
+		return;
+	}
+	if (!body)
+		return;
+	own_body(x, text);
+}
+
+enum hg_err
+reply_backend(struct exchange *x, const struct msg *resp, bool end)
+{
+	struct msg *m = &x->answer;
+	unsigned out = end ? STREAM_END : 0;
+	enum hg_err e;
+
+	x->fenv.date = worker_date(x->w);
+	x->fenv.via = x->w->via;
+	e = forward_response(&x->fenv, resp, m);
+	if (e != HG_OK)
+		return e;
+	backwards(x, m);
+	persist_write(&x->persist, &x->arena, &x->w->seed, (int64_t)(clock_real() / SEC_NS), pick_tag(&x->target), m);
+	if (x->close || x->w->draining)
+		out |= STREAM_CLOSE;
+	e = x->down->ops->send_head(x->down, m, out);
+	if (e != HG_OK)
+		return e;
+	x->head_sent = true;
+	if (out & STREAM_END)
+		x->resp_ended = true;
+	return HG_OK;
+}

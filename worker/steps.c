@@ -1,0 +1,377 @@
+/*
+ * steps.c - the way of a request as rows of a table (exchange.h). Each row does one thing, in the order of DESIGN
+ * section 6, and says what follows. `pick` to `send` run once an attempt; everything before runs once a request.
+ */
+#include "base/clock.h"
+#include "base/uri.h"
+#include "worker/attempt.h"
+#include "worker/conn.h"
+#include "worker/exchange.h"
+
+/* ---- admit */
+
+static struct forward_env
+forward_env_of(struct exchange *x)
+{
+	if (x->ip[0] == '\0')
+		addr_print_ip(&x->peer, x->ip);
+	return (struct forward_env){.arena = &x->arena, .client_ip = bytes_str(x->ip), .via = x->w->via,
+	    .random = {worker_random(x->w), worker_random(x->w)}, .tls = x->tls};
+}
+
+static bool
+is(const struct exchange *x, const char *method)
+{
+	return bytes_eq(x->head.method, bytes_str(method));
+}
+
+static enum step_result
+step_admit(struct exchange *x)
+{
+	struct msg *m = &x->head;
+	char *room;
+
+	/* A reverse proxy opens no tunnels, and TRACE would show a backend's view to the client. */
+	if (is(x, "CONNECT") || is(x, "TRACE"))
+		return exchange_refuse(x, HG_ERR_BAD_METHOD);
+	room = arena_alloc(&x->arena, m->path.n + 1);
+	if (room == NULL)
+		return exchange_refuse(x, HG_ERR_OVERLOAD);
+	if (uri_path(m->path, room, m->path.n + 1, &x->path) != HG_OK)
+		return exchange_refuse(x, HG_ERR_BAD_REQUEST);
+	if (x->w->body_bytes && m->framing == MSG_LENGTH && m->length > (uint64_t)x->w->body_bytes)
+		return exchange_refuse(x, HG_ERR_BODY_TOO_LARGE);
+	return STEP_NEXT;
+}
+
+/* ---- listen */
+
+static enum step_result
+step_listen(struct exchange *x)
+{
+	struct gen *gen = x->w->gens.live;
+
+	if (gen == NULL)
+		return exchange_refuse(x, HG_ERR_OVERLOAD);
+	x->socket = conn_socket(x->conn, gen);
+	if (x->socket == IM_NONE) { /* the address went away with a reload */
+		x->close = true;
+		return exchange_refuse(x, HG_ERR_DRAINING);
+	}
+	x->gen = gen;
+	x->names.gen = gen->id;
+	list_append(&gen->pins, &x->pin);
+	return STEP_NEXT;
+}
+
+/* ---- route */
+
+static void
+note_listener(struct exchange *x, const struct image *im)
+{
+	const struct im_listener *l = &im->listeners[x->hit.listener];
+
+	x->listener_id = l->id < SLOT_IDS ? l->id : 0;
+	x->tls = l->protocol == IM_HTTPS;
+	x->names.listener = image_text(im, l->name);
+	x->names.gateway_ns = image_text(im, im->gateways[l->gateway].ns);
+	x->names.gateway = image_text(im, im->gateways[l->gateway].name);
+	x->fctx.listener_port = l->port;
+}
+
+static void
+note_rule(struct exchange *x, const struct image *im)
+{
+	const struct im_rule *r = &im->rules[x->hit.rule];
+	const struct im_route *route = &im->routes[r->route];
+
+	x->rule_id = r->id < SLOT_IDS ? r->id : 0;
+	x->names.route_ns = image_text(im, route->ns);
+	x->names.route = image_text(im, route->name);
+	x->names.rule = r->index;
+	x->rule_filters = r->filters;
+	x->timeout_set = r->request_ms || r->backend_ms;
+	x->backend_ms = r->backend_ms == IM_NONE ? 0 : r->backend_ms;
+	if (r->request_ms && r->request_ms != IM_NONE) {
+		x->deadline = loop_now(x->w->loop) + r->request_ms * MS_NS;
+		timer_set(x->w->loop, &x->timer, x->deadline);
+	}
+	x->has_retry = r->retry != IM_NONE;
+	if (x->has_retry)
+		x->retry = im->retries[r->retry];
+}
+
+static bool
+is_grpc(const struct msg *m)
+{
+	const struct field *f = fields_get(&m->fields, FIELD_CONTENT_TYPE);
+
+	return f && f->value.n >= 16 && bytes_eqi(bytes_of(f->value.p, 16), BYTES("application/grpc"));
+}
+
+static enum step_result
+step_route(struct exchange *x)
+{
+	const struct image *im = &x->gen->image;
+	struct route_query q = {.socket = x->socket, .listener = IM_NONE,
+	    .host = bytes_of(x->head.host.name, x->head.host.len), .path = x->path, .query = x->head.query,
+	    .method = x->head.method, .fields = &x->head.fields, .grpc = is_grpc(&x->head)};
+	enum hg_err e;
+
+	/* Asked of the server itself, not of a resource (RFC 9110 9.3.7): no route can match it. */
+	if (bytes_eq(x->path, BYTES("*"))) {
+		msg_init(&x->answer, false);
+		x->answer.status = 200;
+		x->own = true;
+		x->step = STEP_reply;
+		return STEP_JUMP;
+	}
+	e = route_find(im, &q, &x->gen->regexes, NULL, &x->hit);
+	if (x->hit.listener != IM_NONE)
+		note_listener(x, im);
+	if (e != HG_OK) {
+		x->hit.rule = IM_NONE;
+		return exchange_refuse(x, e);
+	}
+	note_rule(x, im);
+	return im->listeners[x->hit.listener].flags & IM_L_BROKEN ? exchange_refuse(x, HG_ERR_BAD_RULE) : STEP_NEXT;
+}
+
+/* ---- protect: one row a policy, in the order of reference/policies.md section 5. A row answers HG_OK, or the error
+ * that ends the request. Empty until policies are served. */
+
+struct policy_row {
+	const char *name;
+	enum hg_err (*run)(struct exchange *);
+};
+static const struct policy_row policy_table[] = {
+	{"fault", NULL}, {"csrf", NULL}, {"ext-auth", NULL}, {"api-key", NULL}, {"basic", NULL}, {"oidc", NULL},
+	{"jwt", NULL}, {"request-buffer", NULL}, {"authorization", NULL}, {"rate-limit", NULL}, {"bandwidth", NULL},
+};
+
+static enum step_result
+step_protect(struct exchange *x)
+{
+	for (unsigned i = 0; i < HG_ARRAY_LEN(policy_table); i++) {
+		enum hg_err e = policy_table[i].run ? policy_table[i].run(x) : HG_OK;
+
+		if (e != HG_OK)
+			return exchange_refuse(x, e);
+	}
+	return STEP_NEXT;
+}
+
+/* ---- shape */
+
+static enum step_result
+run_filters(struct exchange *x, struct im_range r)
+{
+	switch (filter_requests(&x->fctx, r)) {
+	case FILTER_NEXT:
+		return STEP_NEXT;
+	case FILTER_ANSWER:
+		if (x->answer.status >= 300 && x->answer.status < 400)
+			x->reason = "redirect";
+		x->own = true;
+		x->step = STEP_reply;
+		return STEP_JUMP;
+	case FILTER_FAIL:
+		break;
+	}
+	return exchange_refuse(x, x->fctx.err == HG_ERR_NOMEM ? HG_ERR_OVERLOAD : x->fctx.err);
+}
+
+static enum step_result
+step_shape(struct exchange *x)
+{
+	const struct im_rule *r = &x->gen->image.rules[x->hit.rule];
+	enum step_result s;
+	enum hg_err e;
+
+	if (r->error != HG_OK)
+		return exchange_refuse(x, (enum hg_err)r->error);
+	(void)snprintf(x->port, sizeof(x->port), "%u", x->fctx.listener_port);
+	x->fenv = forward_env_of(x);
+	x->fenv.port = bytes_str(x->port);
+	e = forward_request(&x->fenv, &x->head, &x->work);
+	if (e != HG_OK)
+		return exchange_refuse(x, HG_ERR_OVERLOAD);
+	x->work.path = x->path;
+	if (!x->head.expect_continue)
+		fields_remove(&x->work.fields, field_name(FIELD_EXPECT));
+	x->fctx.im = &x->gen->image;
+	x->fctx.arena = &x->arena;
+	x->fctx.head = &x->head;
+	x->fctx.req = &x->work;
+	x->fctx.answer = &x->answer;
+	x->fctx.host = bytes_of(x->head.host.name, x->head.host.len);
+	x->fctx.tls = x->tls;
+	msg_init(&x->answer, false);
+	x->shaped = true;
+	if (bytes_eq(x->head.method, BYTES("OPTIONS")) && forward_max(&x->arena, &x->work)) {
+		x->answer.status = 200;
+		x->own = true;
+		x->step = STEP_reply;
+		return STEP_JUMP;
+	}
+	s = run_filters(x, r->filters);
+	if (s == STEP_NEXT)
+		mirrors_begin(x);
+	return s;
+}
+
+/* ---- pick */
+
+static void
+session(struct exchange *x, const struct im_rule *r, const struct im_backend *b)
+{
+	uint32_t which = b->persist != IM_NONE ? b->persist : r->persist;
+	char *name;
+
+	if (which == IM_NONE)
+		return;
+	name = arena_printf(&x->arena, "%.*s/%.*s/%u", BYTES_ARG(x->names.route_ns), BYTES_ARG(x->names.route),
+	    x->names.rule);
+	if (name == NULL)
+		return;
+	persist_read(&x->persist, &x->arena, &x->gen->image, &x->gen->image.persists[which], bytes_str(name), x->tls,
+	    &x->w->seed, (int64_t)(clock_real() / SEC_NS), &x->head);
+	persist_strip(&x->persist, &x->arena, &x->work);
+}
+
+static enum step_result
+pick_once(struct exchange *x, const struct pick_in *in)
+{
+	const struct image *im = &x->gen->image;
+	const struct im_rule *r = &im->rules[x->hit.rule];
+	const struct im_backend *b;
+	enum step_result s;
+
+	x->backend = pick_backend(in, x->hit.rule);
+	if (x->backend == IM_NONE)
+		return exchange_refuse(x, HG_ERR_NO_BACKEND);
+	b = &im->backends[x->backend];
+	if (b->error != HG_OK)
+		return exchange_refuse(x, (enum hg_err)b->error);
+	x->picked = true;
+	x->names.cluster = image_text(im, im->clusters[b->cluster].name);
+	x->backend_filters = b->filters;
+	s = run_filters(x, b->filters);
+	if (s != STEP_NEXT)
+		return s;
+	mirrors_begin(x);
+	session(x, r, b);
+	return STEP_NEXT;
+}
+
+static enum step_result
+step_pick(struct exchange *x)
+{
+	struct worker *w = x->w;
+	struct pick_in in = {.gen = x->gen, .board = w->board, .names = w->names, .now = loop_now(w->loop),
+	    .random = worker_random(w)};
+	enum hg_err e = HG_OK;
+	uint32_t cluster;
+
+	if (x->gen == NULL) /* let go while it waited for another try */
+		return exchange_refuse(x, HG_ERR_DRAINING);
+	if (!x->picked) {
+		enum step_result s = pick_once(x, &in);
+
+		if (s != STEP_NEXT)
+			return s;
+	}
+	cluster = x->gen->image.backends[x->backend].cluster;
+	if (x->persist.tag && x->made == 0 && pick_tagged(&in, cluster, x->persist.tag, &x->target))
+		e = HG_OK;
+	else
+		e = pick_endpoint(&in, cluster, &x->tried, &x->target);
+	if (e != HG_OK)
+		return exchange_refuse(x, e);
+	if (x->target.unix_path.p)
+		x->target.unix_path = arena_bytes(&x->arena, x->target.unix_path);
+	return STEP_NEXT;
+}
+
+/* ---- connect */
+
+static enum step_result
+step_connect(struct exchange *x)
+{
+	enum hg_err e;
+
+	x->attempt = attempt_new(x, &x->target, false);
+	if (x->attempt == NULL)
+		return exchange_refuse(x, HG_ERR_OVERLOAD);
+	e = attempt_connect(x->attempt);
+	if (e == HG_OK)
+		return STEP_NEXT;
+	if (e == HG_ERR_AGAIN)
+		return STEP_WAIT;
+	return attempt_over(x, RETRY_NOT_PROCESSED, e);
+}
+
+/* ---- send */
+
+static enum step_result
+step_send(struct exchange *x)
+{
+	struct attempt *a = x->attempt;
+	enum hg_err e;
+
+	if (x->head.framing != MSG_NONE && x->cursor < 0) {
+		x->replay = body_cursor(&x->body, BODY_REPLAY, x->w->replay_bytes);
+		x->cursor = body_cursor(&x->body, BODY_ATTEMPT, 0);
+	}
+	a->cursor = x->cursor;
+	e = attempt_send(a);
+	if (e != HG_OK)
+		return exchange_refuse(x, e == HG_ERR_HEADER_TOO_LARGE ? e : HG_ERR_OVERLOAD);
+	if (x->head.expect_continue && !x->credited)
+		timer_in(x->w->loop, &x->pause, EXCHANGE_EXPECT_MS);
+	else
+		relay_start(x);
+	attempt_pump(a);
+	return STEP_WAIT;
+}
+
+/* ---- reply */
+
+static enum step_result
+step_reply(struct exchange *x)
+{
+	struct attempt *a = x->attempt;
+
+	if (x->own) {
+		reply_own(x);
+		return STEP_NEXT;
+	}
+	if (reply_backend(x, &a->resp, a->resp_ended) != HG_OK)
+		return exchange_refuse(x, HG_ERR_BACKEND_BAD);
+	return STEP_NEXT;
+}
+
+/* ---- finish */
+
+static enum step_result
+step_finish(struct exchange *x)
+{
+	struct stream *down = x->down;
+
+	if (!x->resp_ended)
+		return STEP_WAIT;
+	if (x->attempt)
+		attempt_done(x->attempt);
+	if (x->conn)
+		x->conn->x = NULL;
+	x->conn = NULL;
+	x->down = NULL;
+	/* What the client still sends is read and dropped by the adapter, if it is little. */
+	if (down)
+		down->ops->detach(down);
+	return STEP_DONE;
+}
+
+#define S(name, doc) [STEP_##name] = {#name, doc, step_##name},
+const struct step step_table[STEP_COUNT] = {STEP_TABLE(S)};
+#undef S

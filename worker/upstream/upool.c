@@ -1,0 +1,297 @@
+/*
+ * upool.c - keep-alive connections to backends. The one used last is taken first: it is the one least likely to have
+ * been closed meanwhile, and what is surplus grows old and goes. Idle ones stand in one list by time, so a single timer
+ * sweeps them all. An idle connection that becomes readable is closed by its adapter (surplus bytes are a poisoned
+ * response queue, never data). Places are found by a keyed hash over their content, never by a name or an
+ * index of a generation: a reload that changes nothing about an endpoint keeps its connections.
+ */
+#include "worker/upstream/upool.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define TABLE_FIRST 256
+
+struct ubucket {
+	struct ubucket *next;
+	uint64_t hash;
+	struct addr addr;
+	char *path;        /* UNIX socket, or NULL */
+	size_t npath;
+	uint8_t proto;
+	uint32_t nconns, nidle;
+	struct list idle;
+};
+
+static void
+gauges(struct upool *p)
+{
+	atomic_store_explicit(&p->slot->idle_upstream, p->nidle, memory_order_relaxed);
+}
+
+static void
+sweep(struct timer *t)
+{
+	struct upool *p = HG_CONTAINER(t, struct upool, sweep);
+	uint64_t now = loop_now(p->loop);
+
+	while (!list_empty(&p->lru)) {
+		struct up *u = LIST_ENTRY(p->lru.next, struct up, lru);
+		uint64_t until = u->idle_since + p->idle_ms * MS_NS;
+
+		if (until > now) {
+			timer_set(p->loop, &p->sweep, until);
+			return;
+		}
+		upool_close(u);
+	}
+}
+
+void
+upool_init(struct upool *p, struct loop *loop, struct bufs *bufs, struct pool *ups, const struct h1_limits *limits,
+    struct slot_segment *slot, const struct hash_key *seed)
+{
+	*p = (struct upool){.loop = loop, .bufs = bufs, .ups = ups, .limits = limits, .slot = slot, .seed = *seed};
+	p->mask = TABLE_FIRST - 1;
+	p->table = mem_zalloc(TABLE_FIRST * sizeof(struct ubucket *));
+	p->idle_ms = 30000;
+	p->idle_per_endpoint = 256;
+	p->conns_per_endpoint = 1024;
+	list_init(&p->lru);
+	timer_init(&p->sweep, sweep);
+}
+
+void
+upool_close_idle(struct upool *p)
+{
+	while (!list_empty(&p->lru))
+		upool_close(LIST_ENTRY(p->lru.next, struct up, lru));
+}
+
+void
+upool_release(struct upool *p)
+{
+	upool_close_idle(p);
+	timer_stop(&p->sweep);
+	HG_CHECK(p->nconns == 0 && p->nbuckets == 0);
+	mem_free(p->table);
+	p->table = NULL;
+}
+
+static void
+grow(struct upool *p)
+{
+	uint32_t mask = p->mask * 2 + 1;
+	struct ubucket **table = mem_zalloc((mask + 1ul) * sizeof(*table));
+
+	for (uint32_t i = 0; i <= p->mask; i++)
+		for (struct ubucket *b = p->table[i], *next; b; b = next) {
+			next = b->next;
+			b->next = table[b->hash & mask];
+			table[b->hash & mask] = b;
+		}
+	mem_free(p->table);
+	p->table = table;
+	p->mask = mask;
+}
+
+static uint64_t
+place_hash(const struct upool *p, const struct target *t)
+{
+	unsigned char text[1 + sizeof(struct addr)] = {t->proto};
+
+	if (t->unix_path.p)
+		return hash_sip(&p->seed, t->unix_path.p, t->unix_path.n);
+	memcpy(text + 1, &t->addr, sizeof(t->addr));
+	return hash_sip(&p->seed, text, sizeof(text));
+}
+
+static struct ubucket *
+place(struct upool *p, const struct target *t)
+{
+	uint64_t h = place_hash(p, t);
+	struct ubucket *b;
+
+	for (b = p->table[h & p->mask]; b; b = b->next)
+		if (b->hash == h && b->proto == t->proto &&
+		    bytes_eq(bytes_of(b->path, b->npath), t->unix_path) && addr_eq(&b->addr, &t->addr))
+			return b;
+	if (p->nbuckets > p->mask)
+		grow(p);
+	/* A new place is rare: it lives as long as there is a connection to it. */
+	b = mem_zalloc(sizeof(*b));
+	b->hash = h;
+	b->addr = t->addr;
+	b->proto = t->proto;
+	if (t->unix_path.p) {
+		b->path = mem_dup(t->unix_path);
+		b->npath = t->unix_path.n;
+	}
+	list_init(&b->idle);
+	b->next = p->table[h & p->mask];
+	p->table[h & p->mask] = b;
+	p->nbuckets++;
+	return b;
+}
+
+static void
+free_place(struct upool *p, struct ubucket *b)
+{
+	struct ubucket **link = &p->table[b->hash & p->mask];
+
+	if (b->nconns)
+		return;
+	while (*link != b)
+		link = &(*link)->next;
+	*link = b->next;
+	mem_free(b->path);
+	mem_free(b);
+	p->nbuckets--;
+}
+
+static void
+leave_idle(struct up *u)
+{
+	if (!u->idle)
+		return;
+	u->idle = false;
+	list_del(&u->link);
+	list_del(&u->lru);
+	u->bucket->nidle--;
+	u->pool->nidle--;
+	gauges(u->pool);
+}
+
+/* ---- the adapter's events */
+
+static void
+up_open(struct h1_up *h)
+{
+	struct up *u = h->owner;
+
+	u->connected = true;
+	if (u->ev)
+		u->ev->open(u);
+}
+
+static void
+forget(struct up *u)
+{
+	struct upool *p = u->pool;
+	struct ubucket *b = u->bucket;
+
+	leave_idle(u);
+	b->nconns--;
+	p->nconns--;
+	if (p->slot->endpoints[u->endpoint].connections)
+		p->slot->endpoints[u->endpoint].connections--;
+	free_place(p, b);
+	pool_put(p->ups, u);
+}
+
+static void
+up_failed(struct h1_up *h, enum hg_err e)
+{
+	struct up *u = h->owner;
+	const struct up_events *ev = u->ev;
+
+	u->ev = NULL;
+	u->pool->slot->metrics[METRIC_upstream_errors]++;
+	if (ev)
+		ev->failed(u, e);
+}
+
+static void
+up_idle(struct h1_up *h)
+{
+	struct up *u = h->owner;
+	struct upool *p = u->pool;
+
+	u->owner = NULL;
+	u->ev = NULL;
+	if (u->bucket->nidle >= p->idle_per_endpoint || p->idle_ms == 0) {
+		upool_close(u);
+		return;
+	}
+	u->idle = true;
+	u->idle_since = loop_now(p->loop);
+	list_push(&u->bucket->idle, &u->link);
+	list_append(&p->lru, &u->lru);
+	u->bucket->nidle++;
+	p->nidle++;
+	gauges(p);
+	if (p->nidle == 1)
+		timer_set(p->loop, &p->sweep, u->idle_since + p->idle_ms * MS_NS);
+}
+
+static void
+up_closed(struct h1_up *h)
+{
+	struct up *u = h->owner;
+
+	forget(u);
+}
+
+static const struct h1_up_events up_h1_events = {
+	.open = up_open, .failed = up_failed, .idle = up_idle, .closed = up_closed};
+
+/* ---- */
+
+enum hg_err
+upool_get(struct upool *p, const struct target *t, const struct up_events *ev, void *owner, struct up **out)
+{
+	struct ubucket *b = place(p, t);
+	struct up *u;
+
+	while (!list_empty(&b->idle)) {
+		u = LIST_ENTRY(b->idle.next, struct up, link);
+		leave_idle(u);
+		if (!h1_up_usable(&u->h1)) {
+			h1_up_close(&u->h1);
+			continue;
+		}
+		u->owner = owner;
+		p->slot->metrics[METRIC_upstream_reused]++;
+		*out = u;
+		return HG_OK;
+	}
+	if (b->nconns >= p->conns_per_endpoint) {
+		free_place(p, b);
+		return HG_ERR_QUEUE_FULL;
+	}
+	u = pool_get(p->ups);
+	if (u == NULL) {
+		free_place(p, b);
+		return HG_ERR_OVERLOAD;
+	}
+	memset(u, 0, sizeof(*u));
+	u->pool = p;
+	u->bucket = b;
+	u->ev = ev;
+	u->owner = owner;
+	u->endpoint = t->id < SLOT_IDS ? t->id : 0;
+	list_init(&u->link);
+	list_init(&u->lru);
+	if (h1_up_connect(&u->h1, p->loop, p->bufs, &t->addr, t->unix_path, p->limits, &up_h1_events, u) != 0) {
+		pool_put(p->ups, u);
+		free_place(p, b);
+		p->slot->metrics[METRIC_upstream_errors]++;
+		return HG_ERR_CONNECT_FAILED;
+	}
+	b->nconns++;
+	p->nconns++;
+	p->slot->endpoints[u->endpoint].connections++;
+	p->slot->metrics[METRIC_upstream_connections]++;
+	*out = u;
+	return HG_ERR_AGAIN;
+}
+
+void
+upool_close(struct up *u)
+{
+	u->ev = NULL;
+	leave_idle(u);
+	h1_up_close(&u->h1); /* `closed` frees it */
+}

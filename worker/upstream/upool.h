@@ -1,0 +1,58 @@
+/*
+ * upool.h - connections to backends of one worker, kept alive and given out again, LIFO, by what they connect to: address
+ * or UNIX path and protocol (later SNI, CA set, client certificate, PROXY header). They survive reloads; bounds and the
+ * idle time are those of the live generation.
+ */
+#ifndef WORKER_UPOOL_H
+#define WORKER_UPOOL_H
+
+#include "base/hash.h"
+#include "http/h1.h"
+#include "worker/upstream/pick.h"
+
+struct up;
+struct up_events {
+	void (*open)(struct up *);                /* connected: up_open_stream() may be called */
+	void (*failed)(struct up *, enum hg_err); /* the up is gone after this */
+};
+
+struct ubucket; /* all connections to one place */
+struct up {
+	struct h1_up h1;
+	struct upool *pool;
+	struct ubucket *bucket;
+	struct list link;       /* of the bucket's idle ones, or alone */
+	struct list lru;        /* of the pool's idle ones by time, or alone */
+	const struct up_events *ev; /* while connecting */
+	void *owner;            /* the attempt */
+	uint64_t idle_since;
+	uint32_t endpoint;      /* id, for gauges */
+	bool idle, connected;
+};
+
+struct upool {
+	struct loop *loop;
+	struct bufs *bufs;
+	const struct h1_limits *limits;
+	struct pool *ups;
+	struct slot_segment *slot;
+	struct ubucket **table;
+	uint32_t mask, nbuckets, nidle, nconns;
+	struct list lru;
+	struct timer sweep;
+	struct hash_key seed;
+	/* of the live generation */
+	uint64_t idle_ms;
+	uint32_t idle_per_endpoint, conns_per_endpoint;
+};
+
+void upool_init(struct upool *, struct loop *, struct bufs *, struct pool *ups, const struct h1_limits *,
+    struct slot_segment *, const struct hash_key *);
+void upool_release(struct upool *); /* closes idle ones; busy ones must be gone */
+/* HG_OK: *out is connected (reused). HG_ERR_AGAIN: *out connects, `ev` follows. Else CONNECT_FAILED or QUEUE_FULL. */
+enum hg_err upool_get(struct upool *, const struct target *, const struct up_events *, void *owner, struct up **out);
+/* Give up a connection that has not opened yet, or must not be used again. */
+void upool_close(struct up *);
+void upool_close_idle(struct upool *);
+
+#endif
