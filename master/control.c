@@ -278,8 +278,8 @@ serve(struct peer *p, const struct control_request *r)
 	return refuse(p, r->error, 64);
 }
 
-/* False: drop. */
-static bool
+/* 1: a request was served, 0: there is none, -1: drop. */
+static int
 read_one(struct peer *p)
 {
 	struct master *m = p->master;
@@ -288,27 +288,27 @@ read_one(struct peer *p)
 	struct control_request r;
 
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR;
+		return errno == EAGAIN || errno == EINTR ? 0 : -1;
 	if (n == 0 || p->waits)
-		return false;
+		return -1;
 	r = control_parse(buf, (size_t)n);
 	timer_in(m->loop, &p->timer, CONTROL_MS);
 	if (r.verb != CONTROL_BAD &&
 	    !control_allowed(r.verb, p->uid, (uint32_t)geteuid(), m->service ? m->user.uid : UINT32_MAX))
-		return refuse(p, "not permitted", 77);
-	return serve(p, &r);
+		return refuse(p, "not permitted", 77) ? 1 : -1;
+	return serve(p, &r) ? 1 : -1;
 }
 
 static void
 peer_ready(struct watch *w, uint32_t events)
 {
 	struct peer *p = HG_CONTAINER(w, struct peer, watch);
+	int r = 0;
 
-	if ((events & EPOLLIN) && !read_one(p)) {
-		drop(p);
-		return;
-	}
-	if (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR))
+	if (events & EPOLLIN)
+		while ((r = read_one(p)) > 0)
+			;
+	if (r < 0 || (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR)))
 		drop(p);
 }
 
