@@ -168,7 +168,7 @@ bool struct_valid(struct arena *, struct diags *, const struct kstruct *, struct
 /* kind_table's spec for a version ("v1alpha2" may differ). */
 const struct kstruct *kind_spec(const struct kind *, struct bytes version);
 /* headgate.conf as a table: explain, load_conf. */
-extern const struct kstruct ks_headgate;
+extern const struct kstruct ks_headgate, ks_meta;
 
 /* JSON of the whole object as the user wrote it, with metadata completed (namespace, uid, generation,
  * creationTimestamp as given), without status; secrets redacted. Appends to `out` (base/strbuf). */

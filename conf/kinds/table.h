@@ -59,7 +59,6 @@ extern const struct kstruct ks_parent_ref, ks_backend_object_ref, ks_secret_ref,
     ks_namespaced_ref, ks_policy_target_section, ks_selector, ks_fraction, ks_header,
     ks_http_filter, ks_grpc_filter, ks_listener_filter, ks_http_backend_ref, ks_grpc_backend_ref,
     ks_l4_backend_ref, ks_persistence, ks_validation;
-extern const struct kstruct ks_meta;
 extern const struct kstruct ks_gatewayclass, ks_gateway, ks_listenerset, ks_referencegrant;
 extern const struct kstruct ks_httproute, ks_grpcroute, ks_tlsroute, ks_tcproute, ks_udproute,
     ks_tlsroute_alpha, ks_tcproute_alpha, ks_udproute_alpha;
