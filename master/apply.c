@@ -109,7 +109,7 @@ stage(void *arg, char why[256])
 	}
 	if (m->nslots == 0 && boot(m, &m->reload.record.result, why) != 0)
 		return -1;
-	if (listen_fill(&m->sockets, m->nslots) != 0) {
+	if (sockets_fill(&m->sockets, m->nslots) != 0) {
 		(void)snprintf(why, 256, "cannot make the sockets of all workers: %s", strerror(errno));
 		return -1;
 	}
@@ -140,6 +140,22 @@ tell_workers(struct master *m, uint32_t type, uint64_t generation)
 			child_send(m->slots[i].child, type, generation, NULL, NULL, 0);
 }
 
+/* Sockets that came with the offer: nobody listens on them, and nobody must when the next generation commits. */
+static void
+take_back(struct master *m)
+{
+	LIST_FOREACH (it, &m->sockets.listeners) {
+		struct listener *l = LIST_ENTRY(it, struct listener, link);
+
+		for (unsigned i = 0; l->fresh && l->planned && i < m->nslots; i++) {
+			struct proto_socket p = {.key = l->key, .slot = i};
+
+			if (m->slots[i].child)
+				child_send(m->slots[i].child, PROTO_SOCKET_DROP, m->reload.published, &p, NULL, 0);
+		}
+	}
+}
+
 static void
 cancel(void *arg, uint64_t generation, bool offered)
 {
@@ -147,9 +163,11 @@ cancel(void *arg, uint64_t generation, bool offered)
 
 	attempt_stop(m);
 	memfds_close(&m->next);
-	if (offered)
+	if (offered) {
 		tell_workers(m, PROTO_ABORT, generation);
-	listen_abort(&m->sockets);
+		take_back(m);
+	}
+	sockets_abort(&m->sockets);
 }
 
 /* ---- commit */
@@ -177,7 +195,7 @@ commit(void *arg, uint64_t generation)
 {
 	struct master *m = arg;
 
-	(void)listen_commit(&m->sockets);
+	(void)sockets_commit(&m->sockets);
 	atomic_store_explicit(&m->regions.control->published, generation, memory_order_release);
 	tell_workers(m, PROTO_COMMIT, generation);
 	memfds_close(&m->now);
@@ -230,14 +248,14 @@ drop_socket(struct master *m, struct listener *l)
 		unsigned lent = m->slots[i].lent_to;
 
 		if (m->slots[i].child) {
-			listen_wait(l, i);
+			sockets_wait(l, i);
 			child_send(m->slots[i].child, PROTO_SOCKET_DROP, m->reload.published, &p, NULL, 0);
 		} else if (lent < SLOT_MAX && m->slots[lent].child) {
 			child_send(m->slots[lent].child, PROTO_SOCKET_DROP, m->reload.published, &p, NULL, 0);
 		}
 	}
-	if (!listen_waits(l))
-		listen_remove(l);
+	if (!sockets_waits(l))
+		sockets_remove(l);
 }
 
 static void
@@ -271,7 +289,7 @@ settle_now(void *arg)
 		struct listener *l = LIST_ENTRY(it, struct listener, link);
 
 		if (l->leaving)
-			listen_remove(l);
+			sockets_remove(l);
 	}
 }
 
@@ -301,12 +319,12 @@ bind_retry(struct timer *t)
 {
 	struct master *m = HG_CONTAINER(t, struct master, bind_retry);
 
-	if (m->stopping == STOP_NO && listen_retry(&m->sockets, clock_mono())) {
+	if (m->stopping == STOP_NO && sockets_retry(&m->sockets, clock_mono())) {
 		log_info("an address that was taken is free: reloading");
 		(void)reload_request(&m->reload);
 	}
-	if (listen_due(&m->sockets))
-		timer_set(m->loop, t, listen_due(&m->sockets));
+	if (sockets_due(&m->sockets))
+		timer_set(m->loop, t, sockets_due(&m->sockets));
 }
 
 static void
@@ -363,8 +381,8 @@ done(void *arg, const struct reload_record *r)
 		    (unsigned long long)r->generation, m->result.gateways, m->result.routes,
 		    r->ok ? n->errors ? "; some objects have errors: headgate status" : "" :
 		    "; last reload rejected: headgate status");
-	if (listen_due(&m->sockets))
-		timer_set(m->loop, &m->bind_retry, listen_due(&m->sockets));
+	if (sockets_due(&m->sockets))
+		timer_set(m->loop, &m->bind_retry, sockets_due(&m->sockets));
 }
 
 const struct reload_ops apply_ops = {

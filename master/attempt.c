@@ -80,7 +80,7 @@ attempt_start(struct master *m, uint64_t generation)
 	a->nskip = 0;
 	if (make_note(a) != 0)
 		return -1;
-	listen_plan(&m->sockets);
+	sockets_plan(&m->sockets);
 	return start_pair(m, generation);
 }
 
@@ -123,7 +123,7 @@ bind_sockets(struct child *c, const struct proto_bind *b, uint32_t seq)
 	for (unsigned i = 0; i < r->n; i++) {
 		char text[56];
 
-		r->err[i] = listen_bind(&m->sockets, &b->v[i], now);
+		r->err[i] = sockets_bind(&m->sockets, &b->v[i], now);
 		if (r->err[i] == 0)
 			continue;
 		(void)addr_print(&b->v[i].addr, text);
@@ -194,7 +194,7 @@ compiler_died(struct master *m, int status)
 	if (a->note && skip_file(a, file)) {
 		log_error("the compiler died reading %.1024s (%s); once more without it", file, end);
 		end_child(&a->reader);
-		listen_plan(&m->sockets);
+		sockets_plan(&m->sockets);
 		if (start_pair(m, m->reload.generation) == 0)
 			return;
 	}

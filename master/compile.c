@@ -181,19 +181,6 @@ copy(char *to, size_t cap, struct bytes from)
 }
 
 static void
-settings(struct proto_settings *s, const struct k_headgate *k)
-{
-	struct bytes path = k->access_log ? k->access_log->path : BYTES_NONE;
-
-	s->workers = k->workers.set && k->workers.v > 0 ? (uint32_t)HG_MIN(k->workers.v, (int64_t)SLOT_MAX) : 0;
-	copy(s->user, sizeof(s->user), k->user);
-	copy(s->group, sizeof(s->group), k->group);
-	copy(s->access_log, sizeof(s->access_log), path);
-	copy(s->admin, sizeof(s->admin), k->admin_address);
-	s->log_off = k->settings && k->settings->access_log == IM_LOG_OFF;
-}
-
-static void
 say_diags(const struct compile_out *out)
 {
 	struct strbuf text = STRBUF_INIT;
@@ -242,12 +229,9 @@ hand_over(struct compiler *c, struct compile_out *out)
 	}
 	if (n < 2)
 		return fail(c, "the compile made no image");
-	if (out->conf) {
-		settings(&out->result.settings, out->conf);
-		if (out->conf->settings) {
-			out->result.heartbeat_ms = (uint32_t)out->conf->settings->heartbeat_ms;
-			out->result.grace_ms = out->conf->settings->shutdown_grace_ms;
-		}
+	if (out->conf && out->conf->settings) {
+		out->result.heartbeat_ms = (uint32_t)out->conf->settings->heartbeat_ms;
+		out->result.grace_ms = out->conf->settings->shutdown_grace_ms;
 	}
 	if (!out->result.summary[0])
 		first_error(&out->diags, out->result.summary, sizeof(out->result.summary));

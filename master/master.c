@@ -162,7 +162,7 @@ init(struct master *m, const struct master_opts *o)
 	list_init(&m->children);
 	list_init(&m->control.peers);
 	regions_init(&m->regions);
-	listen_init(&m->sockets);
+	sockets_init(&m->sockets);
 	heartbeat_init(&m->heartbeat, 0);
 	apply_init(m);
 	services_init(m);
@@ -210,7 +210,7 @@ release(struct master *m)
 {
 	if (m->loop)
 		control_close(m);
-	listen_release(&m->sockets);
+	sockets_release(&m->sockets);
 	attempt_stop(m);
 	memfds_close(&m->now);
 	memfds_close(&m->next);

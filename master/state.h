@@ -11,7 +11,7 @@
 #include "master/control.h"
 #include "master/dirs.h"
 #include "master/heartbeat.h"
-#include "master/listen.h"
+#include "master/sockets.h"
 #include "master/master.h"
 #include "master/notify.h"
 #include "master/priv.h"
@@ -66,7 +66,7 @@ struct master {
 	unsigned nslots;            /* 0 until the first result */
 	struct heartbeat heartbeat;
 	struct timer tick;
-	struct listen_set sockets;
+	struct sockets sockets;
 	struct timer bind_retry, remove;
 	struct reload reload;
 	struct timer deadline;      /* of the reload's state */

@@ -48,8 +48,8 @@ drain_workers(struct master *m)
 		if (m->slots[i].child)
 			child_send(m->slots[i].child, PROTO_DRAIN, 0, &d, NULL, 0);
 	/* Workers hold their own; with the last of those the port is free. */
-	listen_release(&m->sockets);
-	listen_init(&m->sockets);
+	sockets_release(&m->sockets);
+	sockets_init(&m->sockets);
 	if (m->grace_ms != UINT32_MAX)
 		timer_in(m->loop, &m->stop, (uint64_t)m->grace_ms + OVERTIME_MS);
 	stop_child_ended(m);

@@ -26,7 +26,7 @@ workers_live(const struct master *m, unsigned slot)
 static void
 send_socket(struct child *to, struct listener *l, unsigned slot, uint64_t generation)
 {
-	struct proto_socket s = {.key = l->key, .slot = slot, .listen = !listen_listening(l, slot)};
+	struct proto_socket s = {.key = l->key, .slot = slot, .listen = !sockets_listening(l, slot)};
 
 	if (slot < l->nfds && l->fds[slot] >= 0)
 		child_send(to, PROTO_SOCKET, generation, &s, &l->fds[slot], 1);
@@ -203,11 +203,11 @@ active(struct master *m, unsigned slot, uint64_t generation)
 static void
 socket_closed(struct master *m, unsigned slot, const struct proto_socket *p)
 {
-	struct listener *l = listen_find_leaving(&m->sockets, &p->key);
+	struct listener *l = sockets_find_leaving(&m->sockets, &p->key);
 
-	if (!l || p->slot != slot || !listen_closed(l, slot))
+	if (!l || p->slot != slot || !sockets_closed(l, slot))
 		return;
-	listen_remove(l);
+	sockets_remove(l);
 	apply_removed(m);
 }
 
@@ -265,9 +265,9 @@ close_its_leaving(struct master *m, unsigned slot)
 	LIST_FOREACH_SAFE (it, tmp, &m->sockets.listeners) {
 		struct listener *l = LIST_ENTRY(it, struct listener, link);
 
-		if (!l->leaving || !listen_closed(l, slot))
+		if (!l->leaving || !sockets_closed(l, slot))
 			continue;
-		listen_remove(l);
+		sockets_remove(l);
 		apply_removed(m);
 	}
 }

@@ -191,7 +191,9 @@ listen_drop(struct worker *w, const struct proto_socket *what)
 	LIST_FOREACH_SAFE(it, tmp, &w->listeners) {
 		struct listener *l = LIST_ENTRY(it, struct listener, link);
 
-		if (l->what.key.id != what->key.id || l->what.key.transport != what->key.transport)
+		/* The same key twice: a waiting slot's socket that was lent to us. */
+		if (l->what.key.id != what->key.id || l->what.key.transport != what->key.transport ||
+		    l->what.slot != what->slot)
 			continue;
 		if (l->on)
 			accept_some(w, l, ACCEPT_LAST);

@@ -1,5 +1,5 @@
 /*
- * listen.c - the table of sockets. Mark and sweep over plans: a compile names its addresses, those that exist are marked,
+ * sockets.c - the table of sockets. Mark and sweep over plans: a compile names its addresses, those that exist are marked,
  * new ones are bound at once (the answer becomes a condition of the listener), and only the commit decides
  * who stays. Membership of a reuseport group never changes while its address lives, because a socket more or less
  * would move other clients' UDP sessions and lose queued connections.
@@ -8,7 +8,7 @@
  * known, which at boot is after the first compile. A bind that fails is tried again after 1, 2, 4 ... 30 s; the socket
  * that it wins is kept, unplanned, until the reload that it triggers asks for it.
  */
-#include "master/listen.h"
+#include "master/sockets.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -22,7 +22,7 @@
 #include "shm/spec.h"
 
 void
-listen_init(struct listen_set *s)
+sockets_init(struct sockets *s)
 {
 	list_init(&s->listeners);
 	list_init(&s->failures);
@@ -30,7 +30,7 @@ listen_init(struct listen_set *s)
 }
 
 void
-listen_remove(struct listener *l)
+sockets_remove(struct listener *l)
 {
 	for (unsigned i = 0; i < l->nfds; i++)
 		if (l->fds[i] >= 0)
@@ -41,10 +41,10 @@ listen_remove(struct listener *l)
 }
 
 void
-listen_release(struct listen_set *s)
+sockets_release(struct sockets *s)
 {
 	LIST_FOREACH_SAFE (it, tmp, &s->listeners)
-		listen_remove(LIST_ENTRY(it, struct listener, link));
+		sockets_remove(LIST_ENTRY(it, struct listener, link));
 	LIST_FOREACH_SAFE (it, tmp, &s->failures) {
 		list_del(it);
 		mem_free(LIST_ENTRY(it, struct bind_failure, link));
@@ -58,7 +58,7 @@ same(const struct proto_sockkey *a, const struct proto_sockkey *b)
 }
 
 static struct listener *
-find(struct listen_set *s, const struct proto_sockkey *key, bool leaving)
+find(struct sockets *s, const struct proto_sockkey *key, bool leaving)
 {
 	LIST_FOREACH (it, &s->listeners) {
 		struct listener *l = LIST_ENTRY(it, struct listener, link);
@@ -70,19 +70,19 @@ find(struct listen_set *s, const struct proto_sockkey *key, bool leaving)
 }
 
 struct listener *
-listen_find(struct listen_set *s, const struct proto_sockkey *key)
+sockets_find(struct sockets *s, const struct proto_sockkey *key)
 {
 	return find(s, key, false);
 }
 
 struct listener *
-listen_find_leaving(struct listen_set *s, const struct proto_sockkey *key)
+sockets_find_leaving(struct sockets *s, const struct proto_sockkey *key)
 {
 	return find(s, key, true);
 }
 
 bool
-listen_listening(const struct listener *l, unsigned slot)
+sockets_listening(const struct listener *l, unsigned slot)
 {
 	int on = 0;
 	socklen_t len = sizeof(on);
@@ -95,7 +95,7 @@ listen_listening(const struct listener *l, unsigned slot)
 /* ---- binding */
 
 static struct bind_failure *
-failure(struct listen_set *s, const struct proto_sockkey *key)
+failure(struct sockets *s, const struct proto_sockkey *key)
 {
 	LIST_FOREACH (it, &s->failures) {
 		struct bind_failure *f = LIST_ENTRY(it, struct bind_failure, link);
@@ -107,7 +107,7 @@ failure(struct listen_set *s, const struct proto_sockkey *key)
 }
 
 static void
-note_failure(struct listen_set *s, const struct proto_sockkey *key, int error, uint64_t now)
+note_failure(struct sockets *s, const struct proto_sockkey *key, int error, uint64_t now)
 {
 	struct bind_failure *f = failure(s, key);
 
@@ -126,7 +126,7 @@ note_failure(struct listen_set *s, const struct proto_sockkey *key, int error, u
 }
 
 static void
-forget_failure(struct listen_set *s, const struct proto_sockkey *key)
+forget_failure(struct sockets *s, const struct proto_sockkey *key)
 {
 	struct bind_failure *f = failure(s, key);
 
@@ -148,7 +148,7 @@ widen(struct listener *l, unsigned n)
 
 /* Whether one of ours has "all addresses" where the other has one of them. */
 static bool
-overlaps(const struct listen_set *s, const struct proto_sockkey *key)
+overlaps(const struct sockets *s, const struct proto_sockkey *key)
 {
 	LIST_FOREACH (it, &s->listeners) {
 		const struct proto_sockkey *k = &LIST_ENTRY(it, struct listener, link)->key;
@@ -162,7 +162,7 @@ overlaps(const struct listen_set *s, const struct proto_sockkey *key)
 
 /* A group with its first socket; NULL with errno. */
 static struct listener *
-make(struct listen_set *s, const struct proto_sockkey *key)
+make(struct sockets *s, const struct proto_sockkey *key)
 {
 	/* Beside a socket of our own that listens already, only SO_REUSEPORT from the start is let in. */
 	int fd = sock_bind(&key->addr, key->transport == IM_UDP, !overlaps(s, key));
@@ -180,7 +180,7 @@ make(struct listen_set *s, const struct proto_sockkey *key)
 }
 
 void
-listen_plan(struct listen_set *s)
+sockets_plan(struct sockets *s)
 {
 	LIST_FOREACH (it, &s->listeners)
 		LIST_ENTRY(it, struct listener, link)->planned = false;
@@ -189,9 +189,9 @@ listen_plan(struct listen_set *s)
 }
 
 int
-listen_bind(struct listen_set *s, const struct proto_sockkey *key, uint64_t now_ns)
+sockets_bind(struct sockets *s, const struct proto_sockkey *key, uint64_t now_ns)
 {
-	struct listener *l = listen_find(s, key);
+	struct listener *l = sockets_find(s, key);
 
 	/* Port 0 would bind anywhere, and another place at each reload. */
 	if (key->addr.port == 0 || (key->transport != IM_TCP && key->transport != IM_UDP))
@@ -211,7 +211,7 @@ listen_bind(struct listen_set *s, const struct proto_sockkey *key, uint64_t now_
 }
 
 int
-listen_fill(struct listen_set *s, unsigned nslots)
+sockets_fill(struct sockets *s, unsigned nslots)
 {
 	s->nslots = nslots;
 	LIST_FOREACH (it, &s->listeners) {
@@ -231,19 +231,19 @@ listen_fill(struct listen_set *s, unsigned nslots)
 }
 
 void
-listen_abort(struct listen_set *s)
+sockets_abort(struct sockets *s)
 {
 	LIST_FOREACH_SAFE (it, tmp, &s->listeners) {
 		struct listener *l = LIST_ENTRY(it, struct listener, link);
 
 		/* Nothing can be queued on it: nobody has called listen(). */
 		if (l->fresh)
-			listen_remove(l);
+			sockets_remove(l);
 	}
 }
 
 unsigned
-listen_commit(struct listen_set *s)
+sockets_commit(struct sockets *s)
 {
 	unsigned n = 0;
 
@@ -253,7 +253,7 @@ listen_commit(struct listen_set *s)
 		if (l->leaving)
 			continue;
 		if (!l->planned && l->fresh) { /* won by a retry, wanted no more */
-			listen_remove(l);
+			sockets_remove(l);
 			continue;
 		}
 		l->fresh = false;
@@ -276,13 +276,13 @@ listen_commit(struct listen_set *s)
 /* ---- leaving */
 
 void
-listen_wait(struct listener *l, unsigned slot)
+sockets_wait(struct listener *l, unsigned slot)
 {
 	l->waiting[slot / 64] |= 1ull << (slot % 64);
 }
 
 bool
-listen_waits(const struct listener *l)
+sockets_waits(const struct listener *l)
 {
 	for (unsigned i = 0; i < HG_ARRAY_LEN(l->waiting); i++)
 		if (l->waiting[i])
@@ -291,20 +291,20 @@ listen_waits(const struct listener *l)
 }
 
 bool
-listen_closed(struct listener *l, unsigned slot)
+sockets_closed(struct listener *l, unsigned slot)
 {
 	uint64_t bit = 1ull << (slot % 64);
 
 	if (!(l->waiting[slot / 64] & bit))
 		return false;
 	l->waiting[slot / 64] &= ~bit;
-	return !listen_waits(l);
+	return !sockets_waits(l);
 }
 
 /* ---- failed binds */
 
 uint64_t
-listen_due(const struct listen_set *s)
+sockets_due(const struct sockets *s)
 {
 	uint64_t due = 0;
 
@@ -318,7 +318,7 @@ listen_due(const struct listen_set *s)
 }
 
 bool
-listen_retry(struct listen_set *s, uint64_t now_ns)
+sockets_retry(struct sockets *s, uint64_t now_ns)
 {
 	bool won = false;
 
