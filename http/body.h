@@ -17,11 +17,13 @@ struct body {
 	struct body_chunk *first, *last;   /* from the worker's pool of chunk records */
 	struct pool *chunks;
 	uint64_t begin, end;               /* offsets of the first byte kept, and behind the last */
-	bool ended, failed;
+	uint64_t credited;                 /* offset up to which credit was given */
+	bool ended, failed;                /* failed: the owner's note */
 	const struct fields *trailers;
 	struct {
 		uint8_t kind;
 		bool cut;                  /* past its bound: reads no more */
+		struct body_chunk *at;     /* next to read; NULL: the one that comes next */
 		uint64_t pos, bound;       /* bound: bytes it may hold back */
 	} cursors[BODY_CURSORS];
 };
@@ -29,14 +31,18 @@ struct body {
 void body_init(struct body *, struct pool *chunks);
 void body_release(struct body *);
 size_t body_chunk_size(void);                      /* for the pool */
-int body_cursor(struct body *, enum body_cursor_kind, uint64_t bound); /* index, starts at `begin`; -1 none free */
+/* Index; starts at `begin`. -1: none free. REPLAY and COLLECT must start before anything was dropped: else born cut.
+ * ATTEMPT: bound unused. */
+int body_cursor(struct body *, enum body_cursor_kind, uint64_t bound);
 void body_drop(struct body *, int cursor);
 /* Takes the slice's reference. false: no record left (503). */
 bool body_push(struct body *, struct slice);
 void body_end(struct body *, const struct fields *trailers);
-/* Next piece for a cursor: a new reference in *out. 1 piece, 0 nothing now, -1 ended (all read), -2 cut. */
+/* Next piece for a cursor: a new reference in *out. 1 piece, 0 nothing now, -1 ended (all read), -2 cut.
+ * COLLECT has nothing before the end. REPLAY is not read, see body_rewind. */
 int body_next(struct body *, int cursor, struct slice *out);
-/* Bytes that were released since the last call, i.e. credit to give to the sender. */
+/* Bytes that the slowest blocking cursor (ATTEMPT, COLLECT) took since the last call: credit for the sender. A
+ * collector takes all up to its bound. 0 while there is none: between two attempts the sender waits. */
 uint64_t body_credit(struct body *);
 bool body_can_replay(const struct body *, int replay_cursor);
 void body_rewind(struct body *, int attempt_cursor, int replay_cursor);
