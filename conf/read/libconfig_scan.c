@@ -331,6 +331,16 @@ plain(struct scan *s)
 	return n;
 }
 
+/* Something else where `end` could stand too. */
+static void
+unclosed(struct scan *s, const struct node *open, const char *msg)
+{
+	char help[80];
+
+	snprintf(help, sizeof(help), "the bracket of line %u, column %u is still open", open->at.line, open->at.col);
+	syntax(s, CODE_SYNTAX, here(s), msg, help);
+}
+
 /* What a list or an array holds, up to its end. */
 static bool
 items(struct scan *s, struct node *list, char end)
@@ -353,7 +363,7 @@ items(struct scan *s, struct node *list, char end)
 		if (next(s) == end)
 			return true;
 		if (next(s) != ',') {
-			syntax(s, CODE_SYNTAX, here(s), array ? "`,` or `]` expected" : "`,` or `)` expected", NULL);
+			unclosed(s, list, array ? "`,` or `]` expected" : "`,` or `)` expected");
 			return false;
 		}
 		step(s);
@@ -480,8 +490,13 @@ members(struct scan *s, struct node *group, char end)
 	int c;
 
 	while ((c = next(s)) >= 0 && c != end) {
-		struct node *n = member(s);
+		struct node *n;
 
+		if (end && (c == ')' || c == ']')) {
+			unclosed(s, group, "`}` expected");
+			break;
+		}
+		n = member(s);
 		if (n == NULL || s->stop)
 			break;
 		add(s, group, &index, n);

@@ -46,7 +46,8 @@ void yaml_anchor(struct yaml *, struct bytes name, struct node *);
 void yaml_alias(struct yaml *, struct bytes name, struct mark);
 void yaml_reset(struct yaml *);                    /* after a document */
 
-/* yaml_error.c: the library's complaint, in words that help. */
-void yaml_explain(struct read_job *, const char *msg, int line, int column, uint32_t given);
+/* yaml_error.c: the library's complaint, in words that help. `open`: the innermost [ or { that is not closed yet, or
+ * line 0; `given`: documents of this file that were handed over before. */
+void yaml_explain(struct read_job *, const char *msg, int line, int column, struct mark open, uint32_t given);
 
 #endif

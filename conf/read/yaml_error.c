@@ -8,6 +8,8 @@
 #include "conf/read/codes.h"
 #include "conf/read/yaml.h"
 
+#define UNCLOSED "bracket is not closed" /* said at the bracket */
+
 static const struct {
 	const char *part;    /* of the library's message */
 	const char *message; /* NULL: the library's own */
@@ -29,8 +31,10 @@ static const struct {
 	{"did not find expected key", "key expected", "check the indentation of this line and the one above"},
 	{"could not find expected ':'", "`:` expected after the key", NULL},
 	{"missing ':'", "`:` expected after the key", NULL},
-	{"flow sequence without a closing bracket", "[ without its ]", NULL},
-	{"missing comma in flow", "`,` or a closing bracket expected", "a [ or { before this place may not be closed"},
+	{"flow sequence without a closing bracket", UNCLOSED, NULL},
+	{"in a flow sequence", UNCLOSED, NULL},
+	{"in flow mode", UNCLOSED, NULL},
+	{"missing comma in flow", "`,` or a closing bracket expected", NULL},
 	{"without closing quote", "text in quotes does not end", "add the closing quote"},
 	{"plain scalar cannot start with", NULL, "put the value in quotes"},
 	{"invalid alias", "`*` starts an alias, but no name follows", "put the value in quotes if it starts with *"},
@@ -90,31 +94,59 @@ tab(struct read_job *job, int line)
 	return NULL;
 }
 
+/* At the end of the text nothing is left to point at. */
+static bool
+at_end(struct bytes text, struct mark at)
+{
+	struct bytes line = line_at(text, (int)at.line);
+
+	while (line.p && at.col > 1 && line.n) {
+		line = bytes_of(line.p + 1, line.n - 1);
+		at.col--;
+	}
+	return line.n == 0 && (line.p == NULL || line.p == text.p + text.n);
+}
+
+static struct diag *
+in_words(struct read_job *job, const char *msg, struct mark at, struct mark open)
+{
+	const char *help = NULL;
+	struct diag *d;
+
+	for (size_t i = 0; i < HG_ARRAY_LEN(words); i++) {
+		if (strstr(msg, words[i].part) == NULL)
+			continue;
+		msg = words[i].message ? words[i].message : msg;
+		help = words[i].help;
+		/* Marks of quoted scalars are inside the quotes. */
+		if (strstr(words[i].part, "closing quote") && at.col > 1)
+			at.endcol = at.col--;
+		break;
+	}
+	if (open.line && (strcmp(msg, UNCLOSED) == 0 || at_end(job->proto.text, at))) {
+		d = diag_file(job->diags, CODE_SYNTAX, job->proto.file, open, job->proto.text, UNCLOSED);
+		diag_help(job->diags, d, "at line %u, column %u it still is not", at.line, at.col);
+		return d;
+	}
+	d = diag_file(job->diags, CODE_SYNTAX, job->proto.file, at, job->proto.text, "%s", msg);
+	if (help)
+		diag_help(job->diags, d, "%s", help);
+	if (open.line)
+		diag_help(job->diags, d, "the bracket at line %u, column %u is still open", open.line, open.col);
+	return d;
+}
+
 void
-yaml_explain(struct read_job *job, const char *msg, int line, int column, uint32_t given)
+yaml_explain(struct read_job *job, const char *msg, int line, int column, struct mark open, uint32_t given)
 {
 	struct mark at = {(uint32_t)HG_MAX(line, 1), 1, 2};
-	const char *help = NULL;
 	struct diag *d;
 
 	at.col = (uint16_t)HG_MIN(HG_MAX(column, 1), UINT16_MAX - 1);
 	at.endcol = (uint16_t)(at.col + 1);
 	d = tab(job, (int)at.line);
-	if (d == NULL) {
-		for (size_t i = 0; i < HG_ARRAY_LEN(words); i++) {
-			if (strstr(msg, words[i].part) == NULL)
-				continue;
-			msg = words[i].message ? words[i].message : msg;
-			help = words[i].help;
-			/* Marks of quoted scalars are inside the quotes. */
-			if (strstr(words[i].part, "closing quote") && at.col > 1)
-				at.endcol = at.col--;
-			break;
-		}
-		d = diag_file(job->diags, CODE_SYNTAX, job->proto.file, at, job->proto.text, "%s", msg);
-		if (help)
-			diag_help(job->diags, d, "%s", help);
-	}
+	if (d == NULL)
+		d = in_words(job, msg, at, open);
 	d->effect = bytes_str(arena_printf(job->arena, "the rest of this file is not read%s",
 	    given ? "; what stands before this document is" : ""));
 }

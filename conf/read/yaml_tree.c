@@ -328,9 +328,14 @@ yaml_alias(struct yaml *y, struct bytes name, struct mark at)
 		from = NULL;
 		name = BYTES_NONE;
 	}
-	if (from == NULL && name.p)
-		yaml_bad(y, CODE_ALIAS, at, "alias refers to an anchor \"%.*s\" that is not defined before it",
+	if (from == NULL && name.p) {
+		struct diag *d = yaml_bad(y, CODE_ALIAS, at,
+		    "alias refers to an anchor \"%.*s\" that is not defined before it",
 		    (int)HG_MIN(name.n, (size_t)100), name.p);
+
+		diag_help(y->job->diags, d, "if the value shall start with *, write \"*%.*s\" with quotes",
+		    (int)HG_MIN(name.n, (size_t)100), name.p);
+	}
 	n = from ? expand(y, from, at) : yaml_node(y, NODE_STRING, at);
 	if (n == NULL)
 		return;
