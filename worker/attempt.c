@@ -7,6 +7,7 @@
 #include "worker/attempt.h"
 
 #include "base/clock.h"
+#include "http/fields.h"
 
 static void attempt_timer(struct timer *);
 static void main_open(struct up *);
@@ -316,6 +317,7 @@ main_head(struct stream *st, struct msg *m, unsigned flags)
 	struct attempt *a = st->owner;
 	struct exchange *x = a->x;
 
+	fields_hop_by_hop(&m->fields);
 	if (flags & STREAM_INFO) {
 		informational(x, m);
 		return;

@@ -233,7 +233,6 @@ down_body(struct stream *st, struct slice s)
 		return;
 	}
 	if (!body_push(&x->body, s)) {
-		slice_drop(&s);
 		x->close = true;
 		exchange_fail(x, HG_ERR_OVERLOAD);
 		return;

@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "base/uri.h"
+#include "http/fields.h"
 #include "worker/attempt.h"
 #include "worker/conn.h"
 #include "worker/exchange.h"
@@ -37,8 +38,11 @@ step_admit(struct exchange *x)
 	room = arena_alloc(&x->arena, m->path.n + 1);
 	if (room == NULL)
 		return exchange_refuse(x, HG_ERR_OVERLOAD);
-	if (uri_path(m->path, room, m->path.n + 1, &x->path) != HG_OK)
+	if (uri_path(m->path, room, m->path.n + 1, &x->path) != HG_OK) {
+		x->close = true; /* two readers of this path may disagree: say no more to this peer */
 		return exchange_refuse(x, HG_ERR_BAD_REQUEST);
+	}
+	fields_hop_by_hop(&m->fields);
 	if (x->w->body_bytes && m->framing == MSG_LENGTH && m->length > (uint64_t)x->w->body_bytes)
 		return exchange_refuse(x, HG_ERR_BODY_TOO_LARGE);
 	return STEP_NEXT;
