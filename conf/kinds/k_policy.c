@@ -36,7 +36,9 @@ check_validation(struct vctx *c, void *bound)
 	if (v->cas.v && v->well_known.p)
 		rule_at_key(c, rule_child(v->node, "wellKnownCACertificates"),
 		    "only one of caCertificateRefs and wellKnownCACertificates can be set");
-	if (v->cas.v == NULL && !v->well_known.p)
+	if (v->cas.v && v->cas.n == 0)
+		diag_at(c->d, CODE_ITEMS, rule_child(v->node, "caCertificateRefs"), "must have at least 1 item");
+	else if (!v->cas.v && !v->well_known.p)
 		rule_at(c, v->node, "one of caCertificateRefs and wellKnownCACertificates must be set");
 }
 
