@@ -99,6 +99,29 @@ text_of(struct yaml *y, struct fy_token *t)
 	return arena_bytes(y->job->arena, bytes_of(p, n));
 }
 
+/* The library's word is taken only where it points into our text (one line, nothing to decode) and for block scalars;
+ * see yaml_text.c. */
+static struct bytes
+scalar_text(struct yaml *y, struct fy_token *t, struct mark at)
+{
+	struct bytes all = y->job->proto.text, text;
+	enum fy_scalar_style style = fy_token_scalar_style(t);
+	const struct fy_mark *start = t ? fy_token_start_mark(t) : NULL;
+	const struct fy_mark *end = t ? fy_token_end_mark(t) : NULL;
+	bool block = style == FYSS_LITERAL || style == FYSS_FOLDED;
+	char quote = style == FYSS_SINGLE_QUOTED ? '\'' : style == FYSS_DOUBLE_QUOTED ? '"' : '\0';
+
+	if (start == NULL || end == NULL || block || end->input_pos < start->input_pos || end->input_pos > all.n)
+		return text_of(y, t);
+	text = bytes_of(all.p + start->input_pos, end->input_pos - start->input_pos);
+	if (memchr(text.p, '\n', text.n) == NULL && memchr(text.p, '\r', text.n) == NULL &&
+	    (quote == '\0' || memchr(text.p, quote == '"' ? '\\' : quote, text.n) == NULL))
+		return text;
+	if (!yaml_decode(y->job->arena, text, quote, &text))
+		yaml_bad(y, CODE_ESCAPE, at, "text has an escape that is not known");
+	return text;
+}
+
 static bool
 tag_of(struct yaml *y, struct fy_token *t, const char *const *allowed, unsigned n, unsigned *which)
 {
@@ -168,7 +191,7 @@ scalar(struct yaml *y, struct fy_event *e)
 
 	if (n == NULL)
 		return;
-	n->text = text_of(y, t);
+	n->text = scalar_text(y, t, at);
 	if (t == NULL)
 		n->at = (struct mark){at.line, at.endcol, (uint16_t)HG_MIN(at.endcol + 1, UINT16_MAX)};
 	if (n->text.n > READ_SCALAR_MAX)

@@ -50,4 +50,8 @@ void yaml_reset(struct yaml *);                    /* after a document */
  * line 0; `given`: documents of this file that were handed over before. */
 void yaml_explain(struct read_job *, const char *msg, int line, int column, struct mark open, uint32_t given);
 
+/* yaml_text.c: the raw text of a scalar, without its quotes, folded and unescaped; quote is ', " or 0 for a plain
+ * one. False: an escape is wrong. */
+bool yaml_decode(struct arena *, struct bytes raw, char quote, struct bytes *text);
+
 #endif
