@@ -60,7 +60,8 @@ add_all(struct keep *k)
 
 	if (k->n == 0)
 		return;
-	memcpy(all, os->all, os->n * sizeof(struct object *));
+	if (os->n != 0)
+		memcpy(all, os->all, os->n * sizeof(struct object *));
 	for (size_t i = 0; i < k->n; i++)
 		all[n++] = k->objects[i];
 	os->all = all;

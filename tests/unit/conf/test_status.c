@@ -281,31 +281,6 @@ static const struct row {
 };
 
 static void
-expect_line(struct world *w, const struct row *r, const char *line, size_t n)
-{
-	char copy[256], *part[6], *at = copy;
-	const char *got;
-
-	assert_true(n < sizeof(copy));
-	memcpy(copy, line, n);
-	copy[n] = '\0';
-	for (unsigned i = 0; i < 6; i++) {
-		part[i] = at;
-		if (i < 5) {
-			at = strchr(at, ' ');
-			assert_non_null(at);
-			*at++ = '\0';
-		}
-	}
-	got = world_cond(w, part[0], part[1][0] == '-' ? "" : part[1], part[2], part[3][0] == '-' ? "" : part[3], part[4]);
-	if (strcmp(got, part[5]) != 0) {
-		print_message("%s: %.*s: got %s\n", r->what, (int)n, line, got);
-		world_dump(w);
-	}
-	assert_string_equal(got, part[5]);
-}
-
-static void
 table(void **state)
 {
 	unsigned bad = 0;
@@ -332,7 +307,7 @@ table(void **state)
 		while (w.out.diags.errors == 0 && rest.p != NULL) {
 			struct bytes line = bytes_cut(&rest, '\n');
 
-			expect_line(&w, &rows[i], line.p, line.n);
+			bad += !world_expect(&w, rows[i].what, line);
 		}
 		world_release(&w);
 	}

@@ -217,6 +217,36 @@ conditions_at(const struct node *status, const char *where)
 	return NULL;
 }
 
+/* "#attached", "#kinds" (joined), "#sets", "#addresses" instead of a condition's type. */
+static inline void
+fact(const struct node *status, const char *where, const char *type, char out[128])
+{
+	const struct node *list = node_get(status, "listeners"), *e = list == NULL ? NULL : list->first;
+	size_t n = 0;
+
+	out[0] = '\0';
+	if (strcmp(type, "#sets") == 0) {
+		snprintf(out, 128, "%.*s", BYTES_ARG(node_text(node_get(status, "attachedListenerSets"))));
+		return;
+	}
+	if (strcmp(type, "#addresses") == 0) {
+		list = node_get(status, "addresses");
+		for (e = list->first; e != NULL; e = e->next)
+			n += (size_t)snprintf(out + n, 128 - n, "%s%.*s", n == 0 ? "" : ",",
+			    BYTES_ARG(node_text(node_get(e, "value"))));
+		return;
+	}
+	while (e != NULL && !bytes_eq(node_text(node_get(e, "name")), bytes_str(where + 2)))
+		e = e->next;
+	if (e == NULL)
+		return;
+	if (strcmp(type, "#attached") == 0)
+		snprintf(out, 128, "%.*s", BYTES_ARG(node_text(node_get(e, "attachedRoutes"))));
+	for (const struct node *k = node_get(e, "supportedKinds")->first; type[1] == 'k' && k != NULL; k = k->next)
+		n += (size_t)snprintf(out + n, 128 - n, "%s%.*s", n == 0 ? "" : ",",
+		    BYTES_ARG(node_text(node_get(k, "kind"))));
+}
+
 static inline const char *
 world_cond(struct world *w, const char *kind, const char *ns, const char *name, const char *where, const char *type)
 {
@@ -228,7 +258,9 @@ world_cond(struct world *w, const char *kind, const char *ns, const char *name, 
 		return "no object";
 	status = world_parse(w, blob_text(&w->cat.blob, o->status));
 	list = status == NULL ? NULL : conditions_at(status, where);
-	if (list == NULL)
+	if (type[0] == '#')
+		fact(status, where, type, text);
+	else if (list == NULL)
 		snprintf(text, sizeof(text), "no conditions");
 	else
 		cond_in(list, type, text);
@@ -241,6 +273,31 @@ world_dump(struct world *w)
 	for (const struct diag *d = w->out.diags.first; d != NULL; d = d->next)
 		print_message("# %.*s:%u:%u HG%04u %.*s\n", BYTES_ARG(d->file), d->at.line, d->at.col, d->code,
 		    BYTES_ARG(d->message));
+}
+
+/* "KIND NS NAME WHERE TYPE WHAT", "-" for nothing; false (and a line about it) if it is otherwise. */
+static inline bool
+world_expect(struct world *w, const char *what, struct bytes line)
+{
+	char copy[256], *part[6], *at = copy;
+	const char *got;
+
+	assert_true(line.n < sizeof(copy));
+	memcpy(copy, line.p, line.n);
+	copy[line.n] = '\0';
+	for (unsigned i = 0; i < 6; i++) {
+		part[i] = at;
+		if (i < 5) {
+			at = strchr(at, ' ');
+			assert_non_null(at);
+			*at++ = '\0';
+		}
+	}
+	got = world_cond(w, part[0], part[1][0] == '-' ? "" : part[1], part[2], part[3][0] == '-' ? "" : part[3], part[4]);
+	if (strcmp(got, part[5]) == 0)
+		return true;
+	print_message("%s: %.*s: got %s\n", what, BYTES_ARG(line), got);
+	return false;
 }
 
 #endif
