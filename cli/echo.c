@@ -273,42 +273,50 @@ on_timer(struct timer *t)
 
 /* ---- stream events */
 static void
+request_done(struct echo_conn *c)
+{
+	uint64_t delay = option(c, "delay", c->from->echo->opts->delay_ms, true);
+
+	if (delay)
+		timer_in(c->from->echo->loop, &c->timer, delay);
+	else
+		answer(c);
+}
+
+static void
 on_head(struct stream *st, struct msg *m, unsigned flags)
 {
 	struct echo_conn *c = st->owner;
 	struct uri_target t;
 
-	(void)flags;
 	if (uri_target(m->method, m->target, &t) == HG_OK) {
 		m->path = t.path;
 		m->query = t.query;
 	}
 	c->body = 0;
 	c->events = c->blocked = false;
-	st->ops->credit(st, UINT32_MAX);
+	if (flags & STREAM_END)
+		request_done(c);
+	else
+		st->ops->credit(st, UINT32_MAX);
 }
 
 static void
 on_body(struct stream *st, struct slice s)
 {
 	struct echo_conn *c = st->owner;
+	uint32_t n = s.n;
 
-	c->body += s.n;
+	c->body += n;
 	slice_drop(&s);
-	st->ops->credit(st, s.n);
+	st->ops->credit(st, n);
 }
 
 static void
 on_end(struct stream *st, const struct fields *trailers)
 {
-	struct echo_conn *c = st->owner;
-	uint64_t delay = option(c, "delay", c->from->echo->opts->delay_ms, true);
-
 	(void)trailers;
-	if (delay)
-		timer_in(c->from->echo->loop, &c->timer, delay);
-	else
-		answer(c);
+	request_done(st->owner);
 }
 
 static void
