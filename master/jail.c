@@ -88,7 +88,7 @@ enum check {
 	C(statx, FILES, ALWAYS) C(getdents64, FOR(READER), ALWAYS) C(readlinkat, FOR(READER), ALWAYS) \
 	C(fstatfs, FILES, ALWAYS) C(fgetxattr, FOR(READER), ALWAYS) C(getcwd, FOR(READER), ALWAYS) C(renameat, FOR(WRITER), ALWAYS) \
 	C(renameat2, FOR(WRITER), ALWAYS) C(unlinkat, FOR(WRITER), ALWAYS) C(fsync, FOR(WRITER), ALWAYS) \
-	C(fdatasync, FOR(WRITER), ALWAYS) C(fchmod, FOR(WRITER), ALWAYS) C(sendfile, FOR(WRITER), ALWAYS) \
+	C(fdatasync, FOR(WRITER), ALWAYS) C(fchmod, FOR(WRITER) | FOR(COMPILER) | FOR(HELPER), ALWAYS) C(sendfile, FOR(WRITER), ALWAYS) \
 	C(copy_file_range, FOR(WRITER), ALWAYS) C(openat, ALL, SOFT) C(openat2, ALL, SOFT) C(statx, ALL, SOFT) \
 	C(faccessat, ALL, SOFT) C(faccessat2, ALL, SOFT) C(readlinkat, ALL, SOFT) C(getcwd, ALL, SOFT) \
 	C(statfs, ALL, SOFT) C(fstatfs, ALL, SOFT)
