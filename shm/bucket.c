@@ -26,6 +26,11 @@
 #define SPAN_MAX (1ull << 61) /* no debt is longer, so that sums cannot overflow */
 #define TRIES 64              /* then another process is faster than we are: refuse, not loop */
 
+/* A test puts its scheduler here, to run through interleavings that a machine seldom shows. */
+#ifndef BUCKET_STEP
+#define BUCKET_STEP() ((void)0)
+#endif
+
 _Static_assert(sizeof(struct bucket_region) == 4096, "one header page");
 _Static_assert(sizeof(struct bucket_set) == 64, "one cache line");
 
@@ -36,8 +41,10 @@ slot_load(const struct bucket_slot *s)
 {
 	struct bucket_slot v;
 
+	BUCKET_STEP();
 	/* A torn pair is harmless: every write compares both halves. */
 	v.key = __atomic_load_n(&s->key, __ATOMIC_ACQUIRE);
+	BUCKET_STEP();
 	v.tat = __atomic_load_n(&s->tat, __ATOMIC_ACQUIRE);
 	return v;
 }
@@ -48,6 +55,7 @@ slot_swap(struct bucket_slot *s, struct bucket_slot old, struct bucket_slot new)
 {
 	bool done;
 
+	BUCKET_STEP();
 	__asm__ __volatile__("lock cmpxchg16b %1"
 	    : "=@ccz"(done), "+m"(*s), "+a"(old.key), "+d"(old.tat)
 	    : "b"(new.key), "c"(new.tat)
@@ -168,9 +176,11 @@ static bool
 slot_move(struct ways *w, unsigned i, int64_t by)
 {
 	for (;;) {
-		struct bucket_slot v = slot_load(w->slot[i]);
-		struct bucket_slot to = {v.key, v.tat + (uint64_t)by};
+		struct bucket_slot v = slot_load(w->slot[i]), to = v;
 
+		to.tat += (uint64_t)by;
+		if (by > 0 ? to.tat < v.tat : to.tat > v.tat)
+			to.tat = v.tat; /* only a wild writer's time is so far away */
 		if (v.key != w->key)
 			return false;
 		if (slot_swap(w->slot[i], v, to))
@@ -180,13 +190,13 @@ slot_move(struct ways *w, unsigned i, int64_t by)
 
 /* Two slots hold the key: the debt of `high` goes to `low`, then `high` is free. */
 static void
-slots_join(struct ways *w, unsigned low, unsigned high, uint64_t now, uint64_t span)
+slots_join(struct ways *w, unsigned low, unsigned high, uint64_t now)
 {
 	uint64_t moved = 0;
 
 	for (int i = 0; i < TRIES; i++) {
 		struct bucket_slot v = slot_load(w->slot[high]);
-		uint64_t debt = v.tat > now ? HG_MIN(v.tat - now, 2 * span) : 0;
+		uint64_t debt = v.tat > now ? HG_MIN(v.tat - now, SPAN_MAX) : 0;
 
 		if (v.key != w->key) { /* another process joined them, and moved the debt itself */
 			if (moved != 0)
@@ -237,28 +247,76 @@ debt_of(uint64_t tat, const struct spans *s)
 	return tat > s->now ? HG_MIN(tat - s->now, 2 * s->full) : 0;
 }
 
-enum outcome { TAKEN, REFUSED, AGAIN };
-
-/* Our swap put `cost` into slot i. Is i still the key's slot, and does the charge fit? */
-static enum outcome
-charge_settle(struct ways *w, unsigned i, bool inserted, const struct spans *s)
+static void
+ways_join(struct ways *w, unsigned found, const struct spans *s)
 {
-	unsigned found = ways_look(w), low;
+	unsigned low = (unsigned)__builtin_ctz(found);
 
-	if (found == 1u << i && !inserted)
-		return TAKEN;
-	if (found == 0)
-		return TAKEN; /* evicted already: nothing left to correct */
-	low = (unsigned)__builtin_ctz(found);
-	if (low < i && (found & (1u << i)) != 0 && slot_move(w, i, -(int64_t)s->cost))
-		return AGAIN;
 	for (unsigned high = low + 1; high < WAYS; high++)
 		if (found & (1u << high))
-			slots_join(w, low, high, s->now, s->full);
-	if (debt_of(slot_load(w->slot[low]).tat, s) <= s->limit)
+			slots_join(w, low, high, s->now);
+}
+
+enum outcome { TAKEN, REFUSED, AGAIN };
+
+/* A charge that ended in slot `low` by more ways than one swap: does it fit there? AGAIN: low has
+ * gone. */
+static enum outcome
+charge_fits(struct ways *w, unsigned low, const struct spans *s)
+{
+	struct bucket_slot v = slot_load(w->slot[low]);
+
+	/* A swap with itself: here a torn pair would be a gift. */
+	if (v.key != w->key || !slot_swap(w->slot[low], v, v))
+		return AGAIN;
+	if (debt_of(v.tat, s) <= s->limit)
 		return TAKEN;
-	(void)slot_move(w, low, -(int64_t)s->cost);
+	return slot_move(w, low, -(int64_t)s->cost) ? REFUSED : AGAIN;
+}
+
+/* Our swap put `cost` into slot i. Is i the key's only slot, and does the charge still fit? A look
+ * is not one moment: what moves down while we look may be missed once, so that "nowhere" is
+ * believed the second time. */
+static enum outcome
+charge_settle(struct ways *w, unsigned i, bool check, const struct spans *s)
+{
+	unsigned missed = 0;
+
+	for (int tries = 0; tries < TRIES; tries++) {
+		unsigned found = ways_look(w), low = found ? (unsigned)__builtin_ctz(found) : WAYS;
+		enum outcome o = AGAIN;
+
+		if (found == 0) {
+			if (missed++)
+				return TAKEN; /* evicted: nothing left to correct */
+		} else if (low < i && (found & 1u << i) != 0) {
+			if (slot_move(w, i, -(int64_t)s->cost))
+				return AGAIN;
+		} else if ((found & (found - 1)) != 0) {
+			ways_join(w, found, s);
+			check = true;
+		} else if (low != i || check) { /* moved there by another process, or joined */
+			o = charge_fits(w, low, s);
+		} else {
+			o = TAKEN;
+		}
+		if (o != AGAIN)
+			return o;
+	}
 	return REFUSED;
+}
+
+/* A time that cannot be (a wild writer, a limit that was lowered) is written back clamped, so that
+ * it passes. By a fresh clock: the caller's may be from before others charged, and then the time is
+ * right. */
+static bool
+slot_repair(struct ways *w, unsigned i, const struct spans *s)
+{
+	uint64_t now = HG_MAX(s->now, clock_mono());
+
+	if (w->seen[i].tat <= now || w->seen[i].tat - now <= 2 * s->full)
+		return false;
+	return slot_swap(w->slot[i], w->seen[i], (struct bucket_slot){w->key, now + 2 * s->full});
 }
 
 static enum outcome
@@ -269,22 +327,14 @@ charge_once(const struct bucket_table *t, struct ways *w, const struct spans *s,
 	struct bucket_slot to = {w->key, 0};
 
 	if (found & (found - 1)) {
-		for (i = (unsigned)__builtin_ctz(found) + 1; i < WAYS; i++)
-			if (found & (1u << i))
-				slots_join(w, (unsigned)__builtin_ctz(found), i, s->now, s->full);
-		found = ways_look(w);
-		insert = found == 0;
+		ways_join(w, found, s);
+		return AGAIN;
 	}
 	i = insert ? slot_victim(w, s->now, &forced) : (unsigned)__builtin_ctz(found);
 	*debt = insert ? 0 : debt_of(w->seen[i].tat, s);
-	/* A time that cannot be (a wild writer, a smaller limit) is written back clamped, so that
-	 * it passes. */
-	if (!insert && w->seen[i].tat > s->now + 2 * s->full) {
-		to.tat = s->now + *debt;
-		if (!slot_swap(w->slot[i], w->seen[i], to))
-			return AGAIN;
-		w->seen[i] = to;
-	}
+	if (!insert && w->seen[i].tat > s->now && w->seen[i].tat - s->now > 2 * s->full &&
+	    slot_repair(w, i, s))
+		return AGAIN;
 	if (s->cost == 0 || *debt + s->cost > s->limit)
 		return REFUSED;
 	to.tat = s->now + *debt + s->cost;
