@@ -46,6 +46,9 @@ struct canon {
 void schema_canon(const struct kstruct *, const void *base, struct canon *out);
 void canon_release(struct canon *);
 
+/* Rules between objects; false: told, and the object cannot be taken. */
+bool refs_good(const struct objects *, const struct object *, struct diags *);
+
 /* Where a field of that name is in the kind: "spec.rules[].matches[]", or NULL. */
 const char *schema_where(struct arena *, const struct kstruct *root, struct bytes name, const struct kstruct *not_in);
 const struct kfield *schema_field(const struct kstruct *, struct bytes name);

@@ -212,6 +212,11 @@ upgrade_persistence(struct vctx *c, struct node *p)
 		diag_at_key(c->d, CODE_BOTH_SPELLINGS, name ? name : conf,
 		    "\"%.*s\" is the v1.6 spelling and cannot stand beside cookie or header",
 		    BYTES_ARG((name ? name : conf)->key));
+		/* told: as if it were not there */
+		if (name)
+			name->type = NODE_NULL;
+		if (conf)
+			conf->type = NODE_NULL;
 		return;
 	}
 	if (conf && conf->type == NODE_MAP) {

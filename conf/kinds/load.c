@@ -8,8 +8,7 @@
  */
 #include "conf/kinds/load.h"
 
-#include "base/strbuf.h"
-#include "conf/read/codes.h"
+#include "conf/kinds/bind.h"
 #include "conf/read/read.h"
 
 struct loader {
@@ -231,6 +230,30 @@ link_objects(struct objects *os)
 }
 
 static void
+drop_bad_refs(struct loader *l)
+{
+	struct objects *os = &l->out->objects;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < os->n; i++) {
+		const struct diag *last = l->d->last;
+		struct object *o = os->all[i];
+		struct bind_id id = {.kind = o->kind, .ns = o->meta.ns, .name = o->meta.name, .known = true};
+
+		if (refs_good(os, o, l->d))
+			os->all[kept++] = o;
+		else
+			add_bad(l, &id, o->node->doc ? o->node->doc->file : BYTES(""), first_error(l, last));
+	}
+	if (kept == os->n)
+		return;
+	os->n = kept;
+	memset(os->first, 0, sizeof(os->first));
+	memset(os->count, 0, sizeof(os->count));
+	link_objects(os);
+}
+
+static void
 settle_all(struct loader *l)
 {
 	struct objects *os = &l->out->objects;
@@ -249,6 +272,7 @@ settle_all(struct loader *l)
 			os->all[os->n++] = o;
 	}
 	link_objects(os);
+	drop_bad_refs(l);
 }
 
 struct object *

@@ -347,3 +347,23 @@ object_bind(struct arena *a, struct diags *d, struct node *root, struct bind_id 
 	hash_object(o, s);
 	return o;
 }
+
+bool
+object_may_replace(struct diags *d, const struct object *old, const struct object *now)
+{
+	bool good = true;
+
+	for (unsigned i = 0; old->kind == now->kind && i < now->kind->spec->n; i++) {
+		const struct kfield *f = &now->kind->spec->fields[i];
+		const struct bytes *a = (const struct bytes *)(const void *)((const char *)old->spec + f->off);
+		const struct bytes *b = (const struct bytes *)(const void *)((const char *)now->spec + f->off);
+
+		if (!(f->flags & FF_IMMUTABLE) || bytes_eq(*a, *b))
+			continue;
+		HG_CHECK(f->type == FT_STRING);
+		diag_at(d, CODE_IMMUTABLE, rule_child(node_get(now->node, "spec"), f->name),
+		    "%s cannot be changed: it was \"%.*s\"", f->name, BYTES_ARG(*a));
+		good = false;
+	}
+	return good;
+}

@@ -161,6 +161,8 @@ struct bind_id {
 	bool known, ignored;
 };
 struct object *object_bind(struct arena *, struct diags *, struct node *, struct bind_id *out);
+/* Immutable fields: may `now` take the place of `old` (the last good content)? False: told in diags. */
+bool object_may_replace(struct diags *, const struct object *old, const struct object *now);
 /* The values of one struct by its table alone: defaults from JSON text, policies after merging. */
 void *struct_bind(struct arena *, struct diags *, const struct kstruct *, struct node *);
 /* The same without a result: a struct of size 0, such as a status. true: no error. */
