@@ -89,6 +89,24 @@ text_good(struct read_job *job)
 	return true;
 }
 
+/* Line ends as \n, so that nothing after this has to think of \r. Lines and columns stay what they are. */
+static struct bytes
+line_ends(struct arena *a, struct bytes text)
+{
+	char *p;
+	size_t n = 0;
+
+	if (text.n == 0 || memchr(text.p, '\r', text.n) == NULL)
+		return text;
+	p = arena_alloc(a, text.n);
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '\r' && i + 1 < text.n && text.p[i + 1] == '\n')
+			continue;
+		p[n++] = text.p[i] == '\r' ? '\n' : text.p[i];
+	}
+	return bytes_of(p, n);
+}
+
 static bool
 is_list(const struct node *n)
 {
@@ -202,6 +220,7 @@ read_text(struct arena *a, struct diags *diags, struct bytes file, struct bytes 
 		if (root && conf_resources(&job, &f, root) != 0)
 			result = -1;
 	} else {
+		job.proto.text = line_ends(a, job.proto.text);
 		result = yaml_read(&job);
 	}
 	if (result == 0 && f.given == 0 && diags->errors == errors)

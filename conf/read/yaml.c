@@ -1,10 +1,10 @@
 /*
  * yaml.c - YAML and JSON by libfyaml's events, straight into the node tree; the only file that knows libfyaml. Its
  * document API was rejected: twice the memory, and aliases and duplicate keys would be resolved before we can count
- * or point at them. The library reads from our text, so plain scalars are borrowed, not copied. What it says of a
+ * or point at them. Scalars that need no decoding are borrowed from the text. What it says of a
  * syntax error is collected (never printed by it) and put into words by yaml_error.c. UTF-8 and control characters are
  * checked before (read.c): libfyaml 0.7.12 turns bad bytes into nulls without a word. JSON is read as the YAML that
- * it is; flow indentation is not enforced, as go-yaml does not.
+ * it is; flow indentation is not enforced, as go-yaml does not. The text of scalars is decoded by us (yaml_text.c).
  */
 #include "conf/read/yaml.h"
 
@@ -80,6 +80,7 @@ mark_of(struct yaml *y, struct fy_token *t)
 	if (m.endcol <= m.col && m.col < UINT16_MAX)
 		m.endcol = (uint16_t)(m.col + 1);
 	y->last = m;
+	y->last_pos = end ? end->input_pos : start->input_pos;
 	y->doc->last_line = m.line;
 	return m;
 }
@@ -99,22 +100,44 @@ text_of(struct yaml *y, struct fy_token *t)
 	return arena_bytes(y->job->arena, bytes_of(p, n));
 }
 
-/* The library's word is taken only where it points into our text (one line, nothing to decode) and for block scalars;
- * see yaml_text.c. */
+static size_t
+end_pos(struct fy_token *t)
+{
+	const struct fy_mark *end = t ? fy_token_end_mark(t) : NULL;
+
+	return end ? end->input_pos : 0;
+}
+
+/* The library's word is taken only for where a scalar is, not for what it says: see yaml_text.c. `from`: where the
+ * token before it ended. */
 static struct bytes
-scalar_text(struct yaml *y, struct fy_token *t, struct mark at)
+scalar_text(struct yaml *y, struct fy_token *t, size_t from, struct mark at)
 {
 	struct bytes all = y->job->proto.text, text;
 	enum fy_scalar_style style = fy_token_scalar_style(t);
 	const struct fy_mark *start = t ? fy_token_start_mark(t) : NULL;
 	const struct fy_mark *end = t ? fy_token_end_mark(t) : NULL;
-	bool block = style == FYSS_LITERAL || style == FYSS_FOLDED;
 	char quote = style == FYSS_SINGLE_QUOTED ? '\'' : style == FYSS_DOUBLE_QUOTED ? '"' : '\0';
+	bool good;
 
-	if (start == NULL || end == NULL || block || end->input_pos < start->input_pos || end->input_pos > all.n)
-		return text_of(y, t);
+	if (start == NULL || end == NULL)
+		return BYTES("");
+	if (start->input_pos > end->input_pos || end->input_pos > all.n) {
+		yaml_bad(y, CODE_INTERNAL, at, "the YAML library's marks are wrong here");
+		return BYTES("");
+	}
 	text = bytes_of(all.p + start->input_pos, end->input_pos - start->input_pos);
-	if (memchr(text.p, '\n', text.n) == NULL && memchr(text.p, '\r', text.n) == NULL &&
+	if (style == FYSS_LITERAL || style == FYSS_FOLDED) {
+		const struct yaml_frame *f = y->depth ? &y->frames[y->depth - 1] : NULL;
+
+		from = HG_MIN(from, start->input_pos);
+		good = yaml_block(y->job->arena, bytes_of(all.p + from, start->input_pos - from), text,
+		    f ? f->indent : -1, &text);
+		if (!good)
+			yaml_bad(y, CODE_INTERNAL, at, "cannot find where this text block begins");
+		return good ? text : BYTES("");
+	}
+	if (memchr(text.p, '\n', text.n) == NULL &&
 	    (quote == '\0' || memchr(text.p, quote == '"' ? '\\' : quote, text.n) == NULL))
 		return text;
 	if (!yaml_decode(y->job->arena, text, quote, &text))
@@ -161,7 +184,7 @@ collection(struct yaml *y, enum node_type type, struct fy_token *anchor, struct 
 	if (anchor)
 		yaml_anchor(y, text_of(y, anchor), n);
 	flow = m && m->input_pos < text.n && (text.p[m->input_pos] == '{' || text.p[m->input_pos] == '[');
-	yaml_push(y, n, flow);
+	yaml_push(y, n, flow, m ? m->column : 0);
 }
 
 static void
@@ -185,13 +208,14 @@ scalar(struct yaml *y, struct fy_event *e)
 {
 	static const char *const names[] = {"str", "int", "bool", "float", "null"};
 	struct fy_token *t = e->scalar.value;
+	size_t before = HG_MAX(HG_MAX(y->last_pos, end_pos(e->scalar.anchor)), end_pos(e->scalar.tag));
 	struct mark at = mark_of(y, t);
 	struct node *n = yaml_node(y, NODE_STRING, at);
 	unsigned tag;
 
 	if (n == NULL)
 		return;
-	n->text = scalar_text(y, t, at);
+	n->text = scalar_text(y, t, before, at);
 	if (t == NULL)
 		n->at = (struct mark){at.line, at.endcol, (uint16_t)HG_MIN(at.endcol + 1, UINT16_MAX)};
 	if (n->text.n > READ_SCALAR_MAX)

@@ -13,6 +13,7 @@ struct yaml_frame { /* an open list or map */
 	struct node *node;
 	bool have_key, merge; /* a key waits for its value; it is << */
 	bool flow;
+	int indent;           /* 0-based column where a block collection starts */
 	struct bytes key;
 	struct mark key_at;
 	struct map index;     /* keys of a big map; unused while cap == 0 */
@@ -34,13 +35,14 @@ struct yaml { /* one file being read */
 	struct yaml_anchor *anchors;
 	size_t nanchors, cap_anchors;
 	struct mark last;     /* of the latest token, for values that have none */
+	size_t last_pos;      /* where it ended in the text */
 };
 
 /* yaml_tree.c: the tree under construction. */
 struct diag *yaml_bad(struct yaml *, unsigned code, struct mark, const char *fmt, ...) HG_PRINTF(4, 5);
 struct node *yaml_node(struct yaml *, enum node_type, struct mark); /* NULL: limit, document is skipped */
 void yaml_attach(struct yaml *, struct node *);    /* key, item, value or root, whichever is due */
-void yaml_push(struct yaml *, struct node *, bool flow);
+void yaml_push(struct yaml *, struct node *, bool flow, int indent);
 void yaml_pop(struct yaml *);                      /* complete: attaches it */
 void yaml_anchor(struct yaml *, struct bytes name, struct node *);
 void yaml_alias(struct yaml *, struct bytes name, struct mark);
@@ -53,5 +55,9 @@ void yaml_explain(struct read_job *, const char *msg, int line, int column, stru
 /* yaml_text.c: the raw text of a scalar, without its quotes, folded and unescaped; quote is ', " or 0 for a plain
  * one. False: an escape is wrong. */
 bool yaml_decode(struct arena *, struct bytes raw, char quote, struct bytes *text);
+
+/* yaml_block.c: the text of a block scalar. `header`: from the end of the token before up to `raw`, the lines after the
+ * header; parent: indentation of the collection it stands in, -1 at the top. False: there is no header. */
+bool yaml_block(struct arena *, struct bytes header, struct bytes raw, int parent, struct bytes *text);
 
 #endif

@@ -274,7 +274,7 @@ yaml_attach(struct yaml *y, struct node *n)
 }
 
 void
-yaml_push(struct yaml *y, struct node *n, bool flow)
+yaml_push(struct yaml *y, struct node *n, bool flow, int indent)
 {
 	if (y->skip)
 		return;
@@ -282,7 +282,7 @@ yaml_push(struct yaml *y, struct node *n, bool flow)
 		limit(y, n->at, "levels of nesting", READ_DEPTH_MAX);
 		return;
 	}
-	y->frames[y->depth++] = (struct yaml_frame){.node = n, .flow = flow};
+	y->frames[y->depth++] = (struct yaml_frame){.node = n, .flow = flow, .indent = indent};
 }
 
 void

@@ -5,6 +5,7 @@
  */
 #include "base/check.h"
 #include "base/strbuf.h"
+#include "conf/read/codes.h"
 #include "conf/read/diag_print.h"
 #include "conf/read/read.h"
 
@@ -53,6 +54,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	diags_init(&ds, &a);
 	result = read_text(&a, &ds, BYTES("f.yaml"), bytes_of((const char *)data, size), 0, BYTES_NONE, resource, &a);
 	HG_CHECK(result == (ds.errors > 0));
+	for (const struct diag *d = ds.first; d; d = d->next)
+		HG_CHECK(d->code != CODE_INTERNAL);
 	for (int form = DIAG_HUMAN; form <= DIAG_JSON; form++)
 		diag_print_list(&out, ds.first, ds.errors + ds.warnings, (enum diag_format)form, false);
 	HG_CHECK(bytes_utf8(strbuf_bytes(&out), NULL));

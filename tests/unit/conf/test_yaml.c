@@ -21,6 +21,23 @@ test_documents(void **state)
 	assert_yaml("a: x # c\nb: \"#\"\n", "{\"a\":\"x\",\"b\":\"#\"}");
 }
 
+/* What libfyaml 0.7.12 decodes wrongly, and what must come out. */
+static void
+test_texts(void **state)
+{
+	(void)state;
+	assert_yaml("a: '''''''x'''''\n", "{\"a\":\"'''x''\"}");
+	assert_yaml("a: 'p == ''''\n  || q == ''''\n\n  r'\n", "{\"a\":\"p == '' || q == ''\\nr\"}");
+	assert_yaml("a: \"x  \n   y \\\n  \\  z\\\n\n  w \"\n", "{\"a\":\"x y   z\\nw \"}");
+	assert_yaml("a: \"\\t\\x41\\u00e9\\U0001F600\\ud83d\\ude00\\/\\_\"\n",
+	    "{\"a\":\"\\tA\xc3\xa9\xf0\x9f\x98\x80\xf0\x9f\x98\x80/\xc2\xa0\"}");
+	assert_yaml("a: x\n  y\n\n  z  # c\nb: 1\n", "{\"a\":\"x y\\nz\",\"b\":1}");
+	assert_yaml("a:\r\n  k: >-\r\n     ,\r\n\r\n      #:\r\n     x\r\nb: |\r\n  l1\r\n  l2\r\n",
+	    "{\"a\":{\"k\":\",\\n\\n #:\\nx\"},\"b\":\"l1\\nl2\\n\"}");
+	assert_yaml("a: |+\n  x\n\n---\nb: >\n\n  x\n  y\n\n  z\n", "{\"a\":\"x\\n\\n\"}\n{\"b\":\"\\nx y\\nz\\n\"}");
+	assert_yaml("'it''s': 1\n\"a\\tb\": 2\n", "{\"it's\":1,\"a\\tb\":2}");
+}
+
 static void
 test_empty(void **state)
 {
@@ -375,6 +392,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_documents),
+		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_plain_types),
 		cmocka_unit_test(test_big_integers),
