@@ -20,3 +20,7 @@ $(foreach p,$(BENCH_PROGS),$(eval $(call bench_prog,$p)))
 
 .PHONY: bench-progs
 bench-progs: $(foreach p,$(BENCH_PROGS),$(B)/tests/bench/$p)
+
+# Everything, side by side with what is installed (tests/deps --all brings nginx and HAProxy).
+bench: all bench-progs bench-lookup
+	@tests/bench/run --bin $(B)/headgate --programs $(B)/tests/bench --out $(B)/bench.json $(BENCH_ARGS)
