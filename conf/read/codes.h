@@ -41,8 +41,9 @@
 	CODE(10, KEY_TYPE, "key is not a plain name", \
 	    "Keys become JSON object keys: strings, numbers and booleans are possible, null, lists and mappings are not.") \
 	CODE(11, LIMIT, "too large", \
-	    "The input passes one of the reader's bounds: 16 MB a file, 200,000 nodes a YAML document, 10,000 nodes made " \
-	    "by aliases in one document, 64 levels of nesting, 1 MB a scalar. They stop inputs that are small on disk and huge " \
+	    "The input passes one of the reader's bounds: 16 MB, 200,000 documents and 3,000,000 nodes a file, 200,000 " \
+	    "nodes a YAML document, 10,000 nodes made by aliases in one document, 64 levels of nesting, 1 MB a scalar, 1,000 " \
+	    "members of one libconfig group. They stop inputs that are small on disk and huge " \
 	    "in memory. Split the file.") \
 	CODE(12, NOT_MAPPING, "document is not a mapping", \
 	    "Each document of a resource file is one object: a mapping with apiVersion, kind and metadata.") \

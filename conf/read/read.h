@@ -12,9 +12,12 @@
 #define READ_DEPTH_MAX 64
 #define READ_SCALAR_MAX (1u << 20)    /* bytes */
 #define READ_NODES_MAX 200000u        /* a YAML document */
+#define READ_YAML_NODES_MAX 3000000u  /* a YAML file */
+#define READ_DOCUMENTS_MAX 200000u    /* a YAML file */
+#define READ_SKIP_MAX 1000000u        /* events that are passed over after a bound, until the file is given up */
 #define READ_ALIAS_MAX 10000u         /* nodes made by aliases and merges, a YAML document */
 #define READ_CONF_NODES_MAX 1000000u  /* a libconfig file */
-#define READ_CONF_MEMBERS_MAX 10000u  /* of one libconfig group: the library's own search is quadratic */
+#define READ_CONF_MEMBERS_MAX 1000u   /* of one libconfig group: the library's own search is quadratic */
 
 /*
  * Parse one text into resources: YAML or JSON, libconfig if the file's name ends in ".conf". `text` must live as

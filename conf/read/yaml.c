@@ -326,6 +326,22 @@ complain(struct yaml *y, struct fy_diag *diag)
 	    e ? e->column : (int)y->last.col, open, y->given);
 }
 
+/* Bounds of the file as a whole. */
+static bool
+give_up(struct yaml *y)
+{
+	struct diag *d;
+
+	if (y->skip)
+		y->skipped++;
+	if (y->all <= READ_YAML_NODES_MAX && y->documents <= READ_DOCUMENTS_MAX && y->skipped <= READ_SKIP_MAX)
+		return false;
+	d = yaml_bad(y, CODE_LIMIT, y->last, "file holds too much");
+	d->effect = BYTES("the rest of this file is not read");
+	diag_help(y->job->diags, d, "split it into several files");
+	return true;
+}
+
 int
 yaml_read(struct read_job *job)
 {
@@ -333,18 +349,19 @@ yaml_read(struct read_job *job)
 	struct fy_diag *diag;
 	struct fy_parser *p = parser_new(job->proto.text, &diag);
 	struct fy_event *e;
-	bool ended = false;
+	bool ended = false, full = false;
 	int stop = 0;
 
 	y->job = job;
 	y->doc = &job->proto;
 	y->last = (struct mark){1, 1, 2};
-	while (stop == 0 && (e = fy_parser_parse(p)) != NULL) {
+	while (stop == 0 && !full && (e = fy_parser_parse(p)) != NULL) {
 		ended = e->type == FYET_STREAM_END;
 		stop = event(y, e);
 		fy_parser_event_free(p, e);
+		full = give_up(y);
 	}
-	if (stop == 0 && (!ended || fy_diag_got_error(diag)))
+	if (stop == 0 && !full && (!ended || fy_diag_got_error(diag)))
 		complain(y, diag);
 	yaml_reset(y);
 	fy_parser_destroy(p);

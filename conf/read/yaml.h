@@ -29,6 +29,7 @@ struct yaml { /* one file being read */
 	struct yaml_frame frames[READ_DEPTH_MAX];
 	unsigned depth;
 	uint32_t documents, nodes, aliased, given; /* given: documents handed over */
+	uint32_t all, skipped; /* nodes of the whole file; events passed over */
 	bool bad;             /* the document has an error: it is not handed over */
 	bool skip;            /* nothing more of it is built */
 	bool failed;          /* some document was bad */

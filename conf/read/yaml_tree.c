@@ -47,6 +47,7 @@ yaml_node(struct yaml *y, enum node_type type, struct mark at)
 
 	if (y->skip)
 		return NULL;
+	y->all++;
 	if (++y->nodes > READ_NODES_MAX) {
 		limit(y, at, "nodes", READ_NODES_MAX);
 		return NULL;
@@ -132,6 +133,7 @@ expand(struct yaml *y, const struct node *from, struct mark at)
 	}
 	y->aliased += n;
 	y->nodes += n;
+	y->all += n;
 	return node_copy(y->job->arena, from);
 }
 

@@ -377,6 +377,19 @@ test_sizes(void **state)
 	assert_non_null(strstr(r.text.p, "error[HG0308]"));
 	result_free(&r);
 	strbuf_reset(&b);
+	for (int i = 0; i < 200001; i++)
+		strbuf_addz(&b, "---\na: 1\n");
+	read_as(&r, "t.yaml", strbuf_bytes(&b));
+	assert_int_equal(r.n, 200000);
+	assert_string_equal(r.text.p, "t.yaml:400001:1: error[HG0011]: file holds too much\n");
+	result_free(&r);
+	strbuf_reset(&b);
+	strbuf_pad(&b, '[', 3000000);
+	read_as(&r, "t.yaml", strbuf_bytes(&b));
+	assert_string_equal(r.text.p, "t.yaml:1:65: error[HG0011]: document is too large: more than 64 levels of nesting\n"
+	    "t.yaml:1:65535: error[HG0011]: file holds too much\n");
+	result_free(&r);
+	strbuf_reset(&b);
 	strbuf_addz(&b, "a: [");
 	for (int i = 0; i < 1001; i++)
 		strbuf_printf(&b, "&a%d x,", i);

@@ -1,6 +1,6 @@
 /*
- * world.h - for the tests of resolve and compile: texts in memory through the whole of compile_run, statuses read back
- * from the sealed catalogue (as YAML, of which JSON is a part).
+ * world.h - for the tests of resolve and compile: texts in memory through the whole of compile_run,
+ * statuses read back from the sealed catalogue (as YAML, of which JSON is a part).
  */
 #ifndef TESTS_UNIT_CONF_WORLD_H
 #define TESTS_UNIT_CONF_WORLD_H
@@ -49,7 +49,8 @@ world_walk(struct source *s, unsigned root, int (*file)(void *, struct source_fi
 
 	(void)root;
 	for (unsigned i = 0; i < w->n; i++) {
-		struct source_file f = {.path = bytes_str(w->names[i]), .text = bytes_str(w->texts[i])};
+		struct source_file f = {
+		    .path = bytes_str(w->names[i]), .text = bytes_str(w->texts[i])};
 
 		if (w->texts[i] == NULL)
 			continue;
@@ -73,7 +74,8 @@ world_bind(void *arg, const struct proto_sockkey *v, unsigned n, int32_t *err)
 		err[i] = 0;
 		if (w->bad_port != 0 && v[i].addr.port == w->bad_port)
 			err[i] = w->bad_errno;
-		if (w->bad_ip != NULL && addr_parse_ip(bytes_str(w->bad_ip), &ip) && addr_eq_ip(&ip, &v[i].addr))
+		if (w->bad_ip != NULL && addr_parse_ip(bytes_str(w->bad_ip), &ip) &&
+		    addr_eq_ip(&ip, &v[i].addr))
 			err[i] = w->bad_errno;
 		w->bound += err[i] == 0;
 	}
@@ -89,7 +91,10 @@ world_init(struct world *w)
 	w->params.nroots = 1;
 	w->source.walk = world_walk;
 	w->source.impl = w;
-	w->in = (struct compile_in){.params = &w->params, .source = &w->source, .now = WORLD_NOW, .bind = world_bind,
+	w->in = (struct compile_in){.params = &w->params,
+	    .source = &w->source,
+	    .now = WORLD_NOW,
+	    .bind = world_bind,
 	    .bind_arg = w};
 }
 
@@ -159,7 +164,8 @@ world_object(struct world *w, const char *kind, const char *ns, const char *name
 		if (strcmp(kind_table[i].name, kind) == 0)
 			k = &kind_table[i];
 	assert_non_null(k);
-	return catalogue_find(&w->cat, bytes_str(k->group), bytes_str(kind), bytes_str(ns), bytes_str(name));
+	return catalogue_find(
+	    &w->cat, bytes_str(k->group), bytes_str(kind), bytes_str(ns), bytes_str(name));
 }
 
 static inline int
@@ -178,12 +184,14 @@ world_parse(struct world *w, struct bytes text)
 	if (text.p == NULL)
 		return NULL;
 	diags_init(&d, &w->arena);
-	assert_int_equal(read_text(&w->arena, &d, BYTES("status.json"), text, 0, BYTES_NONE, world_take, &n), 0);
+	assert_int_equal(
+	    read_text(&w->arena, &d, BYTES("status.json"), text, 0, BYTES_NONE, world_take, &n), 0);
 	assert_non_null(n);
 	return n;
 }
 
-/* "status/Reason" of a condition in a list, or "" if there is none; every condition must be complete. */
+/* "status/Reason" of a condition in a list, or "" if there is none; every condition must be
+ * complete. */
 static inline void
 cond_in(const struct node *list, const char *type, char out[128])
 {
@@ -205,14 +213,19 @@ cond_in(const struct node *list, const char *type, char out[128])
 static inline const struct node *
 conditions_at(const struct node *status, const char *where)
 {
-	const struct node *list = node_get(status, where[0] == 'p' ? "parents" : where[0] == 'a' ? "ancestors" :
-	    where[0] == 'l' ? "listeners" : "conditions");
+	const struct node *list = node_get(status,
+	    where[0] == 'p'     ? "parents" :
+		where[0] == 'a' ? "ancestors" :
+		where[0] == 'l' ? "listeners" :
+				  "conditions");
 	const struct node *e = list == NULL ? NULL : list->first;
 
 	if (where[0] == '\0')
 		return list;
 	for (int i = 0; e != NULL; e = e->next, i++)
-		if (where[0] == 'l' ? bytes_eq(node_text(node_get(e, "name")), bytes_str(where + 2)) : i == where[2] - '0')
+		if (where[0] == 'l' ?
+			bytes_eq(node_text(node_get(e, "name")), bytes_str(where + 2)) :
+			i == where[2] - '0')
 			return node_get(e, "conditions");
 	return NULL;
 }
@@ -221,12 +234,14 @@ conditions_at(const struct node *status, const char *where)
 static inline void
 fact(const struct node *status, const char *where, const char *type, char out[128])
 {
-	const struct node *list = node_get(status, "listeners"), *e = list == NULL ? NULL : list->first;
+	const struct node *list = node_get(status, "listeners"),
+			  *e = list == NULL ? NULL : list->first;
 	size_t n = 0;
 
 	out[0] = '\0';
 	if (strcmp(type, "#sets") == 0) {
-		snprintf(out, 128, "%.*s", BYTES_ARG(node_text(node_get(status, "attachedListenerSets"))));
+		snprintf(out, 128, "%.*s",
+		    BYTES_ARG(node_text(node_get(status, "attachedListenerSets"))));
 		return;
 	}
 	if (strcmp(type, "#addresses") == 0) {
@@ -242,13 +257,15 @@ fact(const struct node *status, const char *where, const char *type, char out[12
 		return;
 	if (strcmp(type, "#attached") == 0)
 		snprintf(out, 128, "%.*s", BYTES_ARG(node_text(node_get(e, "attachedRoutes"))));
-	for (const struct node *k = node_get(e, "supportedKinds")->first; type[1] == 'k' && k != NULL; k = k->next)
+	for (const struct node *k = node_get(e, "supportedKinds")->first;
+	     type[1] == 'k' && k != NULL; k = k->next)
 		n += (size_t)snprintf(out + n, 128 - n, "%s%.*s", n == 0 ? "" : ",",
 		    BYTES_ARG(node_text(node_get(k, "kind"))));
 }
 
 static inline const char *
-world_cond(struct world *w, const char *kind, const char *ns, const char *name, const char *where, const char *type)
+world_cond(struct world *w, const char *kind, const char *ns, const char *name, const char *where,
+    const char *type)
 {
 	static char text[128];
 	const struct cat_object *o = world_object(w, kind, ns, name);
@@ -271,11 +288,12 @@ static inline void
 world_dump(struct world *w)
 {
 	for (const struct diag *d = w->out.diags.first; d != NULL; d = d->next)
-		print_message("# %.*s:%u:%u HG%04u %.*s\n", BYTES_ARG(d->file), d->at.line, d->at.col, d->code,
-		    BYTES_ARG(d->message));
+		print_message("# %.*s:%u:%u HG%04u %.*s\n", BYTES_ARG(d->file), d->at.line,
+		    d->at.col, d->code, BYTES_ARG(d->message));
 }
 
-/* "KIND NS NAME WHERE TYPE WHAT", "-" for nothing; false (and a line about it) if it is otherwise. */
+/* "KIND NS NAME WHERE TYPE WHAT", "-" for nothing; false (and a line about it) if it is otherwise.
+ */
 static inline bool
 world_expect(struct world *w, const char *what, struct bytes line)
 {
@@ -293,7 +311,8 @@ world_expect(struct world *w, const char *what, struct bytes line)
 			*at++ = '\0';
 		}
 	}
-	got = world_cond(w, part[0], part[1][0] == '-' ? "" : part[1], part[2], part[3][0] == '-' ? "" : part[3], part[4]);
+	got = world_cond(w, part[0], part[1][0] == '-' ? "" : part[1], part[2],
+	    part[3][0] == '-' ? "" : part[3], part[4]);
 	if (strcmp(got, part[5]) == 0)
 		return true;
 	print_message("%s: %.*s: got %s\n", what, BYTES_ARG(line), got);
