@@ -170,14 +170,15 @@ ring_wild(void **state)
 static void *
 producer(void *arg)
 {
+	static const char fill[90] = "x";
 	struct slot_ring *r = arg;
 	char buf[128];
 
 	for (uint32_t i = 0; i < LINES;) {
-		int n = snprintf(buf, sizeof(buf), "%u %.*s", i, (int)(i % 90),
-		    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+		size_t n = (size_t)snprintf(buf, sizeof(buf), "%u ", i);
 
-		if (ring_put(r, SLOT_RING_ACCESS, bytes_of(buf, (size_t)n)) == 0)
+		memcpy(buf + n, fill, i % 90);
+		if (ring_put(r, SLOT_RING_ACCESS, bytes_of(buf, n + i % 90)) == 0)
 			i++;
 	}
 	return NULL;

@@ -1,0 +1,116 @@
+/*
+ * image_hand.h - one small image, record by record, with at least one of each type: what the checks
+ * and the matcher are tried on without conf/build. A request for x.test GET /p with "x-a: 1" gets
+ * rule 0.
+ */
+#ifndef TESTS_IMAGE_HAND_H
+#define TESTS_IMAGE_HAND_H
+
+#include "base/field.h"
+#include "base/hash.h"
+#include "shm/image.h"
+
+#define HAND_ADD(w, section, ...) (void)blob_add(w, section, &(__VA_ARGS__), 1, sizeof(__VA_ARGS__))
+
+static inline uint32_t
+hand_hash(const char *s)
+{
+	return (uint32_t)hash_mix(hash_more(HASH_SEED, s, strlen(s)));
+}
+
+static inline void
+hand_routing(struct blob_writer *w)
+{
+	struct im_str none = {IM_NONE, 0}, x_test = blob_put_text(w, BYTES("x.test"));
+	struct im_str never = blob_put_text(w, BYTES("/never"));
+	struct im_str wild = blob_put_text(w, BYTES(".w.test"));
+	struct im_hosttab hosts = {.first = 0, .mask = IM_NONE, .any = IM_NONE},
+			  table = {1 << 2, 0, 3, IM_NONE, 0};
+	struct im_host h[4] = {
+	    {0, IM_NONE, none}, {0, IM_NONE, none}, {0, IM_NONE, none}, {0, IM_NONE, none}};
+	struct im_path p[2] = {{.path = none}, {.path = none}};
+	uint32_t at = hand_hash("x.test") & 3;
+
+	h[at] = (struct im_host){hand_hash("x.test"), 0, x_test};
+	for (at = hand_hash(".w.test") & 3; h[at].value != IM_NONE;)
+		at = (at + 1) & 3;
+	h[at] = (struct im_host){hand_hash(".w.test"), 0, wild};
+	(void)blob_add(w, IM_HOST, h, 4, sizeof(*h));
+	HAND_ADD(w, IM_SOCKET,
+	    (struct im_socket){
+		{0, 0, IM_NONE, 0, 0}, {.family = 4, .port = 80}, 1, IM_TCP, IM_HTTP, {0}});
+	HAND_ADD(w, IM_LISTENER,
+	    (struct im_listener){table, hosts, 1, 0, blob_put_text(w, BYTES("http")), none, 80,
+		IM_HTTP, 0, IM_NONE});
+	HAND_ADD(w, IM_TREE, (struct im_tree){1 << 1, 1 << 0, 0, 1, {0}});
+	p[hand_hash("/p") & 1] =
+	    (struct im_path){hand_hash("/p"), IM_NONE, 0, blob_put_text(w, BYTES("/p")), {0, 0}};
+	at = hand_hash("") & 1;
+	if (p[at].path.off != IM_NONE)
+		at ^= 1;
+	p[at] = (struct im_path){hand_hash(""), IM_NONE, IM_NONE, {0, 0}, {0, 1}};
+	(void)blob_add(w, IM_PATH, p, 2, sizeof(*p));
+	HAND_ADD(w, IM_REGEX, never);
+	HAND_ADD(w, IM_REGEXPATH, (struct im_regexpath){0, 0, 0 | IM_DIRECT, 0});
+	HAND_ADD(
+	    w, IM_GROUP, (struct im_group){.all = 1, .items = 0, .preds = {0, 1}, .next = IM_NONE});
+	HAND_ADD(w, IM_PRED,
+	    (struct im_pred){
+		1, blob_put_text(w, BYTES("x-a")), {0, 1}, 1, IM_P_HEADER, FIELD_OTHER, {0}});
+	HAND_ADD(w, IM_PREDVALUE,
+	    (struct im_predvalue){1, blob_put_text(w, BYTES("1")), hand_hash("1"), IM_NONE});
+	HAND_ADD(w, IM_ITEM, (struct im_item){0, 0, 0});
+}
+
+static inline void
+hand_rules(struct blob_writer *w)
+{
+	struct im_str none = {IM_NONE, 0}, name = blob_put_text(w, BYTES("name")),
+		      path = blob_put_text(w, BYTES("/p"));
+	struct im_str star = blob_put_text(w, BYTES("*"));
+
+	HAND_ADD(w, IM_ROUTE, (struct im_route){name, name, IM_HTTPROUTE, {0}});
+	HAND_ADD(w, IM_RULE,
+	    (struct im_rule){.id = 1,
+		.filters = {0, 6},
+		.backends = {0, 1},
+		.weight = 1,
+		.retry = 0,
+		.persist = 0});
+	HAND_ADD(w, IM_BACKEND, (struct im_backend){1, 0, {0, 0}, IM_NONE, HG_OK, 0});
+	HAND_ADD(w, IM_CLUSTER,
+	    (struct im_cluster){1, name, {0, 1}, IM_NONE, none, IM_NONE, 0, IM_UP_H1, 0});
+	HAND_ADD(w, IM_ENDPOINT, (struct im_endpoint){{.family = 4, .port = 80}, 1, 1, none});
+	for (uint8_t type = IM_F_REQUEST_HEADERS; type <= IM_F_CORS; type++)
+		HAND_ADD(w, IM_FILTER, (struct im_filter){type, {0}, {0, 1}});
+	HAND_ADD(w, IM_EDIT,
+	    (struct im_edit){blob_put_text(w, BYTES("X-A")), name, IM_SET, FIELD_OTHER, {0}});
+	HAND_ADD(
+	    w, IM_REDIRECT, (struct im_redirect){name, path, path, 302, 0, 1, IM_PATH_PREFIX, {0}});
+	HAND_ADD(w, IM_REWRITE, (struct im_rewrite){name, path, path, IM_PATH_PREFIX, {0}});
+	HAND_ADD(w, IM_MIRROR, (struct im_mirror){0, 1, 2});
+	HAND_ADD(w, IM_CORS, (struct im_cors){{0, 1}, name, name, none, 5, 1, {0}});
+	HAND_ADD(w, IM_STRING, star);
+	HAND_ADD(w, IM_RETRY, (struct im_retry){.attempts = 1});
+	HAND_ADD(w, IM_PERSIST, (struct im_persist){name, path, 0, IM_PERSIST_COOKIE, 0, {0}});
+}
+
+static inline struct blob_writer *
+hand_image(void)
+{
+	static const struct im_settings settings = {
+#define LIM(member, def, lo, hi, unit, doc) .member = (def),
+	    IM_LIMITS(LIM)
+#undef LIM
+	    .server = {IM_NONE, 0}, .via = {IM_NONE, 0}};
+	struct blob_writer *w = blob_writer_new(BLOB_IMAGE, image_layout(), 1);
+	struct im_str name = blob_put_text(w, BYTES("name"));
+
+	(void)blob_add(w, IM_SETTINGS, &settings, 1, sizeof(settings));
+	HAND_ADD(w, IM_GATEWAY, (struct im_gateway){name, name});
+	hand_routing(w);
+	hand_rules(w);
+	return w;
+}
+
+#endif
