@@ -1,10 +1,11 @@
 /*
- * compile.c - one generation from text: read, resolve, bind, statuses, build, catalogue (DESIGN section 5). The same
- * code runs in the jailed compiler child and, without sockets, under the offline verbs. Only headgate.conf, a
- * dead source, or a bound of the whole refuse a generation; everything else is a diagnosis of one object.
+ * compile.c - one generation from text: read, resolve, bind, statuses, build, catalogue (DESIGN
+ * section 5). The same code runs in the jailed compiler child and, without sockets, under the
+ * offline verbs. Only headgate.conf, a dead source, or a bound of the whole refuse a generation;
+ * everything else is a diagnosis of one object.
  *
- * The note page says which file is being read: if this process dies there, the master starts another with that
- * file on the skip list, and its objects keep their last good content.
+ * The note page says which file is being read: if this process dies there, the master starts
+ * another with that file on the skip list, and its objects keep their last good content.
  */
 #include "conf/compile.h"
 
@@ -30,7 +31,8 @@ before_file(void *arg, struct bytes path)
 	struct proto_note *note = arg;
 
 	for (uint32_t i = 0; i < note->nskip && i < HG_ARRAY_LEN(note->skip); i++)
-		if (bytes_eq(path, bytes_of(note->skip[i], strnlen(note->skip[i], sizeof(note->skip[i])))))
+		if (bytes_eq(path,
+			bytes_of(note->skip[i], strnlen(note->skip[i], sizeof(note->skip[i])))))
 			return 1;
 	copy(note->file, sizeof(note->file), path);
 	return 0;
@@ -73,8 +75,9 @@ summary(struct compile_out *out)
 		d = d->next;
 	if (d == NULL)
 		return;
-	snprintf(out->result.summary, sizeof(out->result.summary), "%.*s:%u:%u: error[HG%04u]: %.*s", BYTES_ARG(d->file),
-	    d->at.line, d->at.col, d->code, BYTES_ARG(d->message));
+	snprintf(out->result.summary, sizeof(out->result.summary),
+	    "%.*s:%u:%u: error[HG%04u]: %.*s", BYTES_ARG(d->file), d->at.line, d->at.col, d->code,
+	    BYTES_ARG(d->message));
 }
 
 static enum hg_err
@@ -104,8 +107,8 @@ bind_all(struct arena *a, const struct compile_in *in, const struct scope *sc, c
 }
 
 static enum hg_err
-generate(struct arena *a, const struct compile_in *in, struct compile_out *out, const struct resolve_in *ri,
-    struct resolve_info *info, uint64_t start)
+generate(struct arena *a, const struct compile_in *in, struct compile_out *out,
+    const struct resolve_in *ri, struct resolve_info *info, uint64_t start)
 {
 	struct scope *sc = resolve_run(a, ri);
 	struct build_stats stats;

@@ -1,7 +1,8 @@
 /*
- * catalogue.c - opening a catalogue and making it safe to read. It may come from disk, where anything may have
- * happened to it: after the check every text, range and number in it is in bounds. What its texts mean is
- * checked by whoever uses them; a row that makes no sense is skipped there.
+ * catalogue.c - opening a catalogue and making it safe to read. It may come from disk, where
+ * anything may have happened to it: after the check every text, range and number in it is in
+ * bounds. What its texts mean is checked by whoever uses them; a row that makes no sense is skipped
+ * there.
  */
 #include "shm/catalogue.h"
 
@@ -40,22 +41,25 @@ addr_ok(const struct addr *a)
 static bool
 object_ok(const struct catalogue *c, const struct cat_object *o)
 {
-	const struct im_str texts[] = {o->group, o->kind, o->ns, o->name, o->json, o->status, o->source, o->uid, o->stale,
-	    o->good};
+	const struct im_str texts[] = {o->group, o->kind, o->ns, o->name, o->json, o->status,
+	    o->source, o->uid, o->stale, o->good};
 
-	if (o->group.off == IM_NONE || o->kind.off == IM_NONE || o->ns.off == IM_NONE || o->name.off == IM_NONE)
+	if (o->group.off == IM_NONE || o->kind.off == IM_NONE || o->ns.off == IM_NONE ||
+	    o->name.off == IM_NONE)
 		return false;
-	return texts_ok(&c->blob, texts, HG_ARRAY_LEN(texts)) && o->conditions.first <= c->n_conditions &&
+	return texts_ok(&c->blob, texts, HG_ARRAY_LEN(texts)) &&
+	    o->conditions.first <= c->n_conditions &&
 	    o->conditions.n <= c->n_conditions - o->conditions.first;
 }
 
 static bool
 diag_ok(const struct catalogue *c, const struct cat_diag *d)
 {
-	const struct im_str texts[] = {d->file, d->message, d->label, d->excerpt, d->object, d->field, d->effect};
+	const struct im_str texts[] = {
+	    d->file, d->message, d->label, d->excerpt, d->object, d->field, d->effect};
 
-	return texts_ok(&c->blob, texts, HG_ARRAY_LEN(texts)) && texts_ok(&c->blob, d->help, HG_ARRAY_LEN(d->help)) &&
-	    d->nhelp <= HG_ARRAY_LEN(d->help);
+	return texts_ok(&c->blob, texts, HG_ARRAY_LEN(texts)) &&
+	    texts_ok(&c->blob, d->help, HG_ARRAY_LEN(d->help)) && d->nhelp <= HG_ARRAY_LEN(d->help);
 }
 
 static bool
@@ -66,7 +70,8 @@ rows_ok(const struct catalogue *c)
 	for (uint32_t i = 0; ok && i < c->n_objects; i++)
 		ok = object_ok(c, &c->objects[i]);
 	for (uint32_t i = 0; ok && i < c->n_conditions; i++) {
-		const struct im_str texts[] = {c->conditions[i].where, c->conditions[i].type, c->conditions[i].status};
+		const struct im_str texts[] = {
+		    c->conditions[i].where, c->conditions[i].type, c->conditions[i].status};
 
 		ok = texts_ok(&c->blob, texts, HG_ARRAY_LEN(texts));
 	}
@@ -75,7 +80,8 @@ rows_ok(const struct catalogue *c)
 	for (uint32_t i = 0; ok && i < c->n_ids; i++)
 		ok = blob_text_ok(&c->blob, c->ids[i].name) && c->ids[i].kind < CAT_IDS;
 	for (uint32_t i = 0; ok && i < c->n_addresses; i++)
-		ok = blob_text_ok(&c->blob, c->addresses[i].gateway) && addr_ok(&c->addresses[i].addr);
+		ok = blob_text_ok(&c->blob, c->addresses[i].gateway) &&
+		    addr_ok(&c->addresses[i].addr);
 	return ok;
 }
 
@@ -122,7 +128,8 @@ compare(const struct catalogue *c, const struct cat_object *o, const struct byte
 }
 
 const struct cat_object *
-catalogue_find(const struct catalogue *c, struct bytes group, struct bytes kind, struct bytes ns, struct bytes name)
+catalogue_find(const struct catalogue *c, struct bytes group, struct bytes kind, struct bytes ns,
+    struct bytes name)
 {
 	const struct bytes key[4] = {group, kind, ns.p == NULL ? BYTES("") : ns, name};
 	uint32_t lo = 0, hi = c->n_objects;

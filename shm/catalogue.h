@@ -1,8 +1,9 @@
 /*
- * catalogue.h - what people read of a generation: objects as JSON text (Secrets redacted), statuses, positions,
- * diagnostics, and what the next compile needs to remember: first-seen times, generations, condition
- * transitions, stable ids, pool addresses, last good content. Written by the compiler child, stored in the state
- * folder as opaque bytes, read by the CLI and by the next compile. Workers never map it.
+ * catalogue.h - what people read of a generation: objects as JSON text (Secrets redacted),
+ * statuses, positions, diagnostics, and what the next compile needs to remember: first-seen times,
+ * generations, condition transitions, stable ids, pool addresses, last good content. Written by the
+ * compiler child, stored in the state folder as opaque bytes, read by the CLI and by the next
+ * compile. Workers never map it.
  */
 #ifndef SHM_CATALOGUE_H
 #define SHM_CATALOGUE_H
@@ -46,7 +47,7 @@ struct cat_object {
 	struct im_str source;     /* "file:line" */
 	struct im_str uid;
 	struct im_str stale;      /* why, if CAT_STALE */
-	struct im_str good;       /* last good content with secrets (JSON), absent where json serves */
+	struct im_str good; /* last good content with secrets (JSON), absent where json serves */
 	struct im_range conditions;
 	uint64_t hash[2];
 	int64_t created, generation;
@@ -64,19 +65,27 @@ struct cat_diag {
 	uint16_t code;
 	uint8_t severity, nhelp;
 };
-enum cat_idkind { CAT_ID_RULE = 1, CAT_ID_LISTENER, CAT_ID_CLUSTER, CAT_ID_ENDPOINT, CAT_ID_NAME, CAT_ID_SOCKET };
+enum cat_idkind {
+	CAT_ID_RULE = 1,
+	CAT_ID_LISTENER,
+	CAT_ID_CLUSTER,
+	CAT_ID_ENDPOINT,
+	CAT_ID_NAME,
+	CAT_ID_SOCKET
+};
 struct cat_id {
 	uint64_t key[2];          /* hash of what it stands for */
 	struct im_str name;       /* "HTTPRoute shop/web 0", "shop/cart:8080 10.0.0.1:80", … */
 	uint32_t id;
 	uint8_t kind;             /* enum cat_idkind */
 	uint8_t pad[3];
-	uint64_t gone;            /* generation in which it vanished, 0 = in use; free when no worker is older */
+	/* generation in which it vanished, 0 = in use; free when no worker is older */
+	uint64_t gone;
 };
 struct cat_address {
 	struct im_str gateway;    /* "ns/name", of a second address "ns/name#1" */
 	struct addr addr;
-	uint32_t gone;            /* 0 = in use, else the generation in which its Gateway vanished */
+	uint32_t gone; /* 0 = in use, else the generation in which its Gateway vanished */
 };
 
 struct catalogue {
@@ -90,7 +99,7 @@ uint64_t catalogue_layout(void);
 /* Opens and checks everything (it may come from disk). `stored`: seals are not asked for. */
 enum hg_err catalogue_open(int fd, bool stored, struct catalogue *out);
 void catalogue_close(struct catalogue *);
-const struct cat_object *catalogue_find(const struct catalogue *, struct bytes group, struct bytes kind,
-    struct bytes ns, struct bytes name);
+const struct cat_object *catalogue_find(const struct catalogue *, struct bytes group,
+    struct bytes kind, struct bytes ns, struct bytes name);
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * address.c - which addresses a Gateway listens on (reference/gateway-api.md 5.18, gateway-api-1.7.md "Routability",
- * DESIGN "Addresses"): those it asks for, one of its own from `address_pool`, else the node's `addresses`,
- * else all. Pool addresses are remembered, also for a while after their Gateway is gone, so that a Gateway
- * that comes back finds its own and a new one gets none that clients may still have in a cache.
+ * address.c - which addresses a Gateway listens on (reference/gateway-api.md 5.18,
+ * gateway-api-1.7.md "Routability", DESIGN "Addresses"): those it asks for, one of its own from
+ * `address_pool`, else the node's `addresses`, else all. Pool addresses are remembered, also for a
+ * while after their Gateway is gone, so that a Gateway that comes back finds its own and a new one
+ * gets none that clients may still have in a cache.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -29,7 +30,8 @@ remember(struct scope *sc, struct bytes name, const struct addr *addr, uint32_t 
 {
 	sc->pool = mem_grow(sc->pool, &sc->poolcap, sc->npool, sizeof(*sc->pool));
 	sc->pool[sc->npool] = (struct cat_address){.addr = *addr, .gone = gone};
-	sc->poolnames = mem_grow(sc->poolnames, &sc->poolnamecap, sc->npool, sizeof(*sc->poolnames));
+	sc->poolnames =
+	    mem_grow(sc->poolnames, &sc->poolnamecap, sc->npool, sizeof(*sc->poolnames));
 	sc->poolnames[sc->npool++] = name;
 }
 
@@ -59,7 +61,8 @@ pool_load(struct scope *sc, struct pool *p)
 		struct addr a;
 
 		for (uint32_t j = 0; j < k->addresses.n; j++)
-			if (k->addresses.v[j].value.p != NULL && addr_parse_ip(k->addresses.v[j].value, &a))
+			if (k->addresses.v[j].value.p != NULL &&
+			    addr_parse_ip(k->addresses.v[j].value, &a))
 				pool_take(sc, p, &a);
 	}
 }
@@ -107,12 +110,15 @@ pool_reuse(struct scope *sc, struct pool *p, struct addr *out)
 }
 
 static bool
-pool_get(struct scope *sc, struct pool *p, const struct r_gateway *gw, unsigned nth, struct addr *out)
+pool_get(
+    struct scope *sc, struct pool *p, const struct r_gateway *gw, unsigned nth, struct addr *out)
 {
 	const struct object *o = gw->obj;
-	struct bytes name = bytes_str(nth == 0 ?
-	    arena_printf(sc->arena, "%.*s/%.*s", BYTES_ARG(o->meta.ns), BYTES_ARG(o->meta.name)) :
-	    arena_printf(sc->arena, "%.*s/%.*s#%u", BYTES_ARG(o->meta.ns), BYTES_ARG(o->meta.name), nth));
+	struct bytes name =
+	    bytes_str(nth == 0 ? arena_printf(sc->arena, "%.*s/%.*s", BYTES_ARG(o->meta.ns),
+				     BYTES_ARG(o->meta.name)) :
+				 arena_printf(sc->arena, "%.*s/%.*s#%u", BYTES_ARG(o->meta.ns),
+				     BYTES_ARG(o->meta.name), nth));
 	uintptr_t i = (uintptr_t)map_get(&p->names, name);
 
 	if (i != 0 && i <= sc->in.old->n_addresses)
@@ -153,7 +159,8 @@ add(const struct scope *sc, struct r_gateway *gw, const struct addr *a, bool imp
 		if (addr_eq_ip(&gw->addrs[i].addr, a))
 			return;
 	r = &gw->addrs[gw->naddrs++];
-	*r = (struct r_address){.addr = *a, .implied = implied, .elsewhere = is_asked && !local(sc, a)};
+	*r = (struct r_address){
+	    .addr = *a, .implied = implied, .elsewhere = is_asked && !local(sc, a)};
 }
 
 static void
@@ -195,20 +202,23 @@ asked(struct scope *sc, struct pool *p, struct r_gateway *gw, uint32_t i, unsign
 	if (k->type.n != 0 && !bytes_eq(k->type, BYTES("IPAddress"))) {
 		if (gw->refused == NULL) {
 			gw->refused = "UnsupportedAddress";
-			gw->why = arena_printf(sc->arena, "spec.addresses[%u].type %.*s is not supported, only "
-			    "IPAddress is", i, BYTES_ARG(k->type));
+			gw->why = arena_printf(sc->arena,
+			    "spec.addresses[%u].type %.*s is not supported, only "
+			    "IPAddress is",
+			    i, BYTES_ARG(k->type));
 		}
 	} else if (k->routability.n != 0) {
-		gw->unmet = arena_printf(sc->arena, "spec.addresses[%u].routability %.*s cannot be met", i,
-		    BYTES_ARG(k->routability));
+		gw->unmet =
+		    arena_printf(sc->arena, "spec.addresses[%u].routability %.*s cannot be met", i,
+			BYTES_ARG(k->routability));
 	} else if (k->value.n == 0) {
 		assign(sc, p, gw, (*nth)++);
 	} else if (addr_parse_ip(k->value, &a)) {
 		add(sc, gw, &a, false, true);
 	} else if (gw->refused == NULL) {
 		gw->refused = "UnsupportedAddress";
-		gw->why = arena_printf(sc->arena, "spec.addresses[%u].value %.*s is not an IP address", i,
-		    BYTES_ARG(k->value));
+		gw->why = arena_printf(sc->arena,
+		    "spec.addresses[%u].value %.*s is not an IP address", i, BYTES_ARG(k->value));
 	}
 }
 
@@ -241,8 +251,10 @@ forgotten(struct scope *sc, struct pool *p)
 		const struct cat_address *c = &old->addresses[i];
 		struct bytes name = blob_text(&old->blob, c->gateway);
 
-		if (map_get(&p->names, name) == (void *)(uintptr_t)(i + 1) && kept++ < POOL_GONE_KEEP)
-			remember(sc, name, &c->addr, c->gone != 0 ? c->gone : (uint32_t)sc->in.generation);
+		if (map_get(&p->names, name) == (void *)(uintptr_t)(i + 1) &&
+		    kept++ < POOL_GONE_KEEP)
+			remember(sc, name, &c->addr,
+			    c->gone != 0 ? c->gone : (uint32_t)sc->in.generation);
 	}
 }
 
@@ -250,7 +262,8 @@ void
 address_resolve(struct scope *sc)
 {
 	struct pool pool = {.next = 0};
-	bool on = sc->in.conf->address_pool.n != 0 && cidr_parse(sc->in.conf->address_pool, &pool.cidr);
+	bool on =
+	    sc->in.conf->address_pool.n != 0 && cidr_parse(sc->in.conf->address_pool, &pool.cidr);
 
 	map_init(&pool.taken);
 	map_init(&pool.names);

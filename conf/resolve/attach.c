@@ -1,7 +1,8 @@
 /*
- * attach.c - routes to listeners (reference/gateway-api.md 5.4): for each parentRef the relevant listeners, of those
- * the ones that allow the route's kind and namespace, of those the ones whose hostname it meets. The reason
- * of a refusal is that of the furthest step reached. A listener that cannot serve yet still counts routes.
+ * attach.c - routes to listeners (reference/gateway-api.md 5.4): for each parentRef the relevant
+ * listeners, of those the ones that allow the route's kind and namespace, of those the ones whose
+ * hostname it meets. The reason of a refusal is that of the furthest step reached. A listener that
+ * cannot serve yet still counts routes.
  */
 #include "conf/resolve/backend.h"
 #include "conf/resolve/route_http.h"
@@ -21,17 +22,19 @@ common(const struct object *o)
 	if (kind_is(o, KIND_HTTPROUTE)) {
 		const struct k_httproute *k = o->spec;
 
-		return (struct common){k->parents.v, k->parents.n, &k->hostnames, k->use_default_gateways};
+		return (struct common){
+		    k->parents.v, k->parents.n, &k->hostnames, k->use_default_gateways};
 	}
 	if (kind_is(o, KIND_GRPCROUTE)) {
 		const struct k_grpcroute *k = o->spec;
 
-		return (struct common){k->parents.v, k->parents.n, &k->hostnames, k->use_default_gateways};
+		return (struct common){
+		    k->parents.v, k->parents.n, &k->hostnames, k->use_default_gateways};
 	}
 	const struct k_l4route *k = o->spec;
 
-	return (struct common){k->parents.v, k->parents.n, kind_is(o, KIND_TLSROUTE) ? &k->hostnames : NULL,
-	    k->use_default_gateways};
+	return (struct common){k->parents.v, k->parents.n,
+	    kind_is(o, KIND_TLSROUTE) ? &k->hostnames : NULL, k->use_default_gateways};
 }
 
 static bool
@@ -108,8 +111,8 @@ static const struct {
 };
 
 static unsigned
-step(const struct scope *sc, const struct r_listener *l, const struct r_route *r, const struct k_parent_ref *ref,
-    const k_strings *h)
+step(const struct scope *sc, const struct r_listener *l, const struct r_route *r,
+    const struct k_parent_ref *ref, const k_strings *h)
 {
 	if (ref->section.n != 0 && !bytes_eq(ref->section, l->k->name))
 		return 0;
@@ -146,10 +149,12 @@ attach_parent(struct scope *sc, struct r_route *r, struct r_parent *p, const k_s
 }
 
 static bool
-find_parent(const struct scope *sc, const struct object *o, const struct k_parent_ref *ref, struct r_parent *p)
+find_parent(const struct scope *sc, const struct object *o, const struct k_parent_ref *ref,
+    struct r_parent *p)
 {
 	struct bytes ns = ref->ns.n != 0 ? ref->ns : o->meta.ns;
-	enum kind_id kind = bytes_eq(ref->kind, BYTES("ListenerSet")) ? KIND_LISTENERSET : KIND_GATEWAY;
+	enum kind_id kind =
+	    bytes_eq(ref->kind, BYTES("ListenerSet")) ? KIND_LISTENERSET : KIND_GATEWAY;
 	const struct object *owner;
 
 	*p = (struct r_parent){.ref = ref};
@@ -182,8 +187,10 @@ default_parents(struct scope *sc, struct r_route *r)
 		if (named)
 			continue;
 		ref = arena_zalloc(sc->arena, sizeof(*ref));
-		*ref = (struct k_parent_ref){.group = BYTES(GROUP_GATEWAY), .kind = BYTES("Gateway"),
-		    .ns = gw->obj->meta.ns, .name = gw->obj->meta.name};
+		*ref = (struct k_parent_ref){.group = BYTES(GROUP_GATEWAY),
+		    .kind = BYTES("Gateway"),
+		    .ns = gw->obj->meta.ns,
+		    .name = gw->obj->meta.name};
 		r->parents[r->nparents++] = (struct r_parent){.ref = ref, .gw = gw};
 	}
 }
@@ -199,7 +206,8 @@ one(struct scope *sc, const struct object *o, const struct routekind *kind)
 	r->kind = kind->image;
 	r->unserved = kind->unserved;
 	sc->slot[o->index] = r;
-	r->parents = arena_alloc(sc->arena, (c.scope == K_SCOPE_ALL ? 32 : c.nparents) * sizeof(*r->parents) + 1);
+	r->parents = arena_alloc(
+	    sc->arena, (c.scope == K_SCOPE_ALL ? 32 : c.nparents) * sizeof(*r->parents) + 1);
 	for (uint32_t i = 0; i < c.nparents; i++)
 		r->nparents += find_parent(sc, o, &c.parents[i], &r->parents[r->nparents]);
 	if (c.scope == K_SCOPE_ALL)
@@ -230,6 +238,7 @@ attach_resolve(struct scope *sc)
 	sc->model.routes = arena_zalloc(sc->arena,
 	    (sc->in.objects->count[KIND_HTTPROUTE] + 1) * sizeof(*sc->model.routes));
 	for (unsigned k = 0; k < ROUTEKIND_COUNT; k++)
-		for (const struct object *o = sc->in.objects->first[routekind_table[k].kind]; o != NULL; o = o->next)
+		for (const struct object *o = sc->in.objects->first[routekind_table[k].kind];
+		     o != NULL; o = o->next)
 			one(sc, o, &routekind_table[k]);
 }

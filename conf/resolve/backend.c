@@ -1,7 +1,8 @@
 /*
- * backend.c - backendRefs (reference/gateway-api.md 5.1, 5.8, 5.14): kind, then grant, then existence, then protocol.
- * A Service port is resolved once and shared by all references to it. What cannot be served correctly (TLS
- * to the backend, h2c) is an invalid backend: its share of the traffic answers 500, never clear text instead.
+ * backend.c - backendRefs (reference/gateway-api.md 5.1, 5.8, 5.14): kind, then grant, then
+ * existence, then protocol. A Service port is resolved once and shared by all references to it.
+ * What cannot be served correctly (TLS to the backend, h2c) is an invalid backend: its share of the
+ * traffic answers 500, never clear text instead.
  */
 #include "conf/resolve/backend.h"
 
@@ -22,7 +23,8 @@ static const struct k_service_port *
 find_port(const struct k_service *s, int64_t port, bool udp)
 {
 	for (uint32_t i = 0; i < s->ports.n; i++)
-		if (s->ports.v[i].port.v == port && bytes_eq(s->ports.v[i].protocol, BYTES("UDP")) == udp)
+		if (s->ports.v[i].port.v == port &&
+		    bytes_eq(s->ports.v[i].protocol, BYTES("UDP")) == udp)
 			return &s->ports.v[i];
 	return NULL;
 }
@@ -53,7 +55,8 @@ static struct r_service_port *
 service_port(struct scope *sc, struct bytes ns, struct bytes name, uint16_t port, bool udp)
 {
 	struct keybuf kb;
-	struct bytes key = KEY(&kb, ns, name, bytes_of((const char *)&port, sizeof(port)), udp ? BYTES("u") : BYTES("t"));
+	struct bytes key = KEY(&kb, ns, name, bytes_of((const char *)&port, sizeof(port)),
+	    udp ? BYTES("u") : BYTES("t"));
 	struct r_service_port *sp = map_get(&sc->services, key);
 	const struct k_service_port *p;
 	const struct object *o;
@@ -71,7 +74,8 @@ service_port(struct scope *sc, struct bytes ns, struct bytes name, uint16_t port
 	s = o->spec;
 	p = find_port(s, port, udp);
 	if (p == NULL && (s->ports.n != 0 || !bytes_eq(s->type, BYTES("ExternalName")))) {
-		sp->missing = arena_printf(sc->arena, "has no port %u/%s", port, udp ? "UDP" : "TCP");
+		sp->missing =
+		    arena_printf(sc->arena, "has no port %u/%s", port, udp ? "UDP" : "TCP");
 		return sp;
 	}
 	sp->app = p == NULL ? BYTES_NONE : p->app_protocol;
@@ -79,11 +83,13 @@ service_port(struct scope *sc, struct bytes ns, struct bytes name, uint16_t port
 	sp->targets = map_get(&sc->btls, KEY(&kb, ns, name));
 	sp->policy = find_policy(sp);
 	sp->cluster = arena_zalloc(sc->arena, sizeof(*sp->cluster));
-	sp->cluster->name = bytes_str(arena_printf(sc->arena, "%.*s/%.*s:%u%s", BYTES_ARG(ns), BYTES_ARG(name), port,
-	    udp ? "/udp" : ""));
+	sp->cluster->name = bytes_str(arena_printf(
+	    sc->arena, "%.*s/%.*s:%u%s", BYTES_ARG(ns), BYTES_ARG(name), port, udp ? "/udp" : ""));
 	sp->cluster->id = ids_get(sc->ids, CAT_ID_CLUSTER, sp->cluster->name);
 	sp->cluster->tls = sp->cluster->dns_slot = IM_NONE;
-	sp->cluster->proto = udp ? IM_UP_UDP : bytes_eq(sp->app, BYTES("kubernetes.io/ws")) ? IM_UP_WS : IM_UP_H1;
+	sp->cluster->proto = udp                         ? IM_UP_UDP :
+	    bytes_eq(sp->app, BYTES("kubernetes.io/ws")) ? IM_UP_WS :
+							   IM_UP_H1;
 	endpoint_resolve(sc, o, p, port, sp->cluster);
 	return sp;
 }
@@ -109,7 +115,8 @@ touch(struct scope *sc, struct r_policy *p)
 	for (size_t i = 0; i < sc->ntouched; i++)
 		if (sc->touched[i] == p)
 			return;
-	sc->touched = mem_grow(sc->touched, &sc->touchedcap, sc->ntouched, sizeof(struct r_policy *));
+	sc->touched =
+	    mem_grow(sc->touched, &sc->touchedcap, sc->ntouched, sizeof(struct r_policy *));
 	sc->touched[sc->ntouched++] = p;
 }
 
@@ -122,33 +129,37 @@ follow(struct scope *sc, struct r_route *r, const char *where, const struct k_ba
 	const char *why;
 
 	if (b->group.n != 0 || (b->kind.n != 0 && !bytes_eq(b->kind, BYTES("Service")))) {
-		fault_add(sc, &r->refs, REF_KIND, "%s: %.*s%s%.*s cannot be a backend, only a Service can", where,
+		fault_add(sc, &r->refs, REF_KIND,
+		    "%s: %.*s%s%.*s cannot be a backend, only a Service can", where,
 		    BYTES_ARG(b->group), b->group.n != 0 ? "/" : "", BYTES_ARG(b->kind));
 		return NULL;
 	}
-	if (!grant_allows(sc, r->obj->kind->id, r->obj->meta.ns, BYTES(""), BYTES("Service"), ns, b->name)) {
-		fault_add(sc, &r->refs, REF_NOT_PERMITTED, "%s: no ReferenceGrant in %.*s permits Service %.*s", where,
-		    BYTES_ARG(ns), BYTES_ARG(b->name));
+	if (!grant_allows(
+		sc, r->obj->kind->id, r->obj->meta.ns, BYTES(""), BYTES("Service"), ns, b->name)) {
+		fault_add(sc, &r->refs, REF_NOT_PERMITTED,
+		    "%s: no ReferenceGrant in %.*s permits Service %.*s", where, BYTES_ARG(ns),
+		    BYTES_ARG(b->name));
 		return NULL;
 	}
 	sp = service_port(sc, ns, b->name, (uint16_t)b->port.v, r->kind == IM_UDPROUTE);
 	if (sp->missing != NULL) {
-		fault_add(sc, &r->refs, REF_NOT_FOUND, "%s: Service %.*s/%.*s %s", where, BYTES_ARG(ns),
-		    BYTES_ARG(b->name), sp->missing);
+		fault_add(sc, &r->refs, REF_NOT_FOUND, "%s: Service %.*s/%.*s %s", where,
+		    BYTES_ARG(ns), BYTES_ARG(b->name), sp->missing);
 		return NULL;
 	}
 	why = app_fault(sp->app, r->kind);
 	if (why != NULL) {
-		fault_add(sc, &r->refs, REF_PROTOCOL, "%s: appProtocol %.*s of Service %.*s/%.*s: %s", where,
-		    BYTES_ARG(sp->app), BYTES_ARG(ns), BYTES_ARG(b->name), why);
+		fault_add(sc, &r->refs, REF_PROTOCOL,
+		    "%s: appProtocol %.*s of Service %.*s/%.*s: %s", where, BYTES_ARG(sp->app),
+		    BYTES_ARG(ns), BYTES_ARG(b->name), why);
 		return NULL;
 	}
 	return sp;
 }
 
 void
-backend_resolve(struct scope *sc, struct r_route *r, const char *where, const struct k_backend_ref *b,
-    struct r_backend *out)
+backend_resolve(struct scope *sc, struct r_route *r, const char *where,
+    const struct k_backend_ref *b, struct r_backend *out)
 {
 	struct r_service_port *sp = follow(sc, r, where, b);
 
@@ -160,8 +171,10 @@ backend_resolve(struct scope *sc, struct r_route *r, const char *where, const st
 			touch(sc, t->policy);
 	if (sp->policy != NULL) {
 		if (r->unserved == NULL)
-			r->unserved = arena_printf(sc->arena, "%s: BackendTLSPolicy %.*s applies, and TLS to backends is "
-			    "not served by this version: 500", where, BYTES_ARG(sp->policy->obj->meta.name));
+			r->unserved = arena_printf(sc->arena,
+			    "%s: BackendTLSPolicy %.*s applies, and TLS to backends is "
+			    "not served by this version: 500",
+			    where, BYTES_ARG(sp->policy->obj->meta.name));
 		return;
 	}
 	out->error = HG_OK;

@@ -13,8 +13,8 @@ struct r_backend {
 };
 
 /* `where` names the field in messages. Faults are added to the route. */
-void backend_resolve(struct scope *, struct r_route *, const char *where, const struct k_backend_ref *,
-    struct r_backend *out);
+void backend_resolve(struct scope *, struct r_route *, const char *where,
+    const struct k_backend_ref *, struct r_backend *out);
 /* References of routes that are not in the model: faults only. */
 void backend_refs(struct scope *, struct r_route *);
 /* Ancestors of the policies that the route's backends met. */
@@ -24,7 +24,7 @@ void backend_policies(struct scope *, struct r_route *);
 struct k_service;
 struct k_service_port;
 void endpoint_index(struct scope *);
-void endpoint_resolve(struct scope *, const struct object *service, const struct k_service_port *, uint16_t ref_port,
-    struct m_cluster *);
+void endpoint_resolve(struct scope *, const struct object *service, const struct k_service_port *,
+    uint16_t ref_port, struct m_cluster *);
 
 #endif

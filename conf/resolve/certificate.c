@@ -1,6 +1,7 @@
 /*
- * certificate.c - are certificate and CA references right (reference/gateway-api.md 5.3, 5.15)? Kind first, then
- * grant, then existence: a missing object in a namespace that did not permit the reference must not show.
+ * certificate.c - are certificate and CA references right (reference/gateway-api.md 5.3, 5.15)?
+ * Kind first, then grant, then existence: a missing object in a namespace that did not permit the
+ * reference must not show.
  */
 #include "conf/resolve/certificate.h"
 
@@ -91,15 +92,16 @@ secret_value(struct scope *sc, const struct k_secret *s, struct bytes key)
 }
 
 void
-certificate_check(struct scope *sc, enum kind_id from, struct bytes from_ns, const struct k_object_ref *r,
-    struct faults *f)
+certificate_check(struct scope *sc, enum kind_id from, struct bytes from_ns,
+    const struct k_object_ref *r, struct faults *f)
 {
 	struct bytes ns = r->ns.n != 0 ? r->ns : from_ns;
 	const struct object *o;
 
 	if (r->group.n != 0 || !bytes_eq(r->kind, BYTES("Secret"))) {
-		fault_add(sc, f, REF_NOT_FOUND, "%.*s %.*s cannot be a certificate, only a Secret can",
-		    BYTES_ARG(r->kind), BYTES_ARG(r->name));
+		fault_add(sc, f, REF_NOT_FOUND,
+		    "%.*s %.*s cannot be a certificate, only a Secret can", BYTES_ARG(r->kind),
+		    BYTES_ARG(r->name));
 		return;
 	}
 	if (!grant_allows(sc, from, from_ns, r->group, r->kind, ns, r->name)) {
@@ -109,17 +111,19 @@ certificate_check(struct scope *sc, enum kind_id from, struct bytes from_ns, con
 	}
 	o = objects_find(sc->in.objects, KIND_SECRET, ns, r->name);
 	if (o == NULL)
-		fault_add(sc, f, REF_NOT_FOUND, "Secret %.*s/%.*s does not exist", BYTES_ARG(ns), BYTES_ARG(r->name));
+		fault_add(sc, f, REF_NOT_FOUND, "Secret %.*s/%.*s does not exist", BYTES_ARG(ns),
+		    BYTES_ARG(r->name));
 	else if (!pem_plausible(secret_value(sc, o->spec, BYTES("tls.crt")), "CERTIFICATE"))
-		fault_add(sc, f, REF_NOT_FOUND, "Secret %.*s/%.*s has no certificate in tls.crt", BYTES_ARG(ns),
-		    BYTES_ARG(r->name));
+		fault_add(sc, f, REF_NOT_FOUND, "Secret %.*s/%.*s has no certificate in tls.crt",
+		    BYTES_ARG(ns), BYTES_ARG(r->name));
 	else if (!pem_plausible(secret_value(sc, o->spec, BYTES("tls.key")), "PRIVATE KEY"))
-		fault_add(sc, f, REF_NOT_FOUND, "Secret %.*s/%.*s has no private key in tls.key", BYTES_ARG(ns),
-		    BYTES_ARG(r->name));
+		fault_add(sc, f, REF_NOT_FOUND, "Secret %.*s/%.*s has no private key in tls.key",
+		    BYTES_ARG(ns), BYTES_ARG(r->name));
 }
 
 bool
-ca_check(struct scope *sc, enum kind_id from, struct bytes from_ns, const struct k_object_ref *r, struct faults *f)
+ca_check(struct scope *sc, enum kind_id from, struct bytes from_ns, const struct k_object_ref *r,
+    struct faults *f)
 {
 	struct bytes ns = r->ns.n != 0 ? r->ns : from_ns, text = BYTES_NONE;
 	const struct object *o;
@@ -130,8 +134,9 @@ ca_check(struct scope *sc, enum kind_id from, struct bytes from_ns, const struct
 		return false;
 	}
 	if (!grant_allows(sc, from, from_ns, r->group, r->kind, ns, r->name)) {
-		fault_add(sc, f, REF_NOT_PERMITTED, "no ReferenceGrant in %.*s permits ConfigMap %.*s",
-		    BYTES_ARG(ns), BYTES_ARG(r->name));
+		fault_add(sc, f, REF_NOT_PERMITTED,
+		    "no ReferenceGrant in %.*s permits ConfigMap %.*s", BYTES_ARG(ns),
+		    BYTES_ARG(r->name));
 		return false;
 	}
 	o = objects_find(sc->in.objects, KIND_CONFIGMAP, ns, r->name);
@@ -143,7 +148,7 @@ ca_check(struct scope *sc, enum kind_id from, struct bytes from_ns, const struct
 		fault_add(sc, f, REF_NOT_FOUND, "ConfigMap %.*s/%.*s does not exist", BYTES_ARG(ns),
 		    BYTES_ARG(r->name));
 	else
-		fault_add(sc, f, REF_NOT_FOUND, "ConfigMap %.*s/%.*s has no certificates in ca.crt", BYTES_ARG(ns),
-		    BYTES_ARG(r->name));
+		fault_add(sc, f, REF_NOT_FOUND, "ConfigMap %.*s/%.*s has no certificates in ca.crt",
+		    BYTES_ARG(ns), BYTES_ARG(r->name));
 	return false;
 }

@@ -1,8 +1,8 @@
 /*
- * class.c - GatewayClasses of ours and what this version claims (reference/gateway-api.md 5.2, DESIGN "Classes").
- * The class `headgate` exists without a file; a file may define it again. `gateway_classes` names further
- * classes whose Gateways are served although their class object belongs to somebody else: such an object gets
- * no status, as the API asks.
+ * class.c - GatewayClasses of ours and what this version claims (reference/gateway-api.md 5.2,
+ * DESIGN "Classes"). The class `headgate` exists without a file; a file may define it again.
+ * `gateway_classes` names further classes whose Gateways are served although their class object
+ * belongs to somebody else: such an object gets no status, as the API asks.
  */
 #include "conf/resolve/scope.h"
 #include "conf/resolve/feature.h"
@@ -17,8 +17,9 @@ judge(struct scope *sc, struct r_class *c)
 		cond_set(&c->conds, COND_ACCEPTED, COND_TRUE, "Accepted", "served by headgate");
 	else
 		cond_set(&c->conds, COND_ACCEPTED, COND_FALSE, "InvalidParameters",
-		    arena_printf(sc->arena, "spec.parametersRef %.*s %.*s: headgate knows no parameters kind",
-		    BYTES_ARG(k->parameters->kind), BYTES_ARG(k->parameters->name)));
+		    arena_printf(sc->arena,
+			"spec.parametersRef %.*s %.*s: headgate knows no parameters kind",
+			BYTES_ARG(k->parameters->kind), BYTES_ARG(k->parameters->name)));
 	cond_set(&c->conds, COND_SUPPORTED, COND_TRUE, "SupportedVersion",
 	    "Gateway API " FEATURE_API_VERSION " is built in");
 }
@@ -29,7 +30,8 @@ class_resolve(struct scope *sc)
 	const struct objects *objs = sc->in.objects;
 	bool defined = objects_find(objs, KIND_GATEWAYCLASS, BYTES_NONE, BYTES(CLASS_NAME)) != NULL;
 
-	sc->classes = arena_zalloc(sc->arena, (objs->count[KIND_GATEWAYCLASS] + 1) * sizeof(*sc->classes));
+	sc->classes =
+	    arena_zalloc(sc->arena, (objs->count[KIND_GATEWAYCLASS] + 1) * sizeof(*sc->classes));
 	if (!defined) {
 		judge(sc, &sc->builtin);
 		sc->classes[sc->nclasses++] = &sc->builtin;

@@ -1,13 +1,14 @@
 /*
- * cond.c - a bounded set of conditions, one a type. Setting a type again replaces it in place, so the order of
- * first setting is the order in which people read them.
+ * cond.c - a bounded set of conditions, one a type. Setting a type again replaces it in place, so
+ * the order of first setting is the order in which people read them.
  */
 #include "conf/resolve/cond.h"
 
 #include <string.h>
 
 void
-cond_set(struct conds *c, const char *type, enum cond_status status, const char *reason, const char *message)
+cond_set(struct conds *c, const char *type, enum cond_status status, const char *reason,
+    const char *message)
 {
 	struct cond *slot = NULL;
 

@@ -1,6 +1,6 @@
 /*
- * cond.h - typed conditions of one object, listener or parent, before they are printed. Texts are borrowed
- * (constants or the compile's arena).
+ * cond.h - typed conditions of one object, listener or parent, before they are printed. Texts are
+ * borrowed (constants or the compile's arena).
  */
 #ifndef CONF_RESOLVE_COND_H
 #define CONF_RESOLVE_COND_H
@@ -22,7 +22,8 @@ struct conds {
 	uint32_t n;
 };
 
-void cond_set(struct conds *, const char *type, enum cond_status, const char *reason, const char *message);
+void cond_set(
+    struct conds *, const char *type, enum cond_status, const char *reason, const char *message);
 const struct cond *cond_get(const struct conds *, const char *type);
 bool cond_true(const struct conds *, const char *type);
 

@@ -1,10 +1,10 @@
 /*
- * conflict.c - listeners that cannot both be (reference/gateway-api.md 5.3): within one object all of the
- * conflicting ones lose; between a Gateway and its ListenerSets, and between Gateways on a shared socket
- * (socket.c), the first in precedence keeps the place. Also OverlappingTLSConfig.
+ * conflict.c - listeners that cannot both be (reference/gateway-api.md 5.3): within one object all
+ * of the conflicting ones lose; between a Gateway and its ListenerSets, and between Gateways on a
+ * shared socket (socket.c), the first in precedence keeps the place. Also OverlappingTLSConfig.
  *
- * What can share a TCP port is a class: HTTP, TLS (HTTPS and TLS listeners; the ClientHello decides), raw TCP. A
- * map of (port, transport) and of (port, class, hostname) keeps it linear.
+ * What can share a TCP port is a class: HTTP, TLS (HTTPS and TLS listeners; the ClientHello
+ * decides), raw TCP. A map of (port, transport) and of (port, class, hostname) keeps it linear.
  */
 #include "conf/resolve/conflict.h"
 
@@ -40,7 +40,8 @@ port_key(struct keybuf *kb, const struct r_listener *l)
 	uint8_t udp = conflict_class(l->protocol) == 4;
 	uint16_t port = (uint16_t)l->k->port.v;
 
-	return KEY(kb, bytes_of((const char *)&port, sizeof(port)), bytes_of((const char *)&udp, 1));
+	return KEY(
+	    kb, bytes_of((const char *)&port, sizeof(port)), bytes_of((const char *)&udp, 1));
 }
 
 static struct bytes
@@ -51,7 +52,8 @@ host_key(struct keybuf *kb, const struct r_listener *l)
 	return KEY(kb, bytes_of((const char *)&port, sizeof(port)), BYTES("host"), l->hostname);
 }
 
-/* Why l cannot stand beside what was seen, or NULL. First: the first listener seen on that port or name. */
+/* Why l cannot stand beside what was seen, or NULL. First: the first listener seen on that port or
+ * name. */
 static const char *
 clash(const struct map *seen, struct r_listener *l, struct r_listener **first)
 {
@@ -88,13 +90,15 @@ static const char *
 message(struct scope *sc, const struct r_listener *l, const struct r_listener *other, bool same)
 {
 	if (!same) /* what a sibling contains is not ours to tell */
-		return arena_printf(sc->arena, "port %u with this %s is taken", (unsigned)l->k->port.v,
+		return arena_printf(sc->arena, "port %u with this %s is taken",
+		    (unsigned)l->k->port.v,
 		    l->hostname.p != NULL ? "hostname" : "protocol and hostname");
-	return arena_printf(sc->arena, "conflicts with listener %.*s on port %u", BYTES_ARG(other->k->name),
-	    (unsigned)l->k->port.v);
+	return arena_printf(sc->arena, "conflicts with listener %.*s on port %u",
+	    BYTES_ARG(other->k->name), (unsigned)l->k->port.v);
 }
 
-/* All listeners of one object against each other: whoever clashes loses, and so does the one it clashed with. */
+/* All listeners of one object against each other: whoever clashes loses, and so does the one it
+ * clashed with. */
 static void
 within(struct scope *sc, struct r_listener *v, uint32_t n)
 {
@@ -158,7 +162,8 @@ overlap_set(struct scope *sc, struct map *names, struct r_listener *l)
 			h = bytes_of(h.p + 2, h.n - 2);
 		ptrdiff_t dot = bytes_chr(h, '.', 0);
 		h = dot < 0 ? BYTES("") :
-		    bytes_str(arena_printf(sc->arena, "*%.*s", (int)(h.n - (size_t)dot), h.p + dot));
+			      bytes_str(arena_printf(
+				  sc->arena, "*%.*s", (int)(h.n - (size_t)dot), h.p + dot));
 	}
 }
 
@@ -177,8 +182,8 @@ overlaps(struct scope *sc, struct r_gateway *gw)
 
 			for (uint32_t i = 0; i < n; i++) {
 				uint16_t port = (uint16_t)v[i].k->port.v;
-				struct bytes key = KEY(&kb, bytes_of((const char *)&port, sizeof(port)),
-				    v[i].hostname);
+				struct bytes key = KEY(&kb,
+				    bytes_of((const char *)&port, sizeof(port)), v[i].hostname);
 
 				if (!v[i].accepted || conflict_class(v[i].protocol) != 2)
 					continue;

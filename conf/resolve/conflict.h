@@ -1,5 +1,6 @@
 /*
- * conflict.h - what conflict.c and socket.c share: which protocols can share a port, and how a loser looks.
+ * conflict.h - what conflict.c and socket.c share: which protocols can share a port, and how a
+ * loser looks.
  */
 #ifndef CONF_RESOLVE_CONFLICT_H
 #define CONF_RESOLVE_CONFLICT_H

@@ -1,8 +1,9 @@
 /*
- * endpoint.c - a Service port's endpoints (reference/gateway-api.md section 4, 10): EndpointSlices, else Endpoints, else
- * the Workloads that the Service's selector picks, or a DNS name. What the EndpointSlice controller and
- * kube-proxy do in a cluster: ports match by name and protocol, only ready endpoints, those that terminate but
- * still serve if none is ready, each address once. Sorted by address, so that order of files does not matter.
+ * endpoint.c - a Service port's endpoints (reference/gateway-api.md section 4, 10): EndpointSlices,
+ * else Endpoints, else the Workloads that the Service's selector picks, or a DNS name. What the
+ * EndpointSlice controller and kube-proxy do in a cluster: ports match by name and protocol, only
+ * ready endpoints, those that terminate but still serve if none is ready, each address once. Sorted
+ * by address, so that order of files does not matter.
  */
 #include "base/mem.h"
 #include "conf/kinds/k_core.h"
@@ -38,15 +39,18 @@ endpoint_index(struct scope *sc)
 	struct keybuf kb;
 	struct bytes service;
 
-	for (const struct object *o = sc->in.objects->first[KIND_ENDPOINTSLICE]; o != NULL; o = o->next)
-		if (map_pair(&o->meta.labels, BYTES("kubernetes.io/service-name"), &service) && service.n < 512)
+	for (const struct object *o = sc->in.objects->first[KIND_ENDPOINTSLICE]; o != NULL;
+	     o = o->next)
+		if (map_pair(&o->meta.labels, BYTES("kubernetes.io/service-name"), &service) &&
+		    service.n < 512)
 			index_put(sc, &sc->slices, KEY(&kb, o->meta.ns, service), o);
 	for (const struct object *o = sc->in.objects->first[KIND_WORKLOAD]; o != NULL; o = o->next)
 		for (uint32_t i = 0; i < o->meta.labels.n; i++) {
 			const struct k_pair *p = &o->meta.labels.v[i];
 
 			if (p->key.n + p->value.n < 1024)
-				index_put(sc, &sc->workloads, KEY(&kb, o->meta.ns, p->key, p->value), o);
+				index_put(
+				    sc, &sc->workloads, KEY(&kb, o->meta.ns, p->key, p->value), o);
 		}
 }
 
@@ -66,7 +70,8 @@ add(struct found *f, struct bytes address, int64_t port, uint32_t weight, unsign
 		return;
 	}
 	a.port = (uint16_t)port;
-	f->v[grade] = arena_grow(f->sc->arena, f->v[grade], &f->cap[grade], f->n[grade], sizeof(*e));
+	f->v[grade] =
+	    arena_grow(f->sc->arena, f->v[grade], &f->cap[grade], f->n[grade], sizeof(*e));
 	e = &f->v[grade][f->n[grade]++];
 	*e = (struct m_endpoint){.addr = a, .weight = weight};
 }
@@ -78,7 +83,8 @@ same_port(const struct k_slice_port *sp, const struct k_service_port *p)
 
 	if (bytes_eq(sp->protocol, BYTES("UDP")) != udp)
 		return false;
-	return sp->name.n == (p == NULL ? 0 : p->name.n) && (sp->name.n == 0 || bytes_eq(sp->name, p->name));
+	return sp->name.n == (p == NULL ? 0 : p->name.n) &&
+	    (sp->name.n == 0 || bytes_eq(sp->name, p->name));
 }
 
 static int64_t
@@ -90,7 +96,8 @@ target(const struct k_service_port *p, uint16_t ref_port)
 }
 
 static void
-slice(struct found *f, const struct k_endpointslice *s, const struct k_service_port *p, uint16_t ref_port)
+slice(struct found *f, const struct k_endpointslice *s, const struct k_service_port *p,
+    uint16_t ref_port)
 {
 	int64_t port = 0;
 
@@ -101,7 +108,8 @@ slice(struct found *f, const struct k_endpointslice *s, const struct k_service_p
 		const struct k_slice_endpoint *e = &s->endpoints.v[i];
 		const struct k_slice_conditions *c = e->conditions;
 		bool ready = c == NULL || !c->ready.set || c->ready.v;
-		bool leaving = c != NULL && c->serving.set && c->serving.v && c->terminating.set && c->terminating.v;
+		bool leaving = c != NULL && c->serving.set && c->serving.v && c->terminating.set &&
+		    c->terminating.v;
 
 		/* Addresses of one endpoint are interchangeable: consumers use the first. */
 		if (e->addresses.n != 0 && (ready || leaving))
@@ -144,7 +152,8 @@ workload_port(const struct k_workload *w, const struct k_service_port *p, uint16
 		name = p->name;
 	if (name.n != 0 && map_pair(&w->ports, name, &text)) {
 		for (size_t i = 0; i < text.n && n < 100000; i++)
-			n = text.p[i] >= '0' && text.p[i] <= '9' ? n * 10 + (text.p[i] - '0') : 100000;
+			n = text.p[i] >= '0' && text.p[i] <= '9' ? n * 10 + (text.p[i] - '0') :
+								   100000;
 		return n;
 	}
 	if (p != NULL && p->target.set && p->target.s.p != NULL)
@@ -153,8 +162,8 @@ workload_port(const struct k_workload *w, const struct k_service_port *p, uint16
 }
 
 static void
-workloads(struct found *f, const struct object *o, const struct k_service *s, const struct k_service_port *p,
-    uint16_t ref_port)
+workloads(struct found *f, const struct object *o, const struct k_service *s,
+    const struct k_service_port *p, uint16_t ref_port)
 {
 	const struct k_pair *first = &s->selector.v[0];
 	struct keybuf kb;
@@ -197,8 +206,8 @@ finish(struct found *f, struct m_cluster *c)
 			continue;
 		v[n] = v[i];
 		addr_print(&v[n].addr, text);
-		v[n].id = ids_get(f->sc->ids, CAT_ID_ENDPOINT, bytes_str(arena_printf(f->sc->arena, "%.*s %s",
-		    BYTES_ARG(c->name), text)));
+		v[n].id = ids_get(f->sc->ids, CAT_ID_ENDPOINT,
+		    bytes_str(arena_printf(f->sc->arena, "%.*s %s", BYTES_ARG(c->name), text)));
 		n++;
 	}
 	c->endpoints = v;
@@ -215,8 +224,8 @@ finish(struct found *f, struct m_cluster *c)
 }
 
 void
-endpoint_resolve(struct scope *sc, const struct object *o, const struct k_service_port *p, uint16_t ref_port,
-    struct m_cluster *c)
+endpoint_resolve(struct scope *sc, const struct object *o, const struct k_service_port *p,
+    uint16_t ref_port, struct m_cluster *c)
 {
 	const struct k_service *s = o->spec;
 	struct found f = {.sc = sc};

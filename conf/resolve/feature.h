@@ -1,6 +1,6 @@
 /*
- * feature.h - what the GatewayClass claims in status.supportedFeatures: only what this version serves. Sorted by
- * name in byte order (a MUST); a test holds that. Later issues add their lines.
+ * feature.h - what the GatewayClass claims in status.supportedFeatures: only what this version
+ * serves. Sorted by name in byte order (a MUST); a test holds that. Later issues add their lines.
  */
 #ifndef CONF_RESOLVE_FEATURE_H
 #define CONF_RESOLVE_FEATURE_H

@@ -1,7 +1,7 @@
 /*
- * filter.c - HTTPRoute filters (reference/gateway-api.md 5.9) as model records. What is semantically impossible drops
- * the rule (PartiallyInvalid); what cannot be done here but must not be skipped (ExtensionRef, ExternalAuth)
- * makes its requests answer 500.
+ * filter.c - HTTPRoute filters (reference/gateway-api.md 5.9) as model records. What is
+ * semantically impossible drops the rule (PartiallyInvalid); what cannot be done here but must not
+ * be skipped (ExtensionRef, ExternalAuth) makes its requests answer 500.
  */
 #include "base/field.h"
 #include "conf/resolve/backend.h"
@@ -39,11 +39,12 @@ static const char *
 edit(struct ctx *c, struct m_filter *f, uint8_t op, struct bytes name, struct bytes value)
 {
 	if (guarded(name))
-		return arena_printf(c->sc->arena, "%s[%u]: %.*s cannot be edited", c->in->where, c->i, BYTES_ARG(name));
+		return arena_printf(c->sc->arena, "%s[%u]: %.*s cannot be edited", c->in->where,
+		    c->i, BYTES_ARG(name));
 	for (uint32_t i = 0; i < f->nedits; i++)
 		if (bytes_eqi(f->edits[i].name, name))
-			return arena_printf(c->sc->arena, "%s[%u]: more than one action for %.*s", c->in->where, c->i,
-			    BYTES_ARG(name));
+			return arena_printf(c->sc->arena, "%s[%u]: more than one action for %.*s",
+			    c->in->where, c->i, BYTES_ARG(name));
 	f->edits[f->nedits++] = (struct m_edit){op, name, value};
 	return NULL;
 }
@@ -55,7 +56,8 @@ modifier(struct ctx *c, struct m_filter *f, const struct k_header_modifier *k)
 
 	if (k == NULL)
 		return "header modifier without a body";
-	f->edits = arena_alloc(c->sc->arena, (k->set.n + k->add.n + k->remove.n + 1) * sizeof(*f->edits));
+	f->edits =
+	    arena_alloc(c->sc->arena, (k->set.n + k->add.n + k->remove.n + 1) * sizeof(*f->edits));
 	for (uint32_t i = 0; i < k->set.n && why == NULL; i++)
 		why = edit(c, f, IM_SET, k->set.v[i].name, k->set.v[i].value);
 	for (uint32_t i = 0; i < k->add.n && why == NULL; i++)
@@ -67,7 +69,8 @@ modifier(struct ctx *c, struct m_filter *f, const struct k_header_modifier *k)
 
 /* The path prefix that ReplacePrefixMatch replaces: of the rule's only match. */
 static const char *
-path(struct ctx *c, const struct k_path_modifier *p, uint8_t *op, struct bytes *to, struct bytes *prefix)
+path(struct ctx *c, const struct k_path_modifier *p, uint8_t *op, struct bytes *to,
+    struct bytes *prefix)
 {
 	const struct k_http_rule *rule = c->in->rule;
 
@@ -81,9 +84,11 @@ path(struct ctx *c, const struct k_path_modifier *p, uint8_t *op, struct bytes *
 	}
 	*op = IM_PATH_PREFIX;
 	*to = p->prefix.p != NULL ? p->prefix : BYTES("");
-	if (rule->matches.n != 1 || rule->matches.v[0].path == NULL || rule->matches.v[0].path->type != K_PATH_PREFIX)
-		return arena_printf(c->sc->arena, "%s[%u]: ReplacePrefixMatch needs exactly one PathPrefix match",
-		    c->in->where, c->i);
+	if (rule->matches.n != 1 || rule->matches.v[0].path == NULL ||
+	    rule->matches.v[0].path->type != K_PATH_PREFIX)
+		return arena_printf(c->sc->arena,
+		    "%s[%u]: ReplacePrefixMatch needs exactly one PathPrefix match", c->in->where,
+		    c->i);
 	*prefix = rule->matches.v[0].path->value;
 	if (prefix->n != 0 && prefix->p[prefix->n - 1] == '/')
 		prefix->n--;
@@ -192,13 +197,17 @@ refuse(struct ctx *c, const struct k_filter *k)
 
 		if (k->auth != NULL && k->auth->backend != NULL)
 			backend_resolve(c->sc, c->r, c->in->where, k->auth->backend, &b);
-		c->r->unserved = arena_printf(c->sc->arena, "%s[%u]: filter ExternalAuth is not served by this version: "
-		    "500", c->in->where, c->i);
+		c->r->unserved = arena_printf(c->sc->arena,
+		    "%s[%u]: filter ExternalAuth is not served by this version: "
+		    "500",
+		    c->in->where, c->i);
 	} else {
 		const struct k_object_ref *e = k->extension;
 
-		fault_add(c->sc, &c->r->refs, REF_KIND, "%s[%u].extensionRef: %.*s %.*s is not a filter that headgate "
-		    "knows", c->in->where, c->i, BYTES_ARG(e == NULL ? BYTES("?") : e->kind),
+		fault_add(c->sc, &c->r->refs, REF_KIND,
+		    "%s[%u].extensionRef: %.*s %.*s is not a filter that headgate "
+		    "knows",
+		    c->in->where, c->i, BYTES_ARG(e == NULL ? BYTES("?") : e->kind),
 		    BYTES_ARG(e == NULL ? BYTES("?") : e->name));
 	}
 }
@@ -235,8 +244,8 @@ one(struct ctx *c, const struct k_filter *k, struct m_filter *f, bool *keep)
 }
 
 const char *
-filters_resolve(struct scope *sc, struct r_route *r, const struct filters_in *in, struct m_filter **out,
-    uint32_t *nout, enum hg_err *error)
+filters_resolve(struct scope *sc, struct r_route *r, const struct filters_in *in,
+    struct m_filter **out, uint32_t *nout, enum hg_err *error)
 {
 	struct ctx c = {sc, r, in, 0, error};
 

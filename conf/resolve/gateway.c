@@ -1,9 +1,11 @@
 /*
- * gateway.c - Gateways of our classes, oldest first, and their own conditions (reference/gateway-api.md 5.2, 5.18,
- * section 6). A Gateway of another class gets nothing from us, not even Accepted=Unknown.
+ * gateway.c - Gateways of our classes, oldest first, and their own conditions
+ * (reference/gateway-api.md 5.2, 5.18, section 6). A Gateway of another class gets nothing from us,
+ * not even Accepted=Unknown.
  *
- * Programmed stays True when a listener speaks a protocol that this version does not serve: that listener
- * says so itself, and a Gateway with an HTTPS listener beside an HTTP one must not look dead as a whole.
+ * Programmed stays True when a listener speaks a protocol that this version does not serve: that
+ * listener says so itself, and a Gateway with an HTTPS listener beside an HTTP one must not look
+ * dead as a whole.
  */
 #include "conf/resolve/scope.h"
 #include "conf/resolve/certificate.h"
@@ -31,15 +33,18 @@ begin(struct scope *sc, const struct object *o)
 		const struct k_object_ref *r = k->infrastructure->parameters;
 
 		gw->refused = "InvalidParameters";
-		gw->why = arena_printf(sc->arena, "spec.infrastructure.parametersRef: headgate knows no "
-		    "parameters kind, so %.*s %.*s cannot be used", BYTES_ARG(r->kind), BYTES_ARG(r->name));
+		gw->why = arena_printf(sc->arena,
+		    "spec.infrastructure.parametersRef: headgate knows no "
+		    "parameters kind, so %.*s %.*s cannot be used",
+		    BYTES_ARG(r->kind), BYTES_ARG(r->name));
 	}
 }
 
 void
 gateway_resolve(struct scope *sc)
 {
-	sc->gateways = arena_zalloc(sc->arena, (sc->in.objects->count[KIND_GATEWAY] + 1) * sizeof(*sc->gateways));
+	sc->gateways = arena_zalloc(
+	    sc->arena, (sc->in.objects->count[KIND_GATEWAY] + 1) * sizeof(*sc->gateways));
 	for (const struct object *o = sc->in.objects->first[KIND_GATEWAY]; o != NULL; o = o->next)
 		if (class_ours(sc, ((const struct k_gateway *)o->spec)->class))
 			begin(sc, o);
@@ -58,10 +63,12 @@ set_accepted(struct scope *sc, struct r_gateway *gw)
 	if (gw->refused != NULL)
 		cond_set(&gw->conds, COND_ACCEPTED, COND_FALSE, gw->refused, gw->why);
 	else if (good == 0 && gw->nown != 0)
-		cond_set(&gw->conds, COND_ACCEPTED, COND_FALSE, "ListenersNotValid", "no listener is accepted");
+		cond_set(&gw->conds, COND_ACCEPTED, COND_FALSE, "ListenersNotValid",
+		    "no listener is accepted");
 	else if (good != gw->nown)
 		cond_set(&gw->conds, COND_ACCEPTED, COND_TRUE, "ListenersNotValid",
-		    arena_printf(sc->arena, "%u of %u listeners are not accepted", gw->nown - good, gw->nown));
+		    arena_printf(sc->arena, "%u of %u listeners are not accepted", gw->nown - good,
+			gw->nown));
 	else
 		cond_set(&gw->conds, COND_ACCEPTED, COND_TRUE, "Accepted", "accepted");
 }
@@ -93,12 +100,14 @@ set_programmed(struct scope *sc, struct r_gateway *gw)
 
 		some = some || cond_true(&l->conds, COND_PROGRAMMED);
 		if (l->unserved != NULL && l->accepted)
-			unserved = arena_printf(sc->arena, "listener %.*s: %s", BYTES_ARG(l->k->name), l->unserved);
+			unserved = arena_printf(
+			    sc->arena, "listener %.*s: %s", BYTES_ARG(l->k->name), l->unserved);
 		else if (!cond_true(&l->conds, COND_PROGRAMMED))
 			broken = cond_get(&l->conds, COND_PROGRAMMED)->message;
 	}
 	if (!gw->accepted)
-		cond_set(&gw->conds, COND_PROGRAMMED, COND_FALSE, "Invalid", "the Gateway is not accepted");
+		cond_set(&gw->conds, COND_PROGRAMMED, COND_FALSE, "Invalid",
+		    "the Gateway is not accepted");
 	else if (gw->naddrs == 0)
 		cond_set(&gw->conds, COND_PROGRAMMED, COND_FALSE, "AddressNotAssigned",
 		    gw->unmet != NULL ? gw->unmet : "no address is left for it");
@@ -115,7 +124,8 @@ static void
 set_addresses(struct r_gateway *gw)
 {
 	if (gw->unmet == NULL && gw->naddrs != 0)
-		cond_set(&gw->conds, COND_ADDRESSES, COND_TRUE, "AddressesAssigned", "all addresses are assigned");
+		cond_set(&gw->conds, COND_ADDRESSES, COND_TRUE, "AddressesAssigned",
+		    "all addresses are assigned");
 	else
 		cond_set(&gw->conds, COND_ADDRESSES, COND_FALSE,
 		    gw->naddrs == 0 ? "NotAssigned" : "PartiallyAssigned",
@@ -130,12 +140,16 @@ set_refs(struct scope *sc, struct r_gateway *gw)
 	struct faults f = {REF_OK, NULL};
 
 	if (tls != NULL && tls->backend != NULL && tls->backend->certificate != NULL)
-		certificate_check(sc, KIND_GATEWAY, gw->obj->meta.ns, tls->backend->certificate, &f);
+		certificate_check(
+		    sc, KIND_GATEWAY, gw->obj->meta.ns, tls->backend->certificate, &f);
 	if (f.worst == REF_OK)
-		cond_set(&gw->conds, COND_RESOLVED, COND_TRUE, "ResolvedRefs", "all references are resolved");
+		cond_set(&gw->conds, COND_RESOLVED, COND_TRUE, "ResolvedRefs",
+		    "all references are resolved");
 	else
 		cond_set(&gw->conds, COND_RESOLVED, COND_FALSE,
-		    f.worst == REF_NOT_PERMITTED ? "RefNotPermitted" : "InvalidClientCertificateRef", f.text->p);
+		    f.worst == REF_NOT_PERMITTED ? "RefNotPermitted" :
+						   "InvalidClientCertificateRef",
+		    f.text->p);
 }
 
 static bool

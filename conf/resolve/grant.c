@@ -1,7 +1,7 @@
 /*
- * grant.c - ReferenceGrants (reference/gateway-api.md 5.1). Indexed by target namespace and the whole of `from`,
- * so a look-up walks only grants that name the referrer. Parts of two grants never combine: `from` and `to`
- * are tested within one object.
+ * grant.c - ReferenceGrants (reference/gateway-api.md 5.1). Indexed by target namespace and the
+ * whole of `from`, so a look-up walks only grants that name the referrer. Parts of two grants never
+ * combine: `from` and `to` are tested within one object.
  */
 #include "conf/resolve/scope.h"
 
@@ -13,7 +13,8 @@ struct grant_entry {
 void
 grant_index(struct scope *sc)
 {
-	for (const struct object *o = sc->in.objects->first[KIND_REFERENCEGRANT]; o != NULL; o = o->next) {
+	for (const struct object *o = sc->in.objects->first[KIND_REFERENCEGRANT]; o != NULL;
+	     o = o->next) {
 		const struct k_referencegrant *g = o->spec;
 
 		for (uint32_t i = 0; i < g->from.n; i++) {
@@ -24,7 +25,8 @@ grant_index(struct scope *sc)
 
 			e->grant = g;
 			e->next = map_get(&sc->grants, key);
-			map_put(&sc->grants, e->next != NULL ? key : arena_bytes(sc->arena, key), e);
+			map_put(
+			    &sc->grants, e->next != NULL ? key : arena_bytes(sc->arena, key), e);
 		}
 	}
 }

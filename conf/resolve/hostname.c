@@ -1,7 +1,8 @@
 /*
- * hostname.c - which route hostnames a listener serves (reference/gateway-api.md 5.5). Both sides are canonical
- * (lower case) by their schema. What is kept for the image is the route's original hostname, because v1.7
- * orders by it; the listener is chosen first, so the intersection needs no text of its own.
+ * hostname.c - which route hostnames a listener serves (reference/gateway-api.md 5.5). Both sides
+ * are canonical (lower case) by their schema. What is kept for the image is the route's original
+ * hostname, because v1.7 orders by it; the listener is chosen first, so the intersection needs no
+ * text of its own.
  */
 #include "conf/resolve/scope.h"
 

@@ -1,10 +1,12 @@
 /*
- * ids.c - the id map. One open-addressed table for all kinds, keyed by 128 bits of hash over kind and name (a
- * collision would only merge two counters), and a bitmap of taken numbers for each kind.
+ * ids.c - the id map. One open-addressed table for all kinds, keyed by 128 bits of hash over kind
+ * and name (a collision would only merge two counters), and a bitmap of taken numbers for each
+ * kind.
  *
- * Ids are handed out lowest first in the order of the sorted objects, so that equal inputs give equal images
- * whatever the order of files. Rejected: ids from a running number (a million would be gone after ten
- * reloads of 100,000 renamed routes), and ids that are a hash (the regions are arrays).
+ * Ids are handed out lowest first in the order of the sorted objects, so that equal inputs give
+ * equal images whatever the order of files. Rejected: ids from a running number (a million would be
+ * gone after ten reloads of 100,000 renamed routes), and ids that are a hash (the regions are
+ * arrays).
  */
 #include "conf/resolve/ids.h"
 
@@ -101,8 +103,8 @@ load(struct ids *ids, const struct catalogue *old)
 		r = find(ids, c->key, c->kind);
 		if (r->kind != 0 || !take(ids, c->kind, c->id))
 			continue;
-		*r = (struct ids_row){{c->key[0], c->key[1]}, blob_text(&old->blob, c->name), c->gone, c->id,
-		    c->kind, false};
+		*r = (struct ids_row){{c->key[0], c->key[1]}, blob_text(&old->blob, c->name),
+		    c->gone, c->id, c->kind, false};
 		ids->n++;
 	}
 }

@@ -1,7 +1,8 @@
 /*
- * ids.h - stable small numbers for rules, listeners, clusters, endpoints, DNS names and sockets, keyed by what
- * they stand for and remembered in the catalogue, so that counters, health and limits survive every edit.
- * An id whose object vanished is free again IDS_KEEP generations later (no worker maps that many images).
+ * ids.h - stable small numbers for rules, listeners, clusters, endpoints, DNS names and sockets,
+ * keyed by what they stand for and remembered in the catalogue, so that counters, health and limits
+ * survive every edit. An id whose object vanished is free again IDS_KEEP generations later (no
+ * worker maps that many images).
  */
 #ifndef CONF_RESOLVE_IDS_H
 #define CONF_RESOLVE_IDS_H
@@ -15,7 +16,8 @@ struct ids;
 
 struct ids *ids_new(const struct catalogue *old, uint64_t generation);
 void ids_free(struct ids *);
-/* The id for this name; 0 when the kind's numbers are used up. `name` is borrowed until ids_free. */
+/* The id for this name; 0 when the kind's numbers are used up. `name` is borrowed until ids_free.
+ */
 uint32_t ids_get(struct ids *, enum cat_idkind, struct bytes name);
 uint32_t ids_lost(const struct ids *); /* calls that got 0 */
 /* Rows for the next catalogue: those in use, and those that vanished lately. */

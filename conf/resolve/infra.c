@@ -1,7 +1,7 @@
 /*
- * infra.c - the objects of infra.h as JSON. A Gateway's Service is the honest answer to "what was made for it": its
- * addresses are those that are bound, its ports those of the listeners. Names and label values over 63 characters
- * are cut and get a hash (v1.7 allows Gateway names of 253).
+ * infra.c - the objects of infra.h as JSON. A Gateway's Service is the honest answer to "what was
+ * made for it": its addresses are those that are bound, its ports those of the listeners. Names and
+ * label values over 63 characters are cut and get a hash (v1.7 allows Gateway names of 253).
  */
 #include "conf/resolve/infra.h"
 
@@ -18,7 +18,8 @@ label_cut(struct scope *sc, const char *prefix, struct bytes name)
 
 	if (strlen(prefix) + name.n <= 63)
 		return bytes_str(arena_printf(sc->arena, "%s%.*s", prefix, BYTES_ARG(name)));
-	return bytes_str(arena_printf(sc->arena, "%s%.*s-%08x", prefix, (int)(54 - strlen(prefix)), name.p, (unsigned)h.a));
+	return bytes_str(arena_printf(
+	    sc->arena, "%s%.*s-%08x", prefix, (int)(54 - strlen(prefix)), name.p, (unsigned)h.a));
 }
 
 static struct infra *
@@ -38,9 +39,9 @@ begin(struct scope *sc, const char *group, const char *kind, struct bytes ns, st
 	in->name = name;
 	in->created = old != NULL ? old->created : sc->in.now;
 	in->generation = 1;
-	in->uid = bytes_str(arena_printf(sc->arena, "%08x-%04x-8%03x-8%03x-%012llx", (unsigned)(h.a >> 32),
-	    (unsigned)(h.a >> 16 & 0xffff), (unsigned)(h.a & 0xfff), (unsigned)(h.b >> 52),
-	    (unsigned long long)(h.b & 0xffffffffffffull)));
+	in->uid = bytes_str(arena_printf(sc->arena, "%08x-%04x-8%03x-8%03x-%012llx",
+	    (unsigned)(h.a >> 32), (unsigned)(h.a >> 16 & 0xffff), (unsigned)(h.a & 0xfff),
+	    (unsigned)(h.b >> 52), (unsigned long long)(h.b & 0xffffffffffffull)));
 	return in;
 }
 
@@ -65,16 +66,16 @@ metadata(struct json *j, const struct infra *in)
 }
 
 static struct infra *
-builtin_class(struct scope *sc, struct blob_writer *w)
+builtin_class(struct scope *sc, struct blob_writer *w, struct constants *constants)
 {
 	struct infra *in = begin(sc, GROUP_GATEWAY, "GatewayClass", BYTES_NONE, BYTES(CLASS_NAME));
-	struct status st = {.sc = sc, .w = w, .generation = in->generation};
+	struct status st = {.sc = sc, .w = w, .constants = constants, .generation = in->generation};
 	struct strbuf out = STRBUF_INIT;
 	struct json j;
 
 	if (sc->in.old != NULL)
-		st.old = catalogue_find(sc->in.old, BYTES(GROUP_GATEWAY), BYTES("GatewayClass"), BYTES_NONE,
-		    BYTES(CLASS_NAME));
+		st.old = catalogue_find(sc->in.old, BYTES(GROUP_GATEWAY), BYTES("GatewayClass"),
+		    BYTES_NONE, BYTES(CLASS_NAME));
 	json_init(&j, &out, false);
 	json_object(&j);
 	json_key(&j, "apiVersion");
@@ -161,7 +162,8 @@ service_spec(struct json *j, const struct r_gateway *gw)
 
 		if (port_seen(gw, i))
 			continue;
-		snprintf(name, sizeof(name), "%s-%u", l->protocol == IM_RAW_UDP ? "udp" : "tcp", (unsigned)l->k->port.v);
+		snprintf(name, sizeof(name), "%s-%u", l->protocol == IM_RAW_UDP ? "udp" : "tcp",
+		    (unsigned)l->k->port.v);
 		json_object(j);
 		json_key(j, "name");
 		json_strz(j, name);
@@ -222,12 +224,12 @@ service(struct scope *sc, const struct r_gateway *gw)
 }
 
 const struct infra *
-infra_list(struct scope *sc, struct blob_writer *w)
+infra_list(struct scope *sc, struct blob_writer *w, struct constants *constants)
 {
 	struct infra *list = NULL;
 
 	if (sc->nclasses != 0 && sc->classes[0] == &sc->builtin)
-		list = builtin_class(sc, w);
+		list = builtin_class(sc, w, constants);
 	for (uint32_t i = 0; i < sc->ngateways; i++) {
 		struct infra *in = sc->gateways[i]->accepted ? service(sc, sc->gateways[i]) : NULL;
 

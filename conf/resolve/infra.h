@@ -1,6 +1,7 @@
 /*
- * infra.h - objects that headgate makes itself: the built-in GatewayClass, and for each Gateway a Service that stands
- * for its bound addresses and ports, with the labels and annotations of spec.infrastructure (DESIGN "Metadata").
+ * infra.h - objects that headgate makes itself: the built-in GatewayClass, and for each Gateway a
+ * Service that stands for its bound addresses and ports, with the labels and annotations of
+ * spec.infrastructure (DESIGN "Metadata").
  */
 #ifndef CONF_RESOLVE_INFRA_H
 #define CONF_RESOLVE_INFRA_H
@@ -17,6 +18,7 @@ struct infra {
 };
 
 /* Conditions of the class are added to the writer. */
-const struct infra *infra_list(struct scope *, struct blob_writer *);
+struct constants;
+const struct infra *infra_list(struct scope *, struct blob_writer *, struct constants *);
 
 #endif

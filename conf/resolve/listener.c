@@ -1,6 +1,7 @@
 /*
- * listener.c - one listener on its own: protocol, route kinds, references (reference/gateway-api.md 5.3). Conflicts
- * between listeners are conflict.c, sockets are socket.c; the conditions that need both are set at the end.
+ * listener.c - one listener on its own: protocol, route kinds, references
+ * (reference/gateway-api.md 5.3). Conflicts between listeners are conflict.c, sockets are socket.c;
+ * the conditions that need both are set at the end.
  */
 #include <errno.h>
 
@@ -12,11 +13,12 @@ static const struct protocol {
 	uint8_t protocol, kinds[2];
 	const char *unserved;
 } PROTOCOLS[] = {
-	{"HTTP", IM_HTTP, {IM_HTTPROUTE, IM_GRPCROUTE}, NULL},
-	{"HTTPS", IM_HTTPS, {IM_HTTPROUTE, IM_GRPCROUTE}, "protocol HTTPS is not served by this version"},
-	{"TLS", IM_TLS, {IM_TLSROUTE, 0}, "protocol TLS is not served by this version"},
-	{"TCP", IM_RAW_TCP, {IM_TCPROUTE, 0}, "protocol TCP is not served by this version"},
-	{"UDP", IM_RAW_UDP, {IM_UDPROUTE, 0}, "protocol UDP is not served by this version"},
+    {"HTTP", IM_HTTP, {IM_HTTPROUTE, IM_GRPCROUTE}, NULL},
+    {"HTTPS", IM_HTTPS, {IM_HTTPROUTE, IM_GRPCROUTE},
+	"protocol HTTPS is not served by this version"},
+    {"TLS", IM_TLS, {IM_TLSROUTE, 0}, "protocol TLS is not served by this version"},
+    {"TCP", IM_RAW_TCP, {IM_TCPROUTE, 0}, "protocol TCP is not served by this version"},
+    {"UDP", IM_RAW_UDP, {IM_UDPROUTE, 0}, "protocol UDP is not served by this version"},
 };
 
 static bool
@@ -43,8 +45,9 @@ set_kinds(struct scope *sc, struct r_listener *l, const struct protocol *p)
 		uint8_t kind = routekind_parse(k->group, k->kind);
 
 		if (kind == 0 || (kind != p->kinds[0] && kind != p->kinds[1])) {
-			fault_add(sc, &l->refs, REF_OK, "allowedRoutes.kinds[%u]: %.*s cannot attach to protocol %s",
-			    i, BYTES_ARG(k->kind), p->name);
+			fault_add(sc, &l->refs, REF_OK,
+			    "allowedRoutes.kinds[%u]: %.*s cannot attach to protocol %s", i,
+			    BYTES_ARG(k->kind), p->name);
 			if (l->refs_reason == NULL)
 				l->refs_reason = "InvalidRouteKinds";
 		} else if (!has_kind(l, kind)) {
@@ -88,11 +91,14 @@ check_cas(struct scope *sc, struct r_listener *l)
 	l->refs.text = f.text;
 	if (f.worst == REF_NOT_PERMITTED)
 		l->refs_reason = "RefNotPermitted";
-	else if (f.worst != REF_OK && (l->refs_reason == NULL || strcmp(l->refs_reason, "InvalidRouteKinds") == 0))
-		l->refs_reason = f.worst == REF_KIND ? "InvalidCACertificateKind" : "InvalidCACertificateRef";
+	else if (f.worst != REF_OK &&
+	    (l->refs_reason == NULL || strcmp(l->refs_reason, "InvalidRouteKinds") == 0))
+		l->refs_reason =
+		    f.worst == REF_KIND ? "InvalidCACertificateKind" : "InvalidCACertificateRef";
 	if (good == 0 && f.worst != REF_OK) {
 		l->blocked = true;
-		refuse(l, "NoValidCACertificate", "no CA certificate of spec.tls.frontend can be used");
+		refuse(l, "NoValidCACertificate",
+		    "no CA certificate of spec.tls.frontend can be used");
 	}
 }
 
@@ -114,7 +120,8 @@ check_tls(struct scope *sc, struct r_listener *l)
 	l->refs.text = f.text;
 	if (f.worst != REF_OK) {
 		l->blocked = true;
-		l->refs_reason = f.worst == REF_NOT_PERMITTED ? "RefNotPermitted" : "InvalidCertificateRef";
+		l->refs_reason =
+		    f.worst == REF_NOT_PERMITTED ? "RefNotPermitted" : "InvalidCertificateRef";
 	}
 }
 
@@ -129,8 +136,9 @@ one(struct scope *sc, struct r_listener *l)
 	l->accepted = true;
 	cond_set(&l->conds, COND_ACCEPTED, COND_TRUE, "Accepted", "accepted");
 	if (p == NULL) {
-		refuse(l, "UnsupportedProtocol", arena_printf(sc->arena, "protocol %.*s is not supported",
-		    BYTES_ARG(l->k->protocol)));
+		refuse(l, "UnsupportedProtocol",
+		    arena_printf(
+			sc->arena, "protocol %.*s is not supported", BYTES_ARG(l->k->protocol)));
 		return;
 	}
 	l->protocol = p->protocol;
@@ -139,7 +147,8 @@ one(struct scope *sc, struct r_listener *l)
 	check_tls(sc, l);
 	check_cas(sc, l);
 	if (l->k->filters != NULL && l->k->filters->requests.n != 0)
-		refuse(l, "UnsupportedValue", "filters.requests: listener filters are not served by this version");
+		refuse(l, "UnsupportedValue",
+		    "filters.requests: listener filters are not served by this version");
 }
 
 void
@@ -172,7 +181,8 @@ static void
 set_refs(struct r_listener *l)
 {
 	if (l->refs_reason == NULL)
-		cond_set(&l->conds, COND_RESOLVED, COND_TRUE, "ResolvedRefs", "all references are resolved");
+		cond_set(&l->conds, COND_RESOLVED, COND_TRUE, "ResolvedRefs",
+		    "all references are resolved");
 	else
 		cond_set(&l->conds, COND_RESOLVED, COND_FALSE, l->refs_reason, l->refs.text->p);
 }
@@ -193,21 +203,27 @@ listener_programmed(struct scope *sc, struct r_listener *l)
 	if (l->conflicted) /* conflict.c and socket.c said it all */
 		return;
 	if (!l->accepted)
-		cond_set(&l->conds, COND_PROGRAMMED, COND_FALSE, "Invalid", "the listener is not accepted");
+		cond_set(&l->conds, COND_PROGRAMMED, COND_FALSE, "Invalid",
+		    "the listener is not accepted");
 	else if (l->set != NULL && !l->set->allowed)
-		cond_set(&l->conds, COND_PROGRAMMED, COND_FALSE, "Invalid", "the ListenerSet is not allowed");
+		cond_set(&l->conds, COND_PROGRAMMED, COND_FALSE, "Invalid",
+		    "the ListenerSet is not allowed");
 	else if (!l->gw->accepted)
-		cond_set(&l->conds, COND_PROGRAMMED, COND_FALSE, "Invalid", "the Gateway is not accepted");
+		cond_set(&l->conds, COND_PROGRAMMED, COND_FALSE, "Invalid",
+		    "the Gateway is not accepted");
 	else if (l->blocked && l->refs_reason == NULL)
-		cond_set(&l->conds, COND_PROGRAMMED, COND_FALSE, "InvalidTLSConfig", "tls has no certificate");
+		cond_set(&l->conds, COND_PROGRAMMED, COND_FALSE, "InvalidTLSConfig",
+		    "tls has no certificate");
 	else if (l->blocked)
 		cond_set(&l->conds, COND_PROGRAMMED, COND_FALSE, "Invalid", l->refs.text->p);
 	else if (l->unserved != NULL)
 		cond_set(&l->conds, COND_PROGRAMMED, COND_FALSE, "Pending", l->unserved);
 	else if (l->error != 0)
-		cond_set(&l->conds, COND_PROGRAMMED, COND_FALSE, "PortUnavailable", bind_text(sc, l));
+		cond_set(
+		    &l->conds, COND_PROGRAMMED, COND_FALSE, "PortUnavailable", bind_text(sc, l));
 	else if (l->nbound == 0)
-		cond_set(&l->conds, COND_PROGRAMMED, COND_FALSE, "Invalid", "no address can be used");
+		cond_set(
+		    &l->conds, COND_PROGRAMMED, COND_FALSE, "Invalid", "no address can be used");
 	else
 		cond_set(&l->conds, COND_PROGRAMMED, COND_TRUE, "Programmed", "programmed");
 }

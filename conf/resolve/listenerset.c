@@ -1,6 +1,6 @@
 /*
- * listenerset.c - ListenerSets of our Gateways (reference/gateway-api.md 5.19, section 6). A set whose parent is not
- * ours gets no status. Sets take part in conflicts by age, then namespace/name.
+ * listenerset.c - ListenerSets of our Gateways (reference/gateway-api.md 5.19, section 6). A set
+ * whose parent is not ours gets no status. Sets take part in conflicts by age, then namespace/name.
  */
 #include "base/mem.h"
 #include "conf/resolve/conflict.h"
@@ -16,7 +16,8 @@ by_age(const void *a, const void *b, void *arg)
 static bool
 allowed(const struct scope *sc, const struct r_gateway *gw, const struct r_set *s)
 {
-	const struct k_namespaces *n = gw->k->allowed_listeners == NULL ? NULL : gw->k->allowed_listeners->namespaces;
+	const struct k_namespaces *n =
+	    gw->k->allowed_listeners == NULL ? NULL : gw->k->allowed_listeners->namespaces;
 
 	if (n == NULL)
 		return false;
@@ -43,8 +44,8 @@ one(struct scope *sc, const struct object *o)
 	if (k->parent == NULL || !bytes_eq(k->parent->group, BYTES(GROUP_GATEWAY)) ||
 	    !bytes_eq(k->parent->kind, BYTES("Gateway")))
 		return;
-	parent = objects_find(sc->in.objects, KIND_GATEWAY, k->parent->ns.n != 0 ? k->parent->ns : o->meta.ns,
-	    k->parent->name);
+	parent = objects_find(sc->in.objects, KIND_GATEWAY,
+	    k->parent->ns.n != 0 ? k->parent->ns : o->meta.ns, k->parent->name);
 	gw = parent == NULL ? NULL : sc->slot[parent->index];
 	if (gw == NULL)
 		return;
@@ -64,7 +65,8 @@ one(struct scope *sc, const struct object *o)
 void
 listenerset_resolve(struct scope *sc)
 {
-	for (const struct object *o = sc->in.objects->first[KIND_LISTENERSET]; o != NULL; o = o->next)
+	for (const struct object *o = sc->in.objects->first[KIND_LISTENERSET]; o != NULL;
+	     o = o->next)
 		one(sc, o);
 	for (uint32_t i = 0; i < sc->ngateways; i++) {
 		struct r_gateway *gw = sc->gateways[i];
@@ -99,22 +101,27 @@ conditions(struct r_set *s)
 		some = some || cond_true(&s->own[i].conds, COND_PROGRAMMED) ||
 		    (s->own[i].unserved != NULL && s->own[i].accepted && !s->own[i].blocked);
 	if (!s->allowed) {
-		cond_set(&s->conds, COND_ACCEPTED, COND_FALSE, "NotAllowed", "the Gateway does not allow this ListenerSet");
+		cond_set(&s->conds, COND_ACCEPTED, COND_FALSE, "NotAllowed",
+		    "the Gateway does not allow this ListenerSet");
 		cond_set(&s->conds, COND_PROGRAMMED, COND_FALSE, "NotAllowed",
 		    "the Gateway does not allow this ListenerSet");
 		return;
 	}
 	if (s->gw->refused != NULL)
-		cond_set(&s->conds, COND_ACCEPTED, COND_FALSE, "ParentNotAccepted", "the Gateway is not accepted");
+		cond_set(&s->conds, COND_ACCEPTED, COND_FALSE, "ParentNotAccepted",
+		    "the Gateway is not accepted");
 	else if (!s->accepted)
-		cond_set(&s->conds, COND_ACCEPTED, COND_FALSE, "ListenersNotValid", "no listener is valid");
+		cond_set(&s->conds, COND_ACCEPTED, COND_FALSE, "ListenersNotValid",
+		    "no listener is valid");
 	else
 		cond_set(&s->conds, COND_ACCEPTED, COND_TRUE, "Accepted", "accepted");
 	if (!s->accepted || s->gw->refused != NULL)
 		cond_set(&s->conds, COND_PROGRAMMED, COND_FALSE,
-		    s->gw->refused != NULL ? "ParentNotProgrammed" : "ListenersNotValid", "no listener is programmed");
+		    s->gw->refused != NULL ? "ParentNotProgrammed" : "ListenersNotValid",
+		    "no listener is programmed");
 	else if (!some)
-		cond_set(&s->conds, COND_PROGRAMMED, COND_FALSE, "PortUnavailable", "no listener is programmed");
+		cond_set(&s->conds, COND_PROGRAMMED, COND_FALSE, "PortUnavailable",
+		    "no listener is programmed");
 	else
 		cond_set(&s->conds, COND_PROGRAMMED, COND_TRUE, "Programmed", "programmed");
 }
@@ -122,7 +129,8 @@ conditions(struct r_set *s)
 void
 listenerset_programmed(struct scope *sc)
 {
-	for (const struct object *o = sc->in.objects->first[KIND_LISTENERSET]; o != NULL; o = o->next) {
+	for (const struct object *o = sc->in.objects->first[KIND_LISTENERSET]; o != NULL;
+	     o = o->next) {
 		struct r_set *s = sc->slot[o->index];
 
 		if (s == NULL)

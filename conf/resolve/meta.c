@@ -1,7 +1,8 @@
 /*
- * meta.c - uid, generation and age of every object (DESIGN section 2, "Metadata"). What the file says wins; else
- * generation counts changes of content and age is the first time this node saw the object, both remembered by
- * the catalogue. Never the file's mtime: an edit or a checkout must not change which route wins.
+ * meta.c - uid, generation and age of every object (DESIGN section 2, "Metadata"). What the file
+ * says wins; else generation counts changes of content and age is the first time this node saw the
+ * object, both remembered by the catalogue. Never the file's mtime: an edit or a checkout must not
+ * change which route wins.
  */
 #include "base/clock.h"
 #include "conf/resolve/scope.h"
@@ -10,12 +11,13 @@ static struct bytes
 uid_make(struct scope *sc, const struct object *o, int64_t created)
 {
 	struct keybuf kb;
-	struct bytes key = KEY(&kb, bytes_str(o->kind->group), bytes_str(o->kind->name), o->meta.ns, o->meta.name,
-	    bytes_of((const char *)&created, sizeof(created)));
+	struct bytes key = KEY(&kb, bytes_str(o->kind->group), bytes_str(o->kind->name), o->meta.ns,
+	    o->meta.name, bytes_of((const char *)&created, sizeof(created)));
 	struct hash128 h = hash_content(key.p, key.n);
 
-	return bytes_str(arena_printf(sc->arena, "%08x-%04x-8%03x-%04x-%012llx", (unsigned)(h.a >> 32),
-	    (unsigned)(h.a >> 16 & 0xffff), (unsigned)(h.a & 0xfff), (unsigned)(0x8000 | (h.b >> 48 & 0x3fff)),
+	return bytes_str(arena_printf(sc->arena, "%08x-%04x-8%03x-%04x-%012llx",
+	    (unsigned)(h.a >> 32), (unsigned)(h.a >> 16 & 0xffff), (unsigned)(h.a & 0xfff),
+	    (unsigned)(0x8000 | (h.b >> 48 & 0x3fff)),
 	    (unsigned long long)(h.b & 0xffffffffffffull)));
 }
 
@@ -27,8 +29,8 @@ one(struct scope *sc, const struct object *o)
 	int64_t created = -1;
 
 	if (sc->in.old != NULL)
-		old = catalogue_find(sc->in.old, bytes_str(o->kind->group), bytes_str(o->kind->name), o->meta.ns,
-		    o->meta.name);
+		old = catalogue_find(sc->in.old, bytes_str(o->kind->group),
+		    bytes_str(o->kind->name), o->meta.ns, o->meta.name);
 	m->old = old;
 	if (o->meta.created.p != NULL)
 		created = clock_parse_rfc3339(o->meta.created.p, o->meta.created.n);
@@ -38,7 +40,8 @@ one(struct scope *sc, const struct object *o)
 	else if (old == NULL || old->generation <= 0)
 		m->generation = 1;
 	else
-		m->generation = old->generation + (old->hash[0] != o->hash[0] || old->hash[1] != o->hash[1]);
+		m->generation =
+		    old->generation + (old->hash[0] != o->hash[0] || old->hash[1] != o->hash[1]);
 	if (o->meta.uid.n != 0)
 		m->uid = o->meta.uid;
 	else if (old != NULL && old->uid.off != IM_NONE && old->uid.len != 0)

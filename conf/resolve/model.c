@@ -1,6 +1,7 @@
 /*
- * model.c - the model that conf/build lays out: gateways, listeners with a bound socket, their attachments, and
- * the clusters that routes still refer to. Orders are those of the sorted objects: equal inputs give equal models.
+ * model.c - the model that conf/build lays out: gateways, listeners with a bound socket, their
+ * attachments, and the clusters that routes still refer to. Orders are those of the sorted objects:
+ * equal inputs give equal models.
  */
 #include "base/version.h"
 #include "conf/kinds/k_core.h"
@@ -11,7 +12,8 @@ listener_name(struct scope *sc, const struct r_listener *l)
 {
 	if (l->set == NULL)
 		return l->k->name;
-	return bytes_str(arena_printf(sc->arena, "%.*s/%.*s", BYTES_ARG(l->set->obj->meta.name), BYTES_ARG(l->k->name)));
+	return bytes_str(arena_printf(
+	    sc->arena, "%.*s/%.*s", BYTES_ARG(l->set->obj->meta.name), BYTES_ARG(l->k->name)));
 }
 
 static uint32_t
@@ -24,8 +26,9 @@ listener_id(struct scope *sc, const struct r_listener *l)
 		name = arena_printf(sc->arena, "Gateway %.*s/%.*s %.*s", BYTES_ARG(gw->meta.ns),
 		    BYTES_ARG(gw->meta.name), BYTES_ARG(l->k->name));
 	else
-		name = arena_printf(sc->arena, "ListenerSet %.*s/%.*s %.*s", BYTES_ARG(l->set->obj->meta.ns),
-		    BYTES_ARG(l->set->obj->meta.name), BYTES_ARG(l->k->name));
+		name = arena_printf(sc->arena, "ListenerSet %.*s/%.*s %.*s",
+		    BYTES_ARG(l->set->obj->meta.ns), BYTES_ARG(l->set->obj->meta.name),
+		    BYTES_ARG(l->k->name));
 	return ids_get(sc->ids, CAT_ID_LISTENER, bytes_str(name));
 }
 
@@ -69,7 +72,8 @@ gateways(struct scope *sc)
 		if (!gw->accepted)
 			continue;
 		gw->index = (int32_t)m->ngateways;
-		m->gateways[m->ngateways++] = (struct m_gateway){gw->obj->meta.ns, gw->obj->meta.name};
+		m->gateways[m->ngateways++] =
+		    (struct m_gateway){gw->obj->meta.ns, gw->obj->meta.name};
 		for (uint32_t j = 0; j < gw->nown; j++)
 			listener(sc, &gw->own[j]);
 		for (size_t j = 0; j < gw->nsets; j++)
@@ -90,7 +94,8 @@ sockets(struct scope *sc)
 
 		if (s->error != 0)
 			continue;
-		*to = (struct m_socket){.id = s->key.id, .addr = s->key.addr, .transport = s->key.transport};
+		*to = (struct m_socket){
+		    .id = s->key.id, .addr = s->key.addr, .transport = s->key.transport};
 		to->listeners = arena_alloc(sc->arena, (s->n + 1) * sizeof(struct m_listener *));
 		for (size_t j = 0; j < s->n; j++)
 			if (s->listeners[j]->m != NULL) {
@@ -109,7 +114,8 @@ cluster(struct scope *sc, struct m_cluster *c, size_t *cap)
 	if (c == NULL || c->index != 0)
 		return;
 	c->index = 1; /* seen; build numbers them anew */
-	sc->model.clusters = arena_grow(sc->arena, sc->model.clusters, cap, n, sizeof(struct m_cluster *));
+	sc->model.clusters =
+	    arena_grow(sc->arena, sc->model.clusters, cap, n, sizeof(struct m_cluster *));
 	sc->model.clusters[sc->model.nclusters++] = c;
 }
 
@@ -133,7 +139,8 @@ clusters(struct scope *sc)
 			filter_clusters(sc, r->filters, r->nfilters, &cap);
 			for (uint32_t b = 0; b < r->nbackends; b++) {
 				cluster(sc, r->backends[b].cluster, &cap);
-				filter_clusters(sc, r->backends[b].filters, r->backends[b].nfilters, &cap);
+				filter_clusters(
+				    sc, r->backends[b].filters, r->backends[b].nfilters, &cap);
 			}
 		}
 	for (uint32_t i = 0; i < sc->model.nclusters; i++)

@@ -1,14 +1,13 @@
 /*
- * record.c - the catalogue of a generation: every object as JSON with its status, and what the next compile has to
- * remember (first-seen times, generations, transitions, ids, addresses, last good content). Rows are sorted by
- * group, kind, namespace, name: readers search by halves, and equal inputs give equal bytes.
+ * record.c - the catalogue of a generation: every object as JSON with its status, and what the next
+ * compile has to remember (first-seen times, generations, transitions, ids, addresses, last good
+ * content). Rows are sorted by group, kind, namespace, name: readers search by halves, and equal
+ * inputs give equal bytes.
  */
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/mem.h"
-#include "conf/kinds/k_core.h"
 #include "conf/resolve/infra.h"
 #include "conf/resolve/status.h"
 
@@ -20,6 +19,9 @@ struct rows {
 	struct blob_writer *w;
 	struct cat_object *v;
 	struct strbuf buf;
+	struct constants constants;
+	struct bytes ns;    /* the last one */
+	struct im_str ns_at;
 	size_t n, cap;
 };
 
@@ -31,78 +33,52 @@ row_new(struct rows *rs)
 
 	rs->v = mem_grow(rs->v, &rs->cap, rs->n, sizeof(*rs->v));
 	r = &rs->v[rs->n++];
-	*r = (struct cat_object){.json = none, .status = none, .source = none, .uid = none, .stale = none, .good = none};
+	*r = (struct cat_object){
+	    .json = none, .status = none, .source = none, .uid = none, .stale = none, .good = none};
 	return r;
 }
 
 static void
-name_row(struct rows *rs, struct cat_object *r, const char *group, const char *kind, struct bytes ns, struct bytes name)
+name_row(struct rows *rs, struct cat_object *r, const char *group, const char *kind,
+    struct bytes ns, struct bytes name)
 {
-	r->group = blob_put_text(rs->w, bytes_str(group));
-	r->kind = blob_put_text(rs->w, bytes_str(kind));
-	r->ns = blob_put_text(rs->w, ns.p == NULL ? BYTES("") : ns);
+	if (ns.p == NULL)
+		ns = BYTES("");
+	if (rs->ns.p == NULL || !bytes_eq(rs->ns, ns)) {
+		rs->ns = ns;
+		rs->ns_at = blob_put_text(rs->w, ns);
+	}
+	r->group = constant_put(&rs->constants, rs->w, group);
+	r->kind = constant_put(&rs->constants, rs->w, kind);
+	r->ns = rs->ns_at;
 	r->name = blob_put_text(rs->w, name);
 }
 
+/* Statuses are equal for most routes and stored once; objects never are, so nothing is looked for.
+ */
 static struct im_str
-buffered(struct rows *rs)
+buffered(struct rows *rs, bool unique)
 {
-	struct im_str s = blob_put_text(rs->w, strbuf_bytes(&rs->buf));
+	struct im_str s = {0, (uint32_t)rs->buf.n};
 
+	if (!unique)
+		s = blob_put_text(rs->w, strbuf_bytes(&rs->buf));
+	else if (s.len != 0)
+		s.off = blob_add(rs->w, CAT_TEXT, rs->buf.p, s.len, 1);
 	strbuf_reset(&rs->buf);
 	return s;
-}
-
-static void
-print_map(struct json *j, const char *key, const k_map *m)
-{
-	if (m->n == 0)
-		return;
-	json_key(j, key);
-	json_object(j);
-	for (uint32_t i = 0; i < m->n; i++) {
-		json_keyb(j, m->v[i].key);
-		json_str(j, m->v[i].value);
-	}
-	json_end(j, '}');
-}
-
-/* What `json` redacts, for a later compile whose file is bad. The catalogue is 0600. */
-static void
-print_secret(struct rows *rs, const struct object *o)
-{
-	const struct k_secret *s = o->spec;
-	struct json j;
-
-	json_init(&j, &rs->buf, false);
-	json_object(&j);
-	json_key(&j, "apiVersion");
-	json_strz(&j, "v1");
-	json_key(&j, "kind");
-	json_strz(&j, "Secret");
-	json_key(&j, "metadata");
-	json_object(&j);
-	json_key(&j, "name");
-	json_str(&j, o->meta.name);
-	json_key(&j, "namespace");
-	json_str(&j, o->meta.ns);
-	print_map(&j, "labels", &o->meta.labels);
-	print_map(&j, "annotations", &o->meta.annotations);
-	json_end(&j, '}');
-	if (s->type.p != NULL) {
-		json_key(&j, "type");
-		json_str(&j, s->type);
-	}
-	print_map(&j, "data", &s->data);
-	print_map(&j, "stringData", &s->string_data);
-	json_end(&j, '}');
 }
 
 static void
 object_row(struct rows *rs, const struct object *o)
 {
 	const struct meta *m = &rs->sc->meta[o->index];
-	struct status st = {.sc = rs->sc, .w = rs->w, .obj = o, .old = m->old, .generation = m->generation};
+	struct status st = {.sc = rs->sc,
+	    .w = rs->w,
+	    .constants = &rs->constants,
+	    .obj = o,
+	    .old = m->old,
+	    .generation = m->generation};
 	struct cat_object *r = row_new(rs);
 	char created[21];
 	uint32_t first = blob_count(rs->w, CAT_CONDITION);
@@ -110,11 +86,11 @@ object_row(struct rows *rs, const struct object *o)
 	name_row(rs, r, o->kind->group, o->kind->name, o->meta.ns, o->meta.name);
 	clock_rfc3339(m->created, created);
 	object_print_json(o, arena_dup(rs->sc->arena, m->uid), m->generation, created, &rs->buf);
-	r->json = buffered(rs);
+	r->json = buffered(rs, true);
 	st.out = rs->buf;
 	if (status_print(&st)) {
 		rs->buf = st.out;
-		r->status = buffered(rs);
+		r->status = buffered(rs, false);
 	}
 	rs->buf = st.out;
 	strbuf_reset(&rs->buf);
@@ -130,8 +106,8 @@ object_row(struct rows *rs, const struct object *o)
 		r->stale = blob_put_text(rs->w, bytes_str(stale_why(rs->sc, o)));
 	}
 	if (o->kind->id == KIND_SECRET) {
-		print_secret(rs, o);
-		r->good = buffered(rs);
+		object_to_json(o, &rs->buf); /* what `json` redacts; the catalogue is 0600 */
+		r->good = buffered(rs, true);
 	}
 }
 
@@ -155,15 +131,19 @@ static const struct cat_object *
 present(const struct rows *rs, const struct cat_object *c)
 {
 	const struct catalogue *old = rs->sc->in.old;
-	const struct kind *k = kind_by_name(blob_text(&old->blob, c->group), blob_text(&old->blob, c->kind));
+	const struct kind *k =
+	    kind_by_name(blob_text(&old->blob, c->group), blob_text(&old->blob, c->kind));
 
-	if (k == NULL || objects_find(rs->sc->in.objects, k->id, k->cluster ? BYTES_NONE : blob_text(&old->blob, c->ns),
-	    blob_text(&old->blob, c->name)) != NULL)
+	if (k == NULL ||
+	    objects_find(rs->sc->in.objects, k->id,
+		k->cluster ? BYTES_NONE : blob_text(&old->blob, c->ns),
+		blob_text(&old->blob, c->name)) != NULL)
 		return NULL;
 	return c;
 }
 
-/* First-seen times outlive a deletion for a while: a file that moves away and back keeps its age. */
+/* First-seen times outlive a deletion for a while: a file that moves away and back keeps its age.
+ */
 static void
 gone_rows(struct rows *rs)
 {
@@ -175,7 +155,8 @@ gone_rows(struct rows *rs)
 		uint32_t gone = c->flags & CAT_GONE ? c->gone : now;
 		struct cat_object *r;
 
-		if ((c->flags & (CAT_OWN | CAT_BUILTIN)) || now - gone > GONE_GENERATIONS || present(rs, c) == NULL)
+		if ((c->flags & (CAT_OWN | CAT_BUILTIN)) || now - gone > GONE_GENERATIONS ||
+		    present(rs, c) == NULL)
 			continue;
 		kept++;
 		r = row_new(rs);
@@ -203,12 +184,14 @@ static int
 by_name(const void *a, const void *b, void *arg)
 {
 	const struct cat_object *x = a, *y = b;
-	const struct im_str *p[] = {&x->group, &x->kind, &x->ns, &x->name}, *q[] = {&y->group, &y->kind, &y->ns, &y->name};
+	const struct im_str *p[] = {&x->group, &x->kind, &x->ns, &x->name},
+			    *q[] = {&y->group, &y->kind, &y->ns, &y->name};
 
 	for (unsigned i = 0; i < HG_ARRAY_LEN(p); i++) {
 		int c;
 
-		if (p[i]->off == q[i]->off && p[i]->len == q[i]->len) /* equal texts are stored once */
+		if (p[i]->off == q[i]->off &&
+		    p[i]->len == q[i]->len) /* equal texts are stored once */
 			continue;
 		c = bytes_cmp(text_at(arg, *p[i]), text_at(arg, *q[i]));
 		if (c != 0)
@@ -217,12 +200,57 @@ by_name(const void *a, const void *b, void *arg)
 	return 0;
 }
 
+/* Kinds in the order of the rows. */
+static int
+by_kind(const void *a, const void *b)
+{
+	const struct kind *x = kind_by_id(*(const enum kind_id *)a),
+			  *y = kind_by_id(*(const enum kind_id *)b);
+	int c = bytes_cmp(bytes_str(x->group), bytes_str(y->group));
+
+	return c != 0 ? c : bytes_cmp(bytes_str(x->name), bytes_str(y->name));
+}
+
+static void
+object_rows(struct rows *rs)
+{
+	enum kind_id order[KIND_COUNT];
+
+	for (unsigned k = 0; k < KIND_COUNT; k++)
+		order[k] = (enum kind_id)k;
+	qsort(order, KIND_COUNT, sizeof(order[0]), by_kind);
+	for (unsigned k = 0; k < KIND_COUNT; k++)
+		for (const struct object *o = rs->sc->in.objects->first[order[k]]; o != NULL;
+		     o = o->next)
+			object_row(rs, o);
+}
+
+/* Rows of objects come sorted, the `extra` last ones do not. */
+static void
+put_rows(struct rows *rs, size_t extra)
+{
+	struct cat_object *a = rs->v, *b, *mid = rs->v + rs->n - extra, *end = rs->v + rs->n;
+
+	b = mid;
+	if (extra != 0)
+		qsort_r(mid, extra, sizeof(*mid), by_name, rs->w);
+	while (a < mid || b < end) {
+		bool first = b == end || (a < mid && by_name(a, b, rs->w) <= 0);
+
+		blob_add(rs->w, CAT_OBJECT, first ? a++ : b++, 1, sizeof(*a));
+	}
+}
+
 static void
 diag_rows(struct rows *rs, const struct diags *d)
 {
 	for (const struct diag *g = d == NULL ? NULL : d->first; g != NULL; g = g->next) {
-		struct cat_diag r = {.line = g->at.line, .col = g->at.col, .endcol = g->at.endcol, .code = g->code,
-		    .severity = g->severity, .nhelp = g->nhelp};
+		struct cat_diag r = {.line = g->at.line,
+		    .col = g->at.col,
+		    .endcol = g->at.endcol,
+		    .code = g->code,
+		    .severity = g->severity,
+		    .nhelp = g->nhelp};
 
 		r.file = blob_put_text(rs->w, g->file);
 		r.message = blob_put_text(rs->w, g->message);
@@ -240,8 +268,11 @@ diag_rows(struct rows *rs, const struct diags *d)
 static void
 info_row(struct rows *rs, const struct resolve_info *info)
 {
-	struct cat_info r = {.generation = rs->sc->in.generation, .built = rs->sc->in.now, .files = info->files,
-	    .compile_ms = info->compile_ms, .conf_hash = {info->conf_hash[0], info->conf_hash[1]}};
+	struct cat_info r = {.generation = rs->sc->in.generation,
+	    .built = rs->sc->in.now,
+	    .files = info->files,
+	    .compile_ms = info->compile_ms,
+	    .conf_hash = {info->conf_hash[0], info->conf_hash[1]}};
 	char node[256] = "";
 
 	gethostname(node, sizeof(node) - 1);
@@ -269,19 +300,17 @@ address_rows(struct rows *rs)
 struct blob_writer *
 resolve_record(struct scope *sc, const struct resolve_info *info)
 {
-	struct rows rs = {.sc = sc, .w = blob_writer_new(BLOB_CATALOGUE, catalogue_layout(), sc->in.generation)};
+	struct rows rs = {
+	    .sc = sc, .w = blob_writer_new(BLOB_CATALOGUE, catalogue_layout(), sc->in.generation)};
 	const struct infra *own;
 
 	blob_put_text(rs.w, BYTES(" ")); /* so that no section of text is empty */
-	for (unsigned k = 0; k < KIND_COUNT; k++)
-		for (const struct object *o = sc->in.objects->first[k]; o != NULL; o = o->next)
-			object_row(&rs, o);
-	own = infra_list(sc, rs.w);
+	object_rows(&rs);
+	own = infra_list(sc, rs.w, &rs.constants);
 	for (; own != NULL; own = own->next)
 		own_row(&rs, own);
 	gone_rows(&rs);
-	qsort_r(rs.v, rs.n, sizeof(*rs.v), by_name, rs.w);
-	blob_add(rs.w, CAT_OBJECT, rs.v, (uint32_t)rs.n, sizeof(*rs.v));
+	put_rows(&rs, rs.n - sc->in.objects->n);
 	diag_rows(&rs, info->diags);
 	address_rows(&rs);
 	ids_record(sc->ids, rs.w);

@@ -1,8 +1,9 @@
 /*
- * resolve.h - Gateway API semantics: objects in, model and statuses out. Three steps, because sockets are
- * bound in between (DESIGN section 5): resolve_run takes every decision that needs no socket, resolve_bound
- * takes the bind answers and finishes the model, resolve_record writes statuses and memory to the catalogue.
- * Compiler child and CLI only; one thread. Everything lives in the compile's arena.
+ * resolve.h - Gateway API semantics: objects in, model and statuses out. Three steps, because
+ * sockets are bound in between (DESIGN section 5): resolve_run takes every decision that needs no
+ * socket, resolve_bound takes the bind answers and finishes the model, resolve_record writes
+ * statuses and memory to the catalogue. Compiler child and CLI only; one thread. Everything lives
+ * in the compile's arena.
  */
 #ifndef CONF_RESOLVE_RESOLVE_H
 #define CONF_RESOLVE_RESOLVE_H

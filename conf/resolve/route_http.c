@@ -1,7 +1,7 @@
 /*
- * route_http.c - HTTPRoute rules (reference/gateway-api.md 5.6-5.12, gateway-api-1.7.md section 2). A rule that cannot be
- * built is dropped and the others live (PartiallyInvalid); a reference that does not resolve costs only its
- * share of the traffic (ResolvedRefs=False).
+ * route_http.c - HTTPRoute rules (reference/gateway-api.md 5.6-5.12, gateway-api-1.7.md section 2).
+ * A rule that cannot be built is dropped and the others live (PartiallyInvalid); a reference that
+ * does not resolve costs only its share of the traffic (ResolvedRefs=False).
  */
 #include "conf/resolve/route_http.h"
 
@@ -21,7 +21,9 @@ regex_refused(struct scope *sc, struct bytes text)
 
 	if (known == NULL) {
 		re = regex_new(text, msg, &at);
-		known = re != NULL ? NO_REASON : arena_printf(sc->arena, "pattern %.*s: %s at %zu", BYTES_ARG(text), msg, at);
+		known = re != NULL ?
+		    NO_REASON :
+		    arena_printf(sc->arena, "pattern %.*s: %s at %zu", BYTES_ARG(text), msg, at);
 		regex_free(re);
 		map_put(&sc->regexes, text, (void *)(uintptr_t)known);
 	}
@@ -44,12 +46,14 @@ lower(struct scope *sc, struct bytes b)
 
 /* Of equal names only the first counts: headers without regard to case, query parameters with. */
 static const char *
-values(struct scope *sc, const struct k_value_match *v, uint32_t n, bool header, struct m_value **out, uint16_t *nout)
+values(struct scope *sc, const struct k_value_match *v, uint32_t n, bool header,
+    struct m_value **out, uint16_t *nout)
 {
 	*out = n == 0 ? NULL : arena_alloc(sc->arena, n * sizeof(**out));
 	*nout = 0;
 	for (uint32_t i = 0; i < n; i++) {
-		struct m_value m = {header ? lower(sc, v[i].name) : v[i].name, v[i].value, v[i].type == K_VALUE_REGEX};
+		struct m_value m = {header ? lower(sc, v[i].name) : v[i].name, v[i].value,
+		    v[i].type == K_VALUE_REGEX};
 		bool seen = false;
 		const char *why;
 
@@ -70,10 +74,14 @@ match(struct scope *sc, const struct k_http_match *k, uint32_t index, struct m_m
 {
 	const char *why = NULL;
 
-	*m = (struct m_match){.path_type = M_PATH_PREFIX, .path = BYTES("/"), .method = k->method, .index = (uint16_t)index};
+	*m = (struct m_match){.path_type = M_PATH_PREFIX,
+	    .path = BYTES("/"),
+	    .method = k->method,
+	    .index = (uint16_t)index};
 	if (k->path != NULL && k->path->value.n != 0) {
-		m->path_type = k->path->type == K_PATH_EXACT ? M_PATH_EXACT : k->path->type == K_PATH_REGEX ?
-		    M_PATH_REGEX : M_PATH_PREFIX;
+		m->path_type = k->path->type == K_PATH_EXACT ? M_PATH_EXACT :
+		    k->path->type == K_PATH_REGEX            ? M_PATH_REGEX :
+							       M_PATH_PREFIX;
 		m->path = k->path->value;
 	}
 	if (m->path_type == M_PATH_REGEX) {
@@ -83,7 +91,8 @@ match(struct scope *sc, const struct k_http_match *k, uint32_t index, struct m_m
 		char *buf = arena_alloc(sc->arena, m->path.n + 1);
 
 		if (uri_path(m->path, buf, m->path.n, &m->path) != HG_OK)
-			why = arena_printf(sc->arena, "path %.*s can never be asked for", BYTES_ARG(k->path->value));
+			why = arena_printf(sc->arena, "path %.*s can never be asked for",
+			    BYTES_ARG(k->path->value));
 	}
 	if (why == NULL)
 		why = values(sc, k->headers.v, k->headers.n, true, &m->headers, &m->nheaders);
@@ -134,7 +143,8 @@ persist(struct scope *sc, const struct k_persistence *k, struct bytes rule)
 		m->permanent = k->cookie->lifetime == K_LIFE_PERMANENT;
 	}
 	if (m->name.n == 0) /* two rules never share a session unless they say so */
-		m->name = bytes_str(arena_printf(sc->arena, "headgate-%016llx", (unsigned long long)h.a));
+		m->name =
+		    bytes_str(arena_printf(sc->arena, "headgate-%016llx", (unsigned long long)h.a));
 	if (m->path.n == 0)
 		m->path = BYTES("/");
 	m->absolute_s = (uint32_t)HG_MIN(k->absolute.ms / 1000, INT32_MAX);
@@ -151,11 +161,14 @@ redirects(const struct m_rule *m)
 }
 
 static const char *
-backends(struct scope *sc, struct r_route *r, uint32_t index, const struct k_http_rule *k, struct m_rule *m)
+backends(struct scope *sc, struct r_route *r, uint32_t index, const struct k_http_rule *k,
+    struct m_rule *m)
 {
 	uint64_t sum = 0;
 
-	m->backends = k->backends.n == 0 ? NULL : arena_zalloc(sc->arena, k->backends.n * sizeof(*m->backends));
+	m->backends = k->backends.n == 0 ?
+	    NULL :
+	    arena_zalloc(sc->arena, k->backends.n * sizeof(*m->backends));
 	m->nbackends = k->backends.n;
 	for (uint32_t i = 0; i < k->backends.n; i++) {
 		const struct k_backend_ref *b = &k->backends.v[i];
@@ -183,18 +196,21 @@ backends(struct scope *sc, struct r_route *r, uint32_t index, const struct k_htt
 
 /* Why the rule is dropped, or NULL. */
 static const char *
-rule(struct scope *sc, struct r_route *r, uint32_t index, const struct k_http_rule *k, struct m_rule *m)
+rule(struct scope *sc, struct r_route *r, uint32_t index, const struct k_http_rule *k,
+    struct m_rule *m)
 {
 	const struct object *o = r->obj;
 	struct bytes name = bytes_str(k->name.n != 0 ?
-	    arena_printf(sc->arena, "HTTPRoute %.*s/%.*s %.*s", BYTES_ARG(o->meta.ns), BYTES_ARG(o->meta.name),
-	    BYTES_ARG(k->name)) :
-	    arena_printf(sc->arena, "HTTPRoute %.*s/%.*s %u", BYTES_ARG(o->meta.ns), BYTES_ARG(o->meta.name), index));
+		arena_printf(sc->arena, "HTTPRoute %.*s/%.*s %.*s", BYTES_ARG(o->meta.ns),
+		    BYTES_ARG(o->meta.name), BYTES_ARG(k->name)) :
+		arena_printf(sc->arena, "HTTPRoute %.*s/%.*s %u", BYTES_ARG(o->meta.ns),
+		    BYTES_ARG(o->meta.name), index));
 	char where[64];
 	struct filters_in in = {k->filters.v, k->filters.n, k, where};
 	const char *why = NULL;
 
-	*m = (struct m_rule){.index = (uint16_t)index, .route = r->m, .id = ids_get(sc->ids, CAT_ID_RULE, name)};
+	*m = (struct m_rule){
+	    .index = (uint16_t)index, .route = r->m, .id = ids_get(sc->ids, CAT_ID_RULE, name)};
 	m->nmatches = k->matches.n;
 	m->matches = arena_alloc(sc->arena, (k->matches.n + 1) * sizeof(*m->matches));
 	for (uint32_t i = 0; i < k->matches.n && why == NULL; i++)
@@ -219,7 +235,8 @@ dropped(struct scope *sc, struct r_route *r, uint32_t index, const char *why)
 	if (r->partial == NULL)
 		r->partial = arena_printf(sc->arena, "Dropped Rule %u: %s", index, why);
 	else if (strlen(r->partial) < 4096)
-		r->partial = arena_printf(sc->arena, "%s; Dropped Rule %u: %s", r->partial, index, why);
+		r->partial =
+		    arena_printf(sc->arena, "%s; Dropped Rule %u: %s", r->partial, index, why);
 }
 
 void
@@ -228,7 +245,9 @@ route_http_resolve(struct scope *sc, struct r_route *r)
 	const struct k_httproute *k = r->obj->spec;
 	struct m_route *m = &sc->model.routes[sc->model.nroutes++];
 
-	*m = (struct m_route){.kind = IM_HTTPROUTE, .ns = r->obj->meta.ns, .name = r->obj->meta.name,
+	*m = (struct m_route){.kind = IM_HTTPROUTE,
+	    .ns = r->obj->meta.ns,
+	    .name = r->obj->meta.name,
 	    .created = sc->meta[r->obj->index].created};
 	r->m = m;
 	m->rules = arena_alloc(sc->arena, (k->rules.n + 1) * sizeof(*m->rules));

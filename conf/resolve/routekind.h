@@ -9,10 +9,14 @@
 /* R(kind id, image id, name, bound struct, what this version lacks or NULL) */
 #define ROUTEKIND_TABLE(R) \
 	R(KIND_HTTPROUTE, IM_HTTPROUTE, "HTTPRoute", k_httproute, NULL) \
-	R(KIND_GRPCROUTE, IM_GRPCROUTE, "GRPCRoute", k_grpcroute, "GRPCRoute is not served by this version: it needs HTTP/2") \
-	R(KIND_TLSROUTE, IM_TLSROUTE, "TLSRoute", k_l4route, "TLSRoute is not served by this version") \
-	R(KIND_TCPROUTE, IM_TCPROUTE, "TCPRoute", k_l4route, "TCPRoute is not served by this version") \
-	R(KIND_UDPROUTE, IM_UDPROUTE, "UDPRoute", k_l4route, "UDPRoute is not served by this version")
+	R(KIND_GRPCROUTE, IM_GRPCROUTE, "GRPCRoute", k_grpcroute, \
+	    "GRPCRoute is not served by this version: it needs HTTP/2") \
+	R(KIND_TLSROUTE, IM_TLSROUTE, "TLSRoute", k_l4route, \
+	    "TLSRoute is not served by this version") \
+	R(KIND_TCPROUTE, IM_TCPROUTE, "TCPRoute", k_l4route, \
+	    "TCPRoute is not served by this version") \
+	R(KIND_UDPROUTE, IM_UDPROUTE, "UDPRoute", k_l4route, \
+	    "UDPRoute is not served by this version")
 
 struct routekind {
 	enum kind_id kind;

@@ -1,6 +1,7 @@
 /*
- * scope.c - life and small helpers of one resolve; resolve_run is the list of its steps. Everything that may be
- * large is indexed by hash or walked in sorted order, so that 100,000 routes cost time in proportion.
+ * scope.c - life and small helpers of one resolve; resolve_run is the list of its steps. Everything
+ * that may be large is indexed by hash or walked in sorted order, so that 100,000 routes cost time
+ * in proportion.
  */
 #include "conf/resolve/scope.h"
 
@@ -127,8 +128,8 @@ fault_add(struct scope *sc, struct faults *f, enum ref_fault fault, const char *
 static struct map *
 map_of(struct scope *sc, unsigned i)
 {
-	struct map *maps[] = {&sc->by_socket, &sc->by_hostname, &sc->grants, &sc->slices, &sc->workloads,
-	    &sc->services, &sc->btls, &sc->regexes};
+	struct map *maps[] = {&sc->by_socket, &sc->by_hostname, &sc->grants, &sc->slices,
+	    &sc->workloads, &sc->services, &sc->btls, &sc->regexes};
 
 	return i < HG_ARRAY_LEN(maps) ? maps[i] : NULL;
 }

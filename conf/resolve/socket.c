@@ -1,10 +1,12 @@
 /*
- * socket.c - gateway addresses times listener ports: which sockets there are, who shares them, and what becomes of
- * listeners once the master has tried to bind (DESIGN sections 3 and 5). Gateways that meet on one address and
- * port share the socket and hostnames decide; the older one keeps a name that both want.
+ * socket.c - gateway addresses times listener ports: which sockets there are, who shares them, and
+ * what becomes of listeners once the master has tried to bind (DESIGN sections 3 and 5). Gateways
+ * that meet on one address and port share the socket and hostnames decide; the older one keeps a
+ * name that both want.
  *
- * "All addresses" and one of the node's own are two sockets: the kernel prefers the exact one, so they are not
- * a conflict. A socket that failed is left out of the image: the master retries, and success is a reload.
+ * "All addresses" and one of the node's own are two sockets: the kernel prefers the exact one, so
+ * they are not a conflict. A socket that failed is left out of the image: the master retries, and
+ * success is a reload.
  */
 #include <errno.h>
 
@@ -40,7 +42,8 @@ get(struct scope *sc, const struct addr *a, const struct r_listener *l)
 	s->key.transport = transport;
 	s->class = conflict_class(l->protocol);
 	map_put(&sc->by_socket, arena_bytes(sc->arena, key), s);
-	sc->sockets = mem_grow(sc->sockets, &sc->socketcap, sc->nsockets, sizeof(struct r_socket *));
+	sc->sockets =
+	    mem_grow(sc->sockets, &sc->socketcap, sc->nsockets, sizeof(struct r_socket *));
 	sc->sockets[sc->nsockets++] = s;
 	return s;
 }
@@ -73,8 +76,11 @@ place(struct scope *sc, struct r_listener *l)
 		return;
 	reason = clash(sc, l);
 	if (reason != NULL) {
-		conflict_set(l, reason, arena_printf(sc->arena, "port %u on this address with this hostname belongs "
-		    "to an older Gateway", (unsigned)l->k->port.v));
+		conflict_set(l, reason,
+		    arena_printf(sc->arena,
+			"port %u on this address with this hostname belongs "
+			"to an older Gateway",
+			(unsigned)l->k->port.v));
 		return;
 	}
 	for (uint32_t i = 0; i < l->gw->naddrs; i++) {
@@ -83,8 +89,10 @@ place(struct scope *sc, struct r_listener *l)
 
 		map_put(&sc->by_hostname, arena_bytes(sc->arena, name_key(&kb, s, l->hostname)), l);
 		if (s->n == s->cap) {
-			s->listeners = arena_grow(sc->arena, s->listeners, &s->cap, s->n, sizeof(struct r_listener *));
-			s->addrs = arena_grow(sc->arena, s->addrs, &s->acap, s->n, sizeof(struct r_address *));
+			s->listeners = arena_grow(
+			    sc->arena, s->listeners, &s->cap, s->n, sizeof(struct r_listener *));
+			s->addrs = arena_grow(
+			    sc->arena, s->addrs, &s->acap, s->n, sizeof(struct r_address *));
 		}
 		s->listeners[s->n] = l;
 		s->addrs[s->n++] = &l->gw->addrs[i];
@@ -168,7 +176,8 @@ socket_bound(struct scope *sc, const int32_t *err)
 		struct r_socket *s = sc->bind[i];
 		int error = err == NULL ? 0 : err[i];
 
-		if (err == NULL && s->addrs[0]->elsewhere) /* offline nothing is bound, but that was seen */
+		if (err == NULL &&
+		    s->addrs[0]->elsewhere) /* offline nothing is bound, but that was seen */
 			error = EADDRNOTAVAIL;
 		answer(s, error);
 	}

@@ -1,8 +1,9 @@
 /*
- * stale.c - bringing back last good content from the old catalogue. Two cases: one object of a file is bad (its
- * identity could be read), or a whole file is (syntax, permissions, a compiler that died in it): then every
- * object that came from that file last time and from no other now. A file that is gone is a deletion: its
- * objects go too. Secrets have their full text in `good`, everything else in `json`.
+ * stale.c - bringing back last good content from the old catalogue. Two cases: one object of a file
+ * is bad (its identity could be read), or a whole file is (syntax, permissions, a compiler that
+ * died in it): then every object that came from that file last time and from no other now. A file
+ * that is gone is a deletion: its objects go too. Secrets have their full text in `good`,
+ * everything else in `json`.
  */
 #include "conf/resolve/stale.h"
 
@@ -78,10 +79,12 @@ restore(struct keep *k, const struct cat_object *c, struct bytes why)
 	struct bytes row = bytes_of((const char *)&index, sizeof(index));
 	struct object *o;
 
-	if ((c->flags & (CAT_GONE | CAT_OWN | CAT_BUILTIN)) || json.n == 0 || map_get(&k->seen, row) != NULL)
+	if ((c->flags & (CAT_GONE | CAT_OWN | CAT_BUILTIN)) || json.n == 0 ||
+	    map_get(&k->seen, row) != NULL)
 		return;
 	o = object_from_json(k->arena, arena_bytes(k->arena, json), arena_bytes(k->arena, source));
-	if (o == NULL || objects_find(&k->load->objects, o->kind->id, o->meta.ns, o->meta.name) != NULL)
+	if (o == NULL ||
+	    objects_find(&k->load->objects, o->kind->id, o->meta.ns, o->meta.name) != NULL)
 		return;
 	o->stale = true;
 	o->hash[0] = c->hash[0];
@@ -97,7 +100,8 @@ restore(struct keep *k, const struct cat_object *c, struct bytes why)
 static bool
 from_file(struct bytes source, struct bytes file)
 {
-	return source.n > file.n && source.p[file.n] == ':' && memcmp(source.p, file.p, file.n) == 0;
+	return source.n > file.n && source.p[file.n] == ':' &&
+	    memcmp(source.p, file.p, file.n) == 0;
 }
 
 static void
@@ -131,7 +135,8 @@ stale_restore(struct arena *a, struct load *load, const struct catalogue *old, u
 		}
 		if (objects_find(&load->objects, b->kind->id, b->ns, b->name) != NULL)
 			continue;
-		c = catalogue_find(old, bytes_str(b->kind->group), bytes_str(b->kind->name), b->ns, b->name);
+		c = catalogue_find(
+		    old, bytes_str(b->kind->group), bytes_str(b->kind->name), b->ns, b->name);
 		if (c != NULL)
 			restore(&k, c, b->why);
 	}

@@ -1,8 +1,9 @@
 /*
- * status.c - printing statuses (reference/gateway-api.md section 6). Written by hand into one buffer: a reload prints a
- * hundred thousand of them, and the shape is fixed. lastTransitionTime is kept from the last generation's
- * catalogue as long as a condition's status stays. What other controllers wrote into a manifest's status is
- * carried through bit for bit (gateway-api-1.7.md, "Foreign status"); our own parts of it are ignored.
+ * status.c - printing statuses (reference/gateway-api.md section 6). Written by hand into one
+ * buffer: a reload prints a hundred thousand of them, and the shape is fixed. lastTransitionTime is
+ * kept from the last generation's catalogue as long as a condition's status stays. What other
+ * controllers wrote into a manifest's status is carried through bit for bit (gateway-api-1.7.md,
+ * "Foreign status"); our own parts of it are ignored.
  */
 #include "conf/resolve/status.h"
 
@@ -13,11 +14,12 @@
 
 static const char *const STATUS_TEXT[] = {"False", "True", "Unknown"};
 
-static const char *const CLASS_OWN[] = {COND_ACCEPTED, COND_SUPPORTED, COND_STALE, COND_NOT_SERVED, NULL};
-static const char *const GATEWAY_OWN[] = {COND_ACCEPTED, COND_PROGRAMMED, COND_RESOLVED, COND_ADDRESSES, COND_INSECURE,
-    COND_STALE, COND_NOT_SERVED, NULL};
-static const char *const LISTENER_OWN[] = {COND_ACCEPTED, COND_PROGRAMMED, COND_RESOLVED, COND_CONFLICTED,
-    COND_OVERLAPPING, COND_STALE, COND_NOT_SERVED, NULL};
+static const char *const CLASS_OWN[] = {
+    COND_ACCEPTED, COND_SUPPORTED, COND_STALE, COND_NOT_SERVED, NULL};
+static const char *const GATEWAY_OWN[] = {COND_ACCEPTED, COND_PROGRAMMED, COND_RESOLVED,
+    COND_ADDRESSES, COND_INSECURE, COND_STALE, COND_NOT_SERVED, NULL};
+static const char *const LISTENER_OWN[] = {COND_ACCEPTED, COND_PROGRAMMED, COND_RESOLVED,
+    COND_CONFLICTED, COND_OVERLAPPING, COND_STALE, COND_NOT_SERVED, NULL};
 
 static void
 text(struct strbuf *out, struct bytes b)
@@ -42,7 +44,8 @@ stale_why(const struct scope *sc, const struct object *o)
 {
 	for (uint32_t i = 0; o != NULL && o->stale && i < sc->in.nstale; i++)
 		if (sc->in.stale[i].object == o)
-			return arena_printf(sc->arena, "last good content is served: %.*s", BYTES_ARG(sc->in.stale[i].why));
+			return arena_printf(sc->arena, "last good content is served: %.*s",
+			    BYTES_ARG(sc->in.stale[i].why));
 	return "last good content is served";
 }
 
@@ -56,10 +59,36 @@ since(const struct status *st, struct bytes where, const struct cond *c)
 
 		if (bytes_eq(blob_text(&cat->blob, o->type), bytes_str(c->type)) &&
 		    bytes_eq(blob_text(&cat->blob, o->where), where))
-			return bytes_eq(blob_text(&cat->blob, o->status), bytes_str(STATUS_TEXT[c->status])) ?
-			    o->since : st->sc->in.now;
+			return bytes_eq(blob_text(&cat->blob, o->status),
+				   bytes_str(STATUS_TEXT[c->status])) ?
+			    o->since :
+			    st->sc->in.now;
 	}
 	return st->sc->in.now;
+}
+
+struct im_str
+constant_put(struct constants *c, struct blob_writer *w, const char *text)
+{
+	size_t i = ((uintptr_t)text * 0x9e3779b97f4a7c15u) >> 58;
+
+	if (c->v[i].text != text) {
+		c->v[i].text = text;
+		c->v[i].at = blob_put_text(w, bytes_str(text));
+	}
+	return c->v[i].at;
+}
+
+static struct im_str
+where_put(struct status *st, struct bytes where)
+{
+	struct constants *c = st->constants;
+
+	if (c->where.p == NULL || !bytes_eq(c->where, where)) {
+		c->where = where;
+		c->where_at = blob_put_text(st->w, where);
+	}
+	return c->where_at;
 }
 
 static void
@@ -79,10 +108,11 @@ condition(struct status *st, struct bytes where, const struct cond *c)
 	strbuf_addz(out, c->reason);
 	strbuf_addz(out, "\",");
 	member(out, "message", bytes_str(c->message));
-	strbuf_printf(out, ",\"observedGeneration\":%lld,\"lastTransitionTime\":\"%s\"}", (long long)st->generation, time);
-	row.where = blob_put_text(st->w, where.p == NULL ? BYTES("") : where);
-	row.type = blob_put_text(st->w, bytes_str(c->type));
-	row.status = blob_put_text(st->w, bytes_str(STATUS_TEXT[c->status]));
+	strbuf_printf(out, ",\"observedGeneration\":%lld,\"lastTransitionTime\":\"%s\"}",
+	    (long long)st->generation, time);
+	row.where = where_put(st, where);
+	row.type = constant_put(st->constants, st->w, c->type);
+	row.status = constant_put(st->constants, st->w, STATUS_TEXT[c->status]);
 	blob_add(st->w, CAT_CONDITION, &row, 1, sizeof(row));
 	st->nconds++;
 }
@@ -102,10 +132,11 @@ house(const struct cond *c)
 	return strncmp(c->type, "headgate.dev/", 13) == 0;
 }
 
-/* Ours first; then foreign ones of the manifest; then, while there is room, those under headgate.dev. */
+/* Ours first; then foreign ones of the manifest; then, while there is room, those under
+ * headgate.dev. */
 void
-status_conditions(struct status *st, struct bytes where, const struct conds *c, const struct node *foreign,
-    const char *const *own)
+status_conditions(struct status *st, struct bytes where, const struct conds *c,
+    const struct node *foreign, const char *const *own)
 {
 	uint32_t n = 0;
 
@@ -116,8 +147,10 @@ status_conditions(struct status *st, struct bytes where, const struct conds *c, 
 				strbuf_addc(&st->out, ',');
 			condition(st, where, &c->v[i]);
 		}
-	for (const struct node *f = foreign == NULL || own == NULL ? NULL : foreign->first; f != NULL; f = f->next) {
-		if (n == COND_MAX || f->type != NODE_MAP || ours(own, node_text(node_get(f, "type"))))
+	for (const struct node *f = foreign == NULL || own == NULL ? NULL : foreign->first;
+	     f != NULL; f = f->next) {
+		if (n == COND_MAX || f->type != NODE_MAP ||
+		    ours(own, node_text(node_get(f, "type"))))
 			continue;
 		if (n++ != 0)
 			strbuf_addc(&st->out, ',');
@@ -182,16 +215,18 @@ listeners(struct status *st, const struct r_listener *v, uint32_t n)
 	strbuf_addz(out, "\"listeners\":[");
 	for (uint32_t i = 0; i < n; i++) {
 		const struct r_listener *l = &v[i];
-		struct bytes where = bytes_str(arena_printf(st->sc->arena, "listeners/%.*s", BYTES_ARG(l->k->name)));
+		struct bytes where =
+		    bytes_str(arena_printf(st->sc->arena, "listeners/%.*s", BYTES_ARG(l->k->name)));
 
 		strbuf_addz(out, i == 0 ? "{" : ",{");
 		member(out, "name", l->k->name);
 		strbuf_addz(out, ",\"supportedKinds\":[");
 		for (unsigned k = 0; k < l->nkinds; k++)
-			strbuf_printf(out, "%s{\"group\":\"" GROUP_GATEWAY "\",\"kind\":\"%s\"}", k == 0 ? "" : ",",
-			    routekind_name(l->kinds[k]));
+			strbuf_printf(out, "%s{\"group\":\"" GROUP_GATEWAY "\",\"kind\":\"%s\"}",
+			    k == 0 ? "" : ",", routekind_name(l->kinds[k]));
 		strbuf_printf(out, "],\"attachedRoutes\":%u,", l->attached);
-		status_conditions(st, where, &l->conds, listener_foreign(st, l->k->name), LISTENER_OWN);
+		status_conditions(
+		    st, where, &l->conds, listener_foreign(st, l->k->name), LISTENER_OWN);
 		strbuf_addc(out, '}');
 	}
 	strbuf_addc(out, ']');
@@ -210,7 +245,8 @@ addresses(struct status *st, const struct r_gateway *gw)
 		if (a->elsewhere || (a->bound == 0 && a->absent != 0)) /* not in use */
 			continue;
 		addr_print_ip(&a->addr, ip);
-		strbuf_printf(&st->out, "%s{\"type\":\"IPAddress\",\"value\":\"%s\"}", first ? "" : ",", ip);
+		strbuf_printf(
+		    &st->out, "%s{\"type\":\"IPAddress\",\"value\":\"%s\"}", first ? "" : ",", ip);
 		first = false;
 	}
 	strbuf_addc(&st->out, ']');
@@ -272,8 +308,10 @@ foreign_entries(struct status *st, const char *list, uint32_t n, uint32_t max)
 {
 	const struct node *all = manifest(st, list);
 
-	for (const struct node *e = all == NULL ? NULL : all->first; e != NULL && n < max; e = e->next) {
-		if (e->type != NODE_MAP || bytes_eq(node_text(node_get(e, "controllerName")), BYTES(CONTROLLER)))
+	for (const struct node *e = all == NULL ? NULL : all->first; e != NULL && n < max;
+	     e = e->next) {
+		if (e->type != NODE_MAP ||
+		    bytes_eq(node_text(node_get(e, "controllerName")), BYTES(CONTROLLER)))
 			continue;
 		if (n++ != 0)
 			strbuf_addc(&st->out, ',');
@@ -281,8 +319,8 @@ foreign_entries(struct status *st, const char *list, uint32_t n, uint32_t max)
 	}
 }
 
-static const char *const FAULT_REASON[] = {"ResolvedRefs", "UnsupportedProtocol", "BackendNotFound", "RefNotPermitted",
-    "InvalidKind"};
+static const char *const FAULT_REASON[] = {
+    "ResolvedRefs", "UnsupportedProtocol", "BackendNotFound", "RefNotPermitted", "InvalidKind"};
 
 static void
 route(struct status *st, const struct r_route *r)
@@ -291,12 +329,15 @@ route(struct status *st, const struct r_route *r)
 	for (uint32_t i = 0; i < r->nparents; i++) {
 		const struct r_parent *p = &r->parents[i];
 		struct conds c = {.n = 0};
-		struct bytes where = bytes_str(arena_printf(st->sc->arena, "parents/%.*s/%.*s/%.*s/%.*s/%lld",
-		    BYTES_ARG(p->ref->kind), BYTES_ARG(p->ref->ns), BYTES_ARG(p->ref->name), BYTES_ARG(p->ref->section),
-		    (long long)p->ref->port.v));
+		struct bytes where =
+		    bytes_str(arena_printf(st->sc->arena, "parents/%.*s/%.*s/%.*s/%.*s/%lld",
+			BYTES_ARG(p->ref->kind), BYTES_ARG(p->ref->ns), BYTES_ARG(p->ref->name),
+			BYTES_ARG(p->ref->section), (long long)p->ref->port.v));
 
-		cond_set(&c, COND_ACCEPTED, p->accepted ? COND_TRUE : COND_FALSE, p->reason, p->message);
-		cond_set(&c, COND_RESOLVED, r->refs.worst == REF_OK ? COND_TRUE : COND_FALSE, FAULT_REASON[r->refs.worst],
+		cond_set(
+		    &c, COND_ACCEPTED, p->accepted ? COND_TRUE : COND_FALSE, p->reason, p->message);
+		cond_set(&c, COND_RESOLVED, r->refs.worst == REF_OK ? COND_TRUE : COND_FALSE,
+		    FAULT_REASON[r->refs.worst],
 		    r->refs.worst == REF_OK ? "all references are resolved" : r->refs.text->p);
 		if (r->partial != NULL)
 			cond_set(&c, COND_PARTIAL, COND_TRUE, "UnsupportedValue", r->partial);
@@ -322,10 +363,14 @@ policy(struct status *st, const struct r_policy *p)
 	strbuf_addz(&st->out, "{\"ancestors\":[");
 	for (size_t i = 0; i < p->nancestors; i++) {
 		const struct k_object_ref *a = &p->ancestors[i];
-		struct k_parent_ref ref = {.group = a->group, .kind = a->kind, .ns = a->ns, .name = a->name,
+		struct k_parent_ref ref = {.group = a->group,
+		    .kind = a->kind,
+		    .ns = a->ns,
+		    .name = a->name,
 		    .section = a->section};
-		struct bytes where = bytes_str(arena_printf(st->sc->arena, "ancestors/%.*s/%.*s/%.*s/%.*s",
-		    BYTES_ARG(a->kind), BYTES_ARG(a->ns), BYTES_ARG(a->name), BYTES_ARG(a->section)));
+		struct bytes where = bytes_str(
+		    arena_printf(st->sc->arena, "ancestors/%.*s/%.*s/%.*s/%.*s", BYTES_ARG(a->kind),
+			BYTES_ARG(a->ns), BYTES_ARG(a->name), BYTES_ARG(a->section)));
 
 		strbuf_addz(&st->out, i == 0 ? "{\"ancestorRef\":" : ",{\"ancestorRef\":");
 		ref_print(&st->out, &ref);

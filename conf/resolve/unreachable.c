@@ -1,7 +1,7 @@
 /*
- * unreachable.c - HG2701: a rule that no request can reach, because an earlier rule of the same route takes
- * everything that it would. Only equal matches without predicates are compared (a hash of path and method):
- * cheap, and never wrong. Coverage by prefix is what `headgate match` shows.
+ * unreachable.c - HG2701: a rule that no request can reach, because an earlier rule of the same
+ * route takes everything that it would. Only equal matches without predicates are compared (a hash
+ * of path and method): cheap, and never wrong. Coverage by prefix is what `headgate match` shows.
  */
 #include "conf/resolve/scope.h"
 
@@ -28,7 +28,8 @@ covered(const struct m_rule *r, struct map *seen, struct scope *sc, uint32_t *by
 		key = KEY(&kb, bytes_of(&type, 1), m->path, m->method);
 		first = (uintptr_t)map_get(seen, key);
 		if (first == 0) {
-			map_put(seen, arena_bytes(sc->arena, key), (void *)((uintptr_t)r->index + 1));
+			map_put(
+			    seen, arena_bytes(sc->arena, key), (void *)((uintptr_t)r->index + 1));
 		} else if (first - 1 != r->index) {
 			*by = (uint32_t)first - 1;
 			hidden++;
@@ -49,8 +50,10 @@ route(struct scope *sc, const struct r_route *r)
 		const struct m_rule *m = &r->m->rules[i];
 
 		if (covered(m, &seen, sc, &by) && k->rules.v[m->index].node != NULL)
-			diag_at(sc->in.diags, 2701, k->rules.v[m->index].node, "rule %u is never reached: rule %u "
-			    "has the same matches and comes first", m->index, by);
+			diag_at(sc->in.diags, 2701, k->rules.v[m->index].node,
+			    "rule %u is never reached: rule %u "
+			    "has the same matches and comes first",
+			    m->index, by);
 	}
 	map_release(&seen);
 }
