@@ -116,6 +116,17 @@ is_list(const struct node *n)
 	       node_get(n, "items")->type == NODE_LIST;
 }
 
+/* The child of this key, also if it is null. */
+static struct node *
+child(const struct node *map, const char *key)
+{
+	struct node *c = map->first;
+
+	while (c && !bytes_eq(c->key, bytes_str(key)))
+		c = c->next;
+	return c;
+}
+
 /* Items of HTTPRouteList may leave kind and apiVersion to the list, as kubectl reads it. */
 static void
 inherit(struct read_job *job, const struct node *list, struct node *item)
@@ -127,14 +138,18 @@ inherit(struct read_job *job, const struct node *list, struct node *item)
 		return;
 	for (size_t i = 0; i < HG_ARRAY_LEN(keys); i++) {
 		const struct node *from = node_get(list, keys[i]);
-		struct node *n;
+		struct node *n = child(item, keys[i]);
 
-		if (from == NULL || node_get(item, keys[i]))
+		if (from == NULL || from->type != NODE_STRING || (n && n->type != NODE_NULL))
 			continue;
-		n = node_copy(job->arena, from);
+		if (n == NULL) {
+			n = node_copy(job->arena, from);
+			node_append(item, n);
+		}
+		n->type = NODE_STRING;
+		n->text = from->text;
 		if (i == 0)
 			n->text.n -= 4;
-		node_append(item, n);
 	}
 }
 

@@ -282,6 +282,8 @@ test_lists(void **state)
 	result_free(&r);
 	assert_yaml("apiVersion: g/v1\nkind: HTTPRouteList\nitems:\n- x: 1\n- kind: Q\n  apiVersion: z\n",
 	    "{\"x\":1,\"kind\":\"HTTPRoute\",\"apiVersion\":\"g/v1\"}\n{\"kind\":\"Q\",\"apiVersion\":\"z\"}");
+	/* A null counts as left out, and is filled in once. */
+	assert_yaml("kind: AList\nitems:\n- kind:\n  x: 1\n", "{\"kind\":\"A\",\"x\":1}");
 	assert_bad("t.yaml", "kind: List\nitems: []\n", "t.yaml: warning[HG2000]: file defines nothing\n");
 }
 
