@@ -47,7 +47,7 @@ struct h1_down {
 		uint32_t scan, requests;
 		uint8_t in, sent, framing;         /* enum in h1_down.c */
 		bool stream_open, own_msg, keep_alive, client_close, refused, draining, peer_eof, head_method, http10,
-		    expects_100, waiting, lingering, raw, dead;
+		    expects_100, surplus, waiting, lingering, raw, dead;
 	} s;
 };
 /* fd is taken. storage: for every head of this connection, or NULL (then `open` sets d->msg each time). */

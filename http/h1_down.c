@@ -247,6 +247,7 @@ accept_head(struct h1_down *d, struct buf *b, uint32_t more)
 	d->s.framing = m->framing;
 	d->s.expects_100 = m->expect_continue && more == 0;
 	d->s.in = none ? IN_DONE : IN_BODY;
+	d->s.surplus = none && more > 0;
 	chan_pause(&d->chan);
 	if (!none) {
 		d->s.left = m->length;
@@ -293,9 +294,10 @@ take_head(struct h1_down *d, struct buf *b, uint32_t off, uint32_t n)
 }
 
 static void
-end_of_body(struct h1_down *d, struct fields *trailers)
+end_of_body(struct h1_down *d, struct fields *trailers, bool surplus)
 {
 	d->s.in = IN_DONE;
+	d->s.surplus = surplus;
 	d->s.due = 0;
 	d->s.waiting = false;
 	timer_rest(&d->timer);
@@ -332,7 +334,7 @@ take_length(struct h1_down *d, struct buf *b, uint32_t off, uint32_t n)
 	d->s.left -= k;
 	give(d, b, off, k);
 	if (!d->s.dead && d->s.in == IN_BODY && d->s.left == 0)
-		end_of_body(d, NULL);
+		end_of_body(d, NULL, n > k);
 	return k;
 }
 
@@ -340,17 +342,17 @@ static uint32_t
 take_chunk(struct h1_down *d, struct buf *b, uint32_t off, uint32_t n)
 {
 	struct fields *t = &d->msg->trailers;
-	uint32_t used = 0, at = 0, k = 0;
+	uint32_t used = 0, at = 0, k = 0, most = n;
 	enum hg_err e;
 
 	if (d->s.chunks.state == H1_CHUNK_DATA) {
 		if (d->s.credit == 0)
 			return hold(d);
-		n = (uint32_t)HG_MIN(d->s.credit, (uint64_t)n);
+		most = (uint32_t)HG_MIN(d->s.credit, (uint64_t)n);
 	} else if (d->s.chunks.state == H1_CHUNK_TRAILER && t->v == NULL) {
 		fields_init(t, d->msg->store + MSG_FIELDS, MSG_TRAILERS);
 	}
-	e = h1_chunks_step(&d->s.chunks, b->data + off, n, d->limits, &used, &at, &k, t);
+	e = h1_chunks_step(&d->s.chunks, b->data + off, most, d->limits, &used, &at, &k, t);
 	if (e == HG_ERR_AGAIN)
 		return 0;
 	if (e != HG_OK) {
@@ -362,7 +364,7 @@ take_chunk(struct h1_down *d, struct buf *b, uint32_t off, uint32_t n)
 	} else if (d->s.chunks.state == H1_CHUNK_DONE) {
 		if (t->n)
 			d->msg->trailer_buf = buf_ref(b);
-		end_of_body(d, t->n ? t : NULL);
+		end_of_body(d, t->n ? t : NULL, n > used);
 	}
 	return used;
 }
@@ -600,7 +602,7 @@ tunnel(struct stream *st)
 static void
 finish(struct h1_down *d)
 {
-	bool quiet = d->s.in == IN_DONE && !d->s.refused && d->chan.in == NULL && !d->chan.readable;
+	bool quiet = d->s.in == IN_DONE && !d->s.refused && !d->s.surplus && !d->chan.readable;
 
 	quiet |= d->s.raw && d->s.peer_eof;
 	if (quiet && (d->s.client_close || d->s.peer_eof)) {
