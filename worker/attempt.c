@@ -195,7 +195,7 @@ attempt_cut(struct attempt *a)
 static bool
 can_replay(const struct exchange *x)
 {
-	if (x->body.end == 0 && x->head.framing == MSG_NONE)
+	if (x->cursor < 0) /* no body, or none was read yet */
 		return true;
 	return x->replay >= 0 && body_can_replay(&x->body, x->replay);
 }

@@ -205,14 +205,13 @@ listen_drop(struct worker *w, const struct proto_socket *what)
 void
 listen_stop(struct worker *w)
 {
-	LIST_FOREACH(it, &w->listeners) {
+	LIST_FOREACH_SAFE(it, tmp, &w->listeners) {
 		struct listener *l = LIST_ENTRY(it, struct listener, link);
 
-		if (!l->on)
-			continue;
-		accept_some(w, l, ACCEPT_LAST);
-		loop_unwatch(w->loop, &l->watch);
-		l->on = l->pending = false;
+		if (l->on)
+			accept_some(w, l, ACCEPT_LAST);
+		/* Closed, not only unwatched: a newcomer is to be refused, not left without an answer. */
+		free_listener(w, l);
 	}
 }
 
