@@ -1,5 +1,6 @@
 /*
- * codes.c - looks things up in the table of codes.h. A linear search of a short const table: nobody asks twice.
+ * codes.c - looks things up in the table of codes.h. A linear search of a short const table: nobody
+ * asks twice.
  */
 #include "conf/read/codes.h"
 

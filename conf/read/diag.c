@@ -1,8 +1,9 @@
 /*
- * diag.c - collects what is wrong. A record borrows from the documents (excerpt, file) and from the arena; what
- * lies past the cap is only counted, so a file of a million mistakes costs no more memory than one of a hundred.
- * Object and field path come from the node: its root is the object, its chain of parents is the path. Namespaces
- * that are filled in later (folders, "default") are the binder's to add: it extends the record.
+ * diag.c - collects what is wrong. A record borrows from the documents (excerpt, file) and from the
+ * arena; what lies past the cap is only counted, so a file of a million mistakes costs no more
+ * memory than one of a hundred. Object and field path come from the node: its root is the object,
+ * its chain of parents is the path. Namespaces that are filled in later (folders, "default") are
+ * the binder's to add: it extends the record.
  */
 #include "conf/read/diag.h"
 
@@ -97,12 +98,13 @@ object_of(struct arena *a, const struct node *n)
 		return BYTES_NONE;
 	if (ns.p == NULL && n->doc)
 		ns = n->doc->ns;
-	return bytes_str(arena_printf(a, "%.*s %.*s%s%.*s", BYTES_ARG(kind), (int)ns.n, ns.p ? ns.p : "",
-	    ns.p ? "/" : "", BYTES_ARG(name)));
+	return bytes_str(arena_printf(a, "%.*s %.*s%s%.*s", BYTES_ARG(kind), (int)ns.n,
+	    ns.p ? ns.p : "", ns.p ? "/" : "", BYTES_ARG(name)));
 }
 
 static struct diag *
-at_node(struct diags *ds, uint16_t code, const struct node *n, struct mark at, const char *fmt, va_list ap)
+at_node(struct diags *ds, uint16_t code, const struct node *n, struct mark at, const char *fmt,
+    va_list ap)
 {
 	bool spare;
 	struct diag *d = record(ds, code, &spare);

@@ -1,7 +1,7 @@
 /*
- * diag.h - everything that is wrong with the input, collected: file:line:col, stable code, field path,
- * suggestion. All errors of one run; of each severity 100 are kept in full, the rest counted. Which severity a code
- * has says conf/read/codes.h: 2xxx are warnings. Columns count code points.
+ * diag.h - everything that is wrong with the input, collected: file:line:col, stable code, field
+ * path, suggestion. All errors of one run; of each severity 100 are kept in full, the rest counted.
+ * Which severity a code has says conf/read/codes.h: 2xxx are warnings. Columns count code points.
  */
 #ifndef CONF_READ_DIAG_H
 #define CONF_READ_DIAG_H
@@ -35,15 +35,17 @@ struct diags {
 };
 
 void diags_init(struct diags *, struct arena *);
-/* At a node's value (or its key with diag_at_key). Object, field path and excerpt are filled from the node. The
- * returned record can be extended; never NULL (past the cap: a scratch one). */
-struct diag *diag_at(struct diags *, uint16_t code, const struct node *, const char *fmt, ...) HG_PRINTF(4, 5);
+/* At a node's value (or its key with diag_at_key). Object, field path and excerpt are filled from
+ * the node. The returned record can be extended; never NULL (past the cap: a scratch one). */
+struct diag *diag_at(struct diags *, uint16_t code, const struct node *, const char *fmt, ...)
+    HG_PRINTF(4, 5);
 struct diag *diag_at_key(struct diags *, uint16_t code, const struct node *, const char *fmt, ...)
     HG_PRINTF(4, 5);
-struct diag *diag_file(struct diags *, uint16_t code, struct bytes file, struct mark, struct bytes text,
-    const char *fmt, ...) HG_PRINTF(6, 7);
+struct diag *diag_file(struct diags *, uint16_t code, struct bytes file, struct mark,
+    struct bytes text, const char *fmt, ...) HG_PRINTF(6, 7);
 void diag_help(struct diags *, struct diag *, const char *fmt, ...) HG_PRINTF(3, 4);
-/* "did you mean": the nearest of names[] within the distance rule of reference/ecosystem.md section 3. */
+/* "did you mean": the nearest of names[] within the distance rule of reference/ecosystem.md
+ * section 3. */
 const char *diag_nearest(struct bytes wrong, const char *const *names, unsigned n);
 
 #endif

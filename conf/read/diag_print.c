@@ -1,7 +1,8 @@
 /*
- * diag_print.c - how a diagnostic looks. The human form is a gutter of line numbers, the source line, a caret line
- * and what helps; a line longer than the window is cut around the caret. Everything goes through clean(): text of
- * manifests may hold escape sequences. JSON goes through base/json, which escapes by itself.
+ * diag_print.c - how a diagnostic looks. The human form is a gutter of line numbers, the source
+ * line, a caret line and what helps; a line longer than the window is cut around the caret.
+ * Everything goes through clean(): text of manifests may hold escape sequences. JSON goes through
+ * base/json, which escapes by itself.
  */
 #include "conf/read/diag_print.h"
 
@@ -17,7 +18,8 @@ enum paint { PLAIN, RED, YELLOW, BLUE, BOLD };
 static void
 paint(struct strbuf *out, bool colour, enum paint p)
 {
-	static const char *const codes[] = {"\033[0m", "\033[1;31m", "\033[1;33m", "\033[1;34m", "\033[1m"};
+	static const char *const codes[] = {
+	    "\033[0m", "\033[1;31m", "\033[1;33m", "\033[1;34m", "\033[1m"};
 
 	if (colour)
 		strbuf_addz(out, codes[p]);
@@ -35,9 +37,11 @@ shown(const char *p, size_t n)
 	if (c == 0xc2 && (unsigned char)p[1] < 0xa0)
 		return 0;
 	/* Marks that change the direction of text: U+202A-202E, U+2066-2069. */
-	if (len == 3 && memcmp(p, "\xe2\x80", 2) == 0 && (unsigned char)p[2] >= 0xaa && (unsigned char)p[2] <= 0xae)
+	if (len == 3 && memcmp(p, "\xe2\x80", 2) == 0 && (unsigned char)p[2] >= 0xaa &&
+	    (unsigned char)p[2] <= 0xae)
 		return 0;
-	if (len == 3 && memcmp(p, "\xe2\x81", 2) == 0 && (unsigned char)p[2] >= 0xa6 && (unsigned char)p[2] <= 0xa9)
+	if (len == 3 && memcmp(p, "\xe2\x81", 2) == 0 && (unsigned char)p[2] >= 0xa6 &&
+	    (unsigned char)p[2] <= 0xa9)
 		return 0;
 	return len;
 }
@@ -89,7 +93,8 @@ view_line(struct view *v, const struct diag *d)
 {
 	struct bytes line = d->excerpt;
 	unsigned col = 0, at = 0, start = 0, width = 0;
-	unsigned from = d->at.col ? d->at.col - 1u : 0, to = HG_MAX(d->at.endcol ? d->at.endcol - 1u : 0, from + 1);
+	unsigned from = d->at.col ? d->at.col - 1u : 0,
+		 to = HG_MAX(d->at.endcol ? d->at.endcol - 1u : 0, from + 1);
 	bool cut = false;
 
 	for (size_t i = 0; i < line.n; i++) {
@@ -128,9 +133,11 @@ view_line(struct view *v, const struct diag *d)
 	if (cut)
 		strbuf_addz(&v->text, "…");
 	if (from >= col && !cut)
-		v->from = width - start + (start != 0) + (from - col); /* past the end of the line */
+		v->from =
+		    width - start + (start != 0) + (from - col); /* past the end of the line */
 	if (v->to <= v->from)
-		v->to = v->from + (cut ? WINDOW + (start != 0) - HG_MIN(v->from, (unsigned)WINDOW) : 1);
+		v->to =
+		    v->from + (cut ? WINDOW + (start != 0) - HG_MIN(v->from, (unsigned)WINDOW) : 1);
 }
 
 static void
@@ -172,7 +179,8 @@ excerpt(struct strbuf *out, const struct diag *d, unsigned w, bool colour)
 }
 
 static void
-note(struct strbuf *out, unsigned w, bool colour, const char *name, struct bytes text, struct bytes more)
+note(struct strbuf *out, unsigned w, bool colour, const char *name, struct bytes text,
+    struct bytes more)
 {
 	if (text.n == 0 && more.n == 0)
 		return;
@@ -228,7 +236,8 @@ void
 diag_print_short(struct strbuf *out, const struct diag *d)
 {
 	where(out, d);
-	strbuf_printf(out, ": %s[HG%04u]: ", d->severity == DIAG_ERROR ? "error" : "warning", d->code);
+	strbuf_printf(
+	    out, ": %s[HG%04u]: ", d->severity == DIAG_ERROR ? "error" : "warning", d->code);
 	clean(out, d->message, -1);
 	if (d->nhelp && bytes_starts(d->help[0], BYTES("did you mean"))) {
 		strbuf_addz(out, " (");
@@ -303,7 +312,8 @@ json_diag(struct json *j, const struct diag *d)
 }
 
 void
-diag_print_list(struct strbuf *out, const struct diag *first, uint32_t total, enum diag_format format, bool colour)
+diag_print_list(struct strbuf *out, const struct diag *first, uint32_t total,
+    enum diag_format format, bool colour)
 {
 	struct json j;
 	uint32_t n = 0;
@@ -341,7 +351,8 @@ diag_print_summary(struct strbuf *out, const struct diag *first, uint32_t errors
 		if (d->file.p)
 			map_put(&files, d->file, (void *)d);
 	if (errors)
-		strbuf_printf(out, "%u error%s%s", errors, errors == 1 ? "" : "s", warnings ? ", " : "");
+		strbuf_printf(
+		    out, "%u error%s%s", errors, errors == 1 ? "" : "s", warnings ? ", " : "");
 	if (warnings)
 		strbuf_printf(out, "%u warning%s", warnings, warnings == 1 ? "" : "s");
 	if (errors + warnings == 0)
@@ -349,8 +360,8 @@ diag_print_summary(struct strbuf *out, const struct diag *first, uint32_t errors
 	if (files.n)
 		strbuf_printf(out, " in %zu file%s", files.n, files.n == 1 ? "" : "s");
 	if (t && t->files)
-		strbuf_printf(out, " (checked %u file%s, %u object%s in %u ms)", t->files, t->files == 1 ? "" : "s",
-		    t->objects, t->objects == 1 ? "" : "s", t->ms);
+		strbuf_printf(out, " (checked %u file%s, %u object%s in %u ms)", t->files,
+		    t->files == 1 ? "" : "s", t->objects, t->objects == 1 ? "" : "s", t->ms);
 	strbuf_addc(out, '\n');
 	map_release(&files);
 }

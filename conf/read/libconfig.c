@@ -1,10 +1,11 @@
 /*
- * libconfig.c - libconfig text to the node tree; the only file that knows libconfig. Version 1.5 has no columns,
- * opens any file for @include, wraps integers over 32 bits and takes 010 for ten, all silently. So our own scanner
- * (libconfig_scan.c) reads the text first and builds the tree with marks; only what it accepts reaches the library,
- * and the library is the second opinion: both must agree on every name, type and value, or the file is refused.
- * Taking values from the library alone was rejected (no columns, wrapped numbers), and so was our scanner alone
- * (what headgate reads and what other tools of the library read must be the same).
+ * libconfig.c - libconfig text to the node tree; the only file that knows libconfig. Version 1.5
+ * has no columns, opens any file for @include, wraps integers over 32 bits and takes 010 for ten,
+ * all silently. So our own scanner (libconfig_scan.c) reads the text first and builds the tree with
+ * marks; only what it accepts reaches the library, and the library is the second opinion: both must
+ * agree on every name, type and value, or the file is refused. Taking values from the library alone
+ * was rejected (no columns, wrapped numbers), and so was our scanner alone (what headgate reads and
+ * what other tools of the library read must be the same).
  */
 #include <libconfig.h>
 #include <math.h>
@@ -31,7 +32,8 @@ same_scalar(const struct node *n, const config_setting_t *s)
 		return n->type == NODE_BOOL && n->boolean == (config_setting_get_bool(s) != 0);
 	case CONFIG_TYPE_STRING:
 		text = config_setting_get_string(s);
-		return n->type == NODE_STRING && bytes_eq(n->text, text ? bytes_str(text) : BYTES(""));
+		return n->type == NODE_STRING &&
+		    bytes_eq(n->text, text ? bytes_str(text) : BYTES(""));
 	default:
 		return false;
 	}
@@ -102,8 +104,9 @@ agreed(struct read_job *job, const struct node *root)
 	config_init(&c);
 	config_set_include_dir(&c, "/dev/null"); /* should one slip through, it opens nothing */
 	if (config_read_string(&c, copy) != CONFIG_TRUE) {
-		struct diag *d = diag_file(job->diags, CODE_SYNTAX, file, line_mark(text, config_error_line(&c)),
-		    job->proto.text, "%s", config_error_text(&c) ? config_error_text(&c) : "syntax error");
+		struct diag *d = diag_file(job->diags, CODE_SYNTAX, file,
+		    line_mark(text, config_error_line(&c)), job->proto.text, "%s",
+		    config_error_text(&c) ? config_error_text(&c) : "syntax error");
 
 		d->effect = BYTES("nothing of this file is read");
 	} else {
@@ -113,7 +116,8 @@ agreed(struct read_job *job, const struct node *root)
 	config_destroy(&c);
 	mem_free(copy);
 	if (bad)
-		diag_at(job->diags, CODE_READERS_DISAGREE, bad, "libconfig reads this in another way");
+		diag_at(
+		    job->diags, CODE_READERS_DISAGREE, bad, "libconfig reads this in another way");
 	return good;
 }
 

@@ -1,9 +1,10 @@
 /*
- * libconfig_scan.c - our own reader of libconfig text: recursive descent over the whole grammar, bounded in depth,
- * with a mark for every name and value. It is as strict as the library and stricter where the library is silently
- * wrong: @include, integers that would wrap, leading zeros, zero bytes. A mistake in a value is reported and reading
- * goes on; a mistake in the grammar ends it. Columns are counted along the way, never from the start of the line
- * again, so that one line of 16 MB costs what it should.
+ * libconfig_scan.c - our own reader of libconfig text: recursive descent over the whole grammar,
+ * bounded in depth, with a mark for every name and value. It is as strict as the library and
+ * stricter where the library is silently wrong: @include, integers that would wrap, leading zeros,
+ * zero bytes. A mistake in a value is reported and reading goes on; a mistake in the grammar ends
+ * it. Columns are counted along the way, never from the start of the line again, so that one line
+ * of 16 MB costs what it should.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -53,7 +54,8 @@ fail(struct scan *s, unsigned code, struct mark at, const char *fmt, ...)
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
 	s->bad = true;
-	return diag_file(s->job->diags, (uint16_t)code, s->job->proto.file, at, s->job->proto.text, "%s", msg);
+	return diag_file(
+	    s->job->diags, (uint16_t)code, s->job->proto.file, at, s->job->proto.text, "%s", msg);
 }
 
 static void
@@ -125,7 +127,8 @@ next(struct scan *s)
 			break;
 	}
 	if (!s->stop && peek(s, 0) == '@')
-		syntax(s, CODE_INCLUDE, here(s), "@include is not allowed", "put the settings into this file");
+		syntax(s, CODE_INCLUDE, here(s), "@include is not allowed",
+		    "put the settings into this file");
 	return s->stop ? -1 : peek(s, 0);
 }
 
@@ -135,7 +138,8 @@ make(struct scan *s, enum node_type type, struct mark at)
 	struct node *n;
 
 	if (++s->nodes > READ_CONF_NODES_MAX) {
-		syntax(s, CODE_LIMIT, at, "file has too many settings", "split it into several files");
+		syntax(
+		    s, CODE_LIMIT, at, "file has too many settings", "split it into several files");
 		return NULL;
 	}
 	n = node_new(s->job->arena, type, s->doc);
@@ -224,7 +228,8 @@ string(struct scan *s)
 	if (n->text.n > READ_SCALAR_MAX)
 		fail(s, CODE_LIMIT, n->at, "value has %zu bytes, more than 1 MB", n->text.n);
 	else if (!bytes_utf8(n->text, &bad))
-		fail(s, CODE_NOT_UTF8, n->at, "escapes make byte 0x%02x at offset %zu, which is not UTF-8",
+		fail(s, CODE_NOT_UTF8, n->at,
+		    "escapes make byte 0x%02x at offset %zu, which is not UTF-8",
 		    (unsigned char)n->text.p[bad], bad);
 	return n;
 }
@@ -232,8 +237,8 @@ string(struct scan *s)
 static bool
 word_char(int c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-	       c == '-' || c == '*';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	    c == '_' || c == '-' || c == '*';
 }
 
 static struct bytes
@@ -279,7 +284,8 @@ integer(struct scan *s, struct node *n, struct bytes w)
 		diag_help(s->job->diags, d, "write %.*sL", BYTES_ARG(w));
 	} else if (!is_hex && w.n - i > 1 && w.p[i] == '0') {
 		d = fail(s, CODE_LEADING_ZERO, n->at, "%.*s has a leading zero", BYTES_ARG(w));
-		diag_help(s->job->diags, d, "write %lld, or 0x… for another base, or \"%.*s\" if it is text",
+		diag_help(s->job->diags, d,
+		    "write %lld, or 0x… for another base, or \"%.*s\" if it is text",
 		    (long long)n->integer, BYTES_ARG(w));
 	}
 	return true;
@@ -327,7 +333,8 @@ plain(struct scan *s)
 	if (bytes_eqi(w, BYTES("true")) || bytes_eqi(w, BYTES("false")))
 		n->boolean = w.n == 4;
 	else if (!integer(s, n, w) && !real(n, w))
-		syntax(s, CODE_SYNTAX, at, "value is no number, true or false", "put text in double quotes");
+		syntax(s, CODE_SYNTAX, at, "value is no number, true or false",
+		    "put text in double quotes");
 	return n;
 }
 
@@ -337,7 +344,8 @@ unclosed(struct scan *s, const struct node *open, const char *msg)
 {
 	char help[80];
 
-	snprintf(help, sizeof(help), "the bracket of line %u, column %u is still open", open->at.line, open->at.col);
+	snprintf(help, sizeof(help), "the bracket of line %u, column %u is still open",
+	    open->at.line, open->at.col);
 	syntax(s, CODE_SYNTAX, here(s), msg, help);
 }
 
@@ -368,7 +376,8 @@ items(struct scan *s, struct node *list, char end)
 		}
 		step(s);
 		if (next(s) == end) {
-			syntax(s, CODE_SYNTAX, here(s), "value expected after `,`", "remove the last comma");
+			syntax(s, CODE_SYNTAX, here(s), "value expected after `,`",
+			    "remove the last comma");
 			return false;
 		}
 	}
@@ -435,8 +444,8 @@ add(struct scan *s, struct node *group, struct map *index, struct node *n)
 	if (old) {
 		d = fail(s, CODE_DUPLICATE_KEY, n->key_at, "\"%.*s\" is given twice",
 		    (int)HG_MIN(n->key.n, (size_t)100), n->key.p);
-		diag_help(s->job->diags, d, "the first one is at line %u, column %u", old->key_at.line,
-		    old->key_at.col);
+		diag_help(s->job->diags, d, "the first one is at line %u, column %u",
+		    old->key_at.line, old->key_at.col);
 		return;
 	}
 	node_append(group, n);
@@ -460,7 +469,10 @@ member(struct scan *s)
 
 	if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '*')) {
 		syntax(s, CODE_SYNTAX, at, "name of a setting expected",
-		    c == '"' ? "names are not quoted; for a name with . or / write { key = \"…\"; value = …; }" : NULL);
+		    c == '"' ?
+			"names are not quoted; for a name with . or / write { key = \"…\"; value "
+			"= …; }" :
+			NULL);
 		return NULL;
 	}
 	key = word(s, false);
@@ -468,7 +480,9 @@ member(struct scan *s)
 	c = next(s);
 	if (c != '=' && c != ':') {
 		syntax(s, CODE_SYNTAX, here(s), "`=` expected after the name",
-		    c == '.' || c == '/' ? "for a name with . or / write { key = \"…\"; value = …; }" : NULL);
+		    c == '.' || c == '/' ?
+			"for a name with . or / write { key = \"…\"; value = …; }" :
+			NULL);
 		return NULL;
 	}
 	step(s);

@@ -1,8 +1,9 @@
 /*
- * node.c - the neutral tree. Children are a singly linked list with a tail pointer: readers append in order, the
- * binder walks in order, and maps of manifests are small, so a search by key is a walk. A hash per map was rejected:
- * it would cost more memory than the nodes, and the one place where many keys meet (duplicates while reading) has its
- * own (yaml.c). Depth is bounded by the readers (READ_DEPTH_MAX), so recursion here is bounded too.
+ * node.c - the neutral tree. Children are a singly linked list with a tail pointer: readers append
+ * in order, the binder walks in order, and maps of manifests are small, so a search by key is a
+ * walk. A hash per map was rejected: it would cost more memory than the nodes, and the one place
+ * where many keys meet (duplicates while reading) has its own (yaml.c). Depth is bounded by the
+ * readers (READ_DEPTH_MAX), so recursion here is bounded too.
  */
 #include "conf/read/node.h"
 

@@ -1,9 +1,10 @@
 /*
- * node.h - the neutral tree that YAML, JSON and libconfig become: scalars, lists, maps, each with file, line
- * and column (1-based). Lives in the compile's arena. The schema (conf/kinds) is its only reader.
+ * node.h - the neutral tree that YAML, JSON and libconfig become: scalars, lists, maps, each with
+ * file, line and column (1-based). Lives in the compile's arena. The schema (conf/kinds) is its
+ * only reader.
  *
- * Map keys are unique (the readers refuse duplicates). YAML null is NODE_NULL and means absent. Plain YAML
- * scalars are typed as kubectl's reader does; `text` always holds the scalar as written.
+ * Map keys are unique (the readers refuse duplicates). YAML null is NODE_NULL and means absent.
+ * Plain YAML scalars are typed as kubectl's reader does; `text` always holds the scalar as written.
  */
 #ifndef CONF_READ_NODE_H
 #define CONF_READ_NODE_H
@@ -52,10 +53,10 @@ struct node *node_new(struct arena *, enum node_type, struct doc *);
 void node_append(struct node *parent, struct node *child);
 struct node *node_get(const struct node *map, const char *key);        /* NULL if absent or null */
 struct node *node_getb(const struct node *map, struct bytes key);
-struct node *node_path(const struct node *map, const char *path);      /* "metadata.name", "a[0].b" */
+struct node *node_path(const struct node *map, const char *path); /* "metadata.name", "a[0].b" */
 struct bytes node_text(const struct node *scalar);                     /* absent if NULL */
 struct node *node_copy(struct arena *, const struct node *);           /* deep, marks kept */
-bool node_equal(const struct node *, const struct node *);             /* content, map order ignored */
+bool node_equal(const struct node *, const struct node *); /* content, map order ignored */
 /* Kubernetes-style path from the root of the object: spec.rules[0].backendRefs[1].port */
 const char *node_where(struct arena *, const struct node *);
 /* Removes nulls (and map keys whose value is null), as an API server does. */

@@ -1,7 +1,8 @@
 /*
- * read.c - one text to resources: checks that hold for every syntax (size, UTF-8, control characters) before a
- * library sees a byte, the choice of reader by file name, and Lists taken apart. What makes an item of a List the
- * same as a document of its own is that it loses its parent: positions stay, paths start at the item.
+ * read.c - one text to resources: checks that hold for every syntax (size, UTF-8, control
+ * characters) before a library sees a byte, the choice of reader by file name, and Lists taken
+ * apart. What makes an item of a List the same as a document of its own is that it loses its
+ * parent: positions stay, paths start at the item.
  */
 #include "conf/read/read.h"
 
@@ -45,7 +46,8 @@ static bool
 control(struct bytes t, size_t *at)
 {
 	for (size_t i = 0; i < t.n; i++) {
-		unsigned char c = (unsigned char)t.p[i], d = i + 1 < t.n ? (unsigned char)t.p[i + 1] : 0;
+		unsigned char c = (unsigned char)t.p[i],
+			      d = i + 1 < t.n ? (unsigned char)t.p[i + 1] : 0;
 
 		if (c >= 0x20 && c < 0x7f)
 			continue;
@@ -73,7 +75,8 @@ text_good(struct read_job *job)
 		return false;
 	}
 	if (!bytes_utf8(text, &at)) {
-		bool wide = text.n >= 2 && (memcmp(text.p, "\xff\xfe", 2) == 0 || memcmp(text.p, "\xfe\xff", 2) == 0);
+		bool wide = text.n >= 2 &&
+		    (memcmp(text.p, "\xff\xfe", 2) == 0 || memcmp(text.p, "\xfe\xff", 2) == 0);
 
 		d = diag_file(job->diags, CODE_NOT_UTF8, file, mark_at(text, at), text,
 		    "byte 0x%02x at offset %zu is not UTF-8", (unsigned char)text.p[at], at);
@@ -89,7 +92,8 @@ text_good(struct read_job *job)
 	return true;
 }
 
-/* Line ends as \n, so that nothing after this has to think of \r. Lines and columns stay what they are. */
+/* Line ends as \n, so that nothing after this has to think of \r. Lines and columns stay what they
+ * are. */
 static struct bytes
 line_ends(struct arena *a, struct bytes text)
 {
@@ -161,7 +165,8 @@ flatten(void *arg, struct node *root)
 	int stop = 0;
 
 	if (root->type != NODE_MAP) {
-		diag_at(f->job->diags, CODE_NOT_AN_OBJECT, root, "resource is not a mapping of keys to values");
+		diag_at(f->job->diags, CODE_NOT_AN_OBJECT, root,
+		    "resource is not a mapping of keys to values");
 		f->bad = true;
 		return 0;
 	}
@@ -194,8 +199,9 @@ conf_resources(struct read_job *job, struct flatten *f, struct node *root)
 				continue;
 			d = diag_at(job->diags, CODE_NOT_RESOURCES, n, "resources is not a list");
 		} else {
-			d = diag_at_key(job->diags, CODE_NOT_RESOURCES, n, "unexpected setting \"%.*s\"",
-			    (int)HG_MIN(n->key.n, (size_t)100), n->key.p);
+			d = diag_at_key(job->diags, CODE_NOT_RESOURCES, n,
+			    "unexpected setting \"%.*s\"", (int)HG_MIN(n->key.n, (size_t)100),
+			    n->key.p);
 		}
 		diag_help(job->diags, d, "write resources = ( { apiVersion = …; kind = …; }, … );");
 		f->bad = true;
@@ -211,8 +217,8 @@ conf_resources(struct read_job *job, struct flatten *f, struct node *root)
 }
 
 int
-read_text(struct arena *a, struct diags *diags, struct bytes file, struct bytes text, uint8_t role, struct bytes ns,
-    int (*resource)(void *arg, struct node *), void *arg)
+read_text(struct arena *a, struct diags *diags, struct bytes file, struct bytes text, uint8_t role,
+    struct bytes ns, int (*resource)(void *arg, struct node *), void *arg)
 {
 	bool conf = bytes_ends(file, BYTES(".conf"));
 	struct read_job job = {.arena = a, .diags = diags, .document = flatten};
@@ -221,7 +227,10 @@ read_text(struct arena *a, struct diags *diags, struct bytes file, struct bytes 
 	int result;
 
 	job.arg = &f;
-	job.proto = (struct doc){.file = file, .text = text.p ? text : BYTES(""), .role = role, .ns = ns,
+	job.proto = (struct doc){.file = file,
+	    .text = text.p ? text : BYTES(""),
+	    .role = role,
+	    .ns = ns,
 	    .syntax = conf ? DOC_LIBCONFIG : DOC_YAML};
 	if (!text_good(&job))
 		return 1;
@@ -239,7 +248,8 @@ read_text(struct arena *a, struct diags *diags, struct bytes file, struct bytes 
 		result = yaml_read(&job);
 	}
 	if (result == 0 && f.given == 0 && diags->errors == errors)
-		diag_file(diags, CODE_EMPTY_FILE, file, (struct mark){0}, BYTES_NONE, "file defines nothing");
+		diag_file(diags, CODE_EMPTY_FILE, file, (struct mark){0}, BYTES_NONE,
+		    "file defines nothing");
 	return result == 0 && f.bad ? 1 : result;
 }
 
@@ -249,7 +259,8 @@ read_conf(struct arena *a, struct diags *diags, struct bytes file, struct bytes 
 	struct read_job job = {.arena = a, .diags = diags};
 	struct doc *doc = arena_alloc(a, sizeof(*doc));
 
-	job.proto = (struct doc){.file = file, .text = text.p ? text : BYTES(""), .syntax = DOC_LIBCONFIG};
+	job.proto =
+	    (struct doc){.file = file, .text = text.p ? text : BYTES(""), .syntax = DOC_LIBCONFIG};
 	*doc = job.proto;
 	return text_good(&job) ? libconfig_read(&job, doc) : NULL;
 }
@@ -262,27 +273,30 @@ read_file_error(struct diags *diags, struct bytes file, int error)
 		uint16_t code;
 		const char *text, *help;
 	} table[] = {
-		{PROTO_FILE_NOT_REGULAR, CODE_NOT_REGULAR, "not a regular file", NULL},
-		{PROTO_FILE_TOO_BIG, CODE_FILE_SIZE, "file is larger than 16 MB", "split it"},
-		{PROTO_FILE_LINK, CODE_LINK, "link leaves the tree or leads to a folder", NULL},
-		{PROTO_FILE_WRITABLE, CODE_WRITABLE, "file or a folder above it can be written by others",
-		    "chown it to root or the role's owner, and chmod o-w,g-w"},
-		{PROTO_FILE_TOO_MANY, CODE_TOO_MANY_FILES, "too many files, or too much text, in all", NULL},
-		{PROTO_FILE_DEPTH, CODE_TOO_MANY_FILES, "folders are nested too deeply", NULL},
-		{PROTO_FILE_NAME, CODE_FILE_PLACE, "not read: file or folder in the wrong place",
-		    "use infra.d, security.d or routes.d/<namespace>"},
-		{ENOENT, CODE_PATTERN_EMPTY, "no such file or folder", NULL},
+	    {PROTO_FILE_NOT_REGULAR, CODE_NOT_REGULAR, "not a regular file", NULL},
+	    {PROTO_FILE_TOO_BIG, CODE_FILE_SIZE, "file is larger than 16 MB", "split it"},
+	    {PROTO_FILE_LINK, CODE_LINK, "link leaves the tree or leads to a folder", NULL},
+	    {PROTO_FILE_WRITABLE, CODE_WRITABLE,
+		"file or a folder above it can be written by others",
+		"chown it to root or the role's owner, and chmod o-w,g-w"},
+	    {PROTO_FILE_TOO_MANY, CODE_TOO_MANY_FILES, "too many files, or too much text, in all",
+		NULL},
+	    {PROTO_FILE_DEPTH, CODE_TOO_MANY_FILES, "folders are nested too deeply", NULL},
+	    {PROTO_FILE_NAME, CODE_FILE_PLACE, "not read: file or folder in the wrong place",
+		"use infra.d, security.d or routes.d/<namespace>"},
+	    {ENOENT, CODE_PATTERN_EMPTY, "no such file or folder", NULL},
 	};
 	struct diag *d;
 
 	for (size_t i = 0; i < HG_ARRAY_LEN(table); i++) {
 		if (table[i].error != error)
 			continue;
-		d = diag_file(diags, table[i].code, file, (struct mark){0}, BYTES_NONE, "%s", table[i].text);
+		d = diag_file(
+		    diags, table[i].code, file, (struct mark){0}, BYTES_NONE, "%s", table[i].text);
 		if (table[i].help)
 			diag_help(diags, d, "%s", table[i].help);
 		return d;
 	}
-	return diag_file(diags, CODE_UNREADABLE, file, (struct mark){0}, BYTES_NONE, "cannot be read: %s",
-	    strerror(error));
+	return diag_file(diags, CODE_UNREADABLE, file, (struct mark){0}, BYTES_NONE,
+	    "cannot be read: %s", strerror(error));
 }

@@ -14,27 +14,32 @@
 #define READ_NODES_MAX 200000u        /* a YAML document */
 #define READ_YAML_NODES_MAX 3000000u  /* a YAML file */
 #define READ_DOCUMENTS_MAX 200000u    /* a YAML file */
-#define READ_SKIP_MAX 1000000u        /* events that are passed over after a bound, until the file is given up */
+#define READ_SKIP_MAX \
+	1000000u /* events that are passed over after a bound, until the file is given up */
 #define READ_ALIAS_MAX 10000u         /* nodes made by aliases and merges, a YAML document */
 #define READ_CONF_NODES_MAX 1000000u  /* a libconfig file */
-#define READ_CONF_MEMBERS_MAX 1000u   /* of one libconfig group: the library's own search is quadratic */
+#define READ_CONF_MEMBERS_MAX \
+	1000u /* of one libconfig group: the library's own search is quadratic */
 
 /*
- * Parse one text into resources: YAML or JSON, libconfig if the file's name ends in ".conf". `text` must live as
- * long as the arena (nodes borrow from it). `resource` gets the root of each object, a map with no parent; items of
- * a List come one by one. Documents are handed over as they are read, so those before a syntax error have been.
+ * Parse one text into resources: YAML or JSON, libconfig if the file's name ends in ".conf". `text`
+ * must live as long as the arena (nodes borrow from it). `resource` gets the root of each object, a
+ * map with no parent; items of a List come one by one. Documents are handed over as they are read,
+ * so those before a syntax error have been.
  *
- * 0: everything was read. 1: something was not (diags say what): objects that this file used to define and that did
- * not come now keep their last good content. -1: `resource` returned non-zero and reading stopped.
+ * 0: everything was read. 1: something was not (diags say what): objects that this file used to
+ * define and that did not come now keep their last good content. -1: `resource` returned non-zero
+ * and reading stopped.
  */
-int read_text(struct arena *, struct diags *, struct bytes file, struct bytes text, uint8_t role, struct bytes ns,
-    int (*resource)(void *arg, struct node *), void *arg);
+int read_text(struct arena *, struct diags *, struct bytes file, struct bytes text, uint8_t role,
+    struct bytes ns, int (*resource)(void *arg, struct node *), void *arg);
 
-/* A whole libconfig text as one map (headgate.conf). NULL: it has errors. An empty text is an empty map. */
+/* A whole libconfig text as one map (headgate.conf). NULL: it has errors. An empty text is an empty
+ * map. */
 struct node *read_conf(struct arena *, struct diags *, struct bytes file, struct bytes text);
 
-/* What is wrong with a file as such: error of struct source_file (errno, or negative enum proto_fileerr) as a
- * diagnostic with its code. */
+/* What is wrong with a file as such: error of struct source_file (errno, or negative enum
+ * proto_fileerr) as a diagnostic with its code. */
 struct diag *read_file_error(struct diags *, struct bytes file, int error);
 
 /* ---- inside conf/read: one caller, read.c */

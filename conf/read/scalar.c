@@ -1,8 +1,9 @@
 /*
- * scalar.c - what a plain scalar is. The law is kubectl: sigs.k8s.io/yaml reads YAML with go-yaml v2 (1.1: yes, no,
- * on, off are booleans; 0777 is octal; underscores in numbers are dropped; dates stay strings) and prints it as JSON,
- * where 80.0 becomes 80, and the API server then reads integers over 64 bits as floats. The first byte says which
- * forms are possible, so that most strings cost one look. A regular expression library was rejected for speed.
+ * scalar.c - what a plain scalar is. The law is kubectl: sigs.k8s.io/yaml reads YAML with go-yaml
+ * v2 (1.1: yes, no, on, off are booleans; 0777 is octal; underscores in numbers are dropped; dates
+ * stay strings) and prints it as JSON, where 80.0 becomes 80, and the API server then reads
+ * integers over 64 bits as floats. The first byte says which forms are possible, so that most
+ * strings cost one look. A regular expression library was rejected for speed.
  */
 #include "conf/read/scalar.h"
 
@@ -23,7 +24,8 @@ struct word {
 
 static const struct word words[] = {
 	{"true", NODE_BOOL, 0, true}, {"True", NODE_BOOL, 0, true}, {"TRUE", NODE_BOOL, 0, true},
-	{"false", NODE_BOOL, 0, false}, {"False", NODE_BOOL, 0, false}, {"FALSE", NODE_BOOL, 0, false},
+	{"false", NODE_BOOL, 0, false}, {"False", NODE_BOOL, 0, false},
+	{"FALSE", NODE_BOOL, 0, false},
 	{"y", NODE_BOOL, 0, true}, {"Y", NODE_BOOL, 0, true}, {"yes", NODE_BOOL, 0, true},
 	{"Yes", NODE_BOOL, 0, true}, {"YES", NODE_BOOL, 0, true}, {"on", NODE_BOOL, 0, true},
 	{"On", NODE_BOOL, 0, true}, {"ON", NODE_BOOL, 0, true}, {"n", NODE_BOOL, 0, false},
@@ -84,7 +86,8 @@ integer(struct node *n, struct bytes s)
 	size_t i = s.n && (s.p[0] == '-' || s.p[0] == '+') ? 1 : 0, start;
 	unsigned base = 10;
 	uint64_t v = 0;
-	double real = 0; /* of a big one; not the nearest for decimals, which decimal() reads again */
+	double real =
+	    0; /* of a big one; not the nearest for decimals, which decimal() reads again */
 
 	if (i + 1 < s.n && s.p[i] == '0') {
 		char c = (char)(s.p[i + 1] | 0x20);
@@ -140,7 +143,8 @@ decimal(struct node *n, struct bytes s)
 		return false;
 	}
 	if (i < s.n && (s.p[i] | 0x20) == 'e') {
-		size_t exp = i + 1 < s.n && (s.p[i + 1] == '-' || s.p[i + 1] == '+') ? i + 2 : i + 1;
+		size_t exp =
+		    i + 1 < s.n && (s.p[i + 1] == '-' || s.p[i + 1] == '+') ? i + 2 : i + 1;
 
 		i = digits(s, exp);
 		if (i == exp)

@@ -6,7 +6,8 @@
 
 #include "conf/read/read.h"
 
-/* The root map, or NULL: it has errors, all of them in job->diags (a syntax error is the last one). */
+/* The root map, or NULL: it has errors, all of them in job->diags (a syntax error is the last one).
+ */
 struct node *scan_libconfig(struct read_job *job, struct doc *doc);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * source.c - files read by the process itself: `headgate check -f`, `get -f`, tests. The walker (walk.c) decides what
- * counts as a file and who may have written it; here descriptors become text. A file that shrinks or grows while it is
- * read is taken as far as it goes, within the bound: the next reload sees the rest.
+ * source.c - files read by the process itself: `headgate check -f`, `get -f`, tests. The walker
+ * (walk.c) decides what counts as a file and who may have written it; here descriptors become text.
+ * A file that shrinks or grows while it is read is taken as far as it goes, within the bound: the
+ * next reload sees the rest.
  */
 #include "conf/read/source.h"
 
@@ -103,7 +104,8 @@ walk(struct source *s, unsigned root, int (*file)(void *arg, struct source_file 
 {
 	struct direct *d = s->impl;
 	struct reading r = {d, file, arg};
-	struct walk_root w = {.flat = d->flat, .ownership = d->ownership && !d->flat, .index = root};
+	struct walk_root w = {
+	    .flat = d->flat, .ownership = d->ownership && !d->flat, .index = root};
 
 	if (root >= d->n)
 		return -1;
@@ -138,8 +140,8 @@ root_of(const struct direct *d, struct bytes path, struct bytes *rel)
 	return NULL;
 }
 
-/* Flat mode opens what it is told; with roles only what lies below a root. Ownership of referenced files comes with
- * the issue that brings references. */
+/* Flat mode opens what it is told; with roles only what lies below a root. Ownership of referenced
+ * files comes with the issue that brings references. */
 static int
 open_one(struct source *s, struct bytes path, struct arena *a, struct source_file *out)
 {
@@ -169,7 +171,8 @@ source_direct(struct arena *a, const char *const *paths, unsigned n, bool flat, 
 {
 	struct direct *d = arena_zalloc(a, sizeof(*d));
 
-	*d = (struct direct){.arena = a, .paths = paths, .n = n, .flat = flat, .ownership = ownership};
+	*d = (struct direct){
+	    .arena = a, .paths = paths, .n = n, .flat = flat, .ownership = ownership};
 	d->source = (struct source){.walk = walk, .open = open_one, .impl = d};
 	return &d->source;
 }

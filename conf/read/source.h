@@ -1,8 +1,9 @@
 /*
- * source.h - where files come from. The compiler child asks the reader process over a channel (it cannot open
- * anything itself); `headgate check -f` reads directly with the same rules. Both hand over whole files,
- * size-checked (file <= 16 MB, all <= 1 GB, <= 200,000 files, depth <= 16), names that begin with a dot skipped,
- * sorted by path so that order never matters. In flat mode the path "-" is standard input.
+ * source.h - where files come from. The compiler child asks the reader process over a channel (it
+ * cannot open anything itself); `headgate check -f` reads directly with the same rules. Both hand
+ * over whole files, size-checked (file <= 16 MB, all <= 1 GB, <= 200,000 files, depth <= 16), names
+ * that begin with a dot skipped, sorted by path so that order never matters. In flat mode the path
+ * "-" is standard input.
  */
 #ifndef CONF_READ_SOURCE_H
 #define CONF_READ_SOURCE_H
@@ -20,20 +21,24 @@ struct source_file {
 	uint64_t mtime_ns;
 };
 
-/* 0, or -1 when the source itself is dead. Calls `file` for each file under roots[i], then returns. */
+/* 0, or -1 when the source itself is dead. Calls `file` for each file under roots[i], then returns.
+ */
 struct source {
-	int (*walk)(struct source *, unsigned root, int (*file)(void *arg, struct source_file *), void *arg);
-	/* One referenced file (certificates; later issues). Relative to the referring file's folder rules. */
+	int (*walk)(struct source *, unsigned root, int (*file)(void *arg, struct source_file *),
+	    void *arg);
+	/* One referenced file (certificates; later issues). Relative to the referring file's folder
+	 * rules. */
 	int (*open)(struct source *, struct bytes path, struct arena *, struct source_file *out);
 	void *impl;
 };
 
-/* Direct: paths are files or folders; flat (no roles) or a resource root with the role directories. The same
- * walker is used by the reader process, which passes descriptors on instead of text. */
-struct source *source_direct(struct arena *, const char *const *paths, unsigned n, bool flat, bool ownership);
+/* Direct: paths are files or folders; flat (no roles) or a resource root with the role directories.
+ * The same walker is used by the reader process, which passes descriptors on instead of text. */
+struct source *source_direct(
+    struct arena *, const char *const *paths, unsigned n, bool flat, bool ownership);
 
-/* The whole text of an open regular file into the arena: what both sources do with a descriptor. 0, errno, or
- * negative enum proto_fileerr. The descriptor stays the caller's. */
+/* The whole text of an open regular file into the arena: what both sources do with a descriptor. 0,
+ * errno, or negative enum proto_fileerr. The descriptor stays the caller's. */
 int source_text(struct arena *, int fd, uint64_t size, struct bytes *out);
 
 #endif

@@ -1,9 +1,10 @@
 /*
- * walk.c - the walker. Each folder is opened once, judged by fstat on the open descriptor, listed, sorted and gone
- * through; files are opened relative to that descriptor, so nothing that is renamed in between can lead elsewhere.
- * What is wrong is one entry with an error, and the walk goes on. nftw() was rejected (paths, not descriptors), and so
- * was following links to folders (loops, and every object twice). Links to files are common (mounted ConfigMaps) and
- * stay allowed as long as they end below their anchor; with ownership rules the target's own folders are judged too.
+ * walk.c - the walker. Each folder is opened once, judged by fstat on the open descriptor, listed,
+ * sorted and gone through; files are opened relative to that descriptor, so nothing that is renamed
+ * in between can lead elsewhere. What is wrong is one entry with an error, and the walk goes on.
+ * nftw() was rejected (paths, not descriptors), and so was following links to folders (loops, and
+ * every object twice). Links to files are common (mounted ConfigMaps) and stay allowed as long as
+ * they end below their anchor; with ownership rules the target's own folders are judged too.
  */
 #include "conf/read/walk.h"
 
@@ -51,7 +52,8 @@ open_beneath(int dir, const char *path, uint64_t flags, uint64_t resolve)
 	};
 	int fd;
 
-	/* EAGAIN: something was renamed meanwhile and the kernel cannot tell if we are still beneath. */
+	/* EAGAIN: something was renamed meanwhile and the kernel cannot tell if we are still
+	 * beneath. */
 	for (int i = 0; i < 8; i++) {
 		fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
 		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
@@ -70,14 +72,20 @@ static void
 emit(struct walk *w, int fd, int error, const struct stat *st)
 {
 	struct walk_entry e = {
-		.path = w->path, .ns = w->ns, .role = w->role, .root = w->root->index, .fd = fd, .error = error,
+	    .path = w->path,
+	    .ns = w->ns,
+	    .role = w->role,
+	    .root = w->root->index,
+	    .fd = fd,
+	    .error = error,
 	};
 
 	if (w->stop)
 		return;
 	if (st) {
 		e.size = (uint64_t)st->st_size;
-		e.mtime_ns = (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec;
+		e.mtime_ns =
+		    (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec;
 	}
 	w->stop = w->file(w->arg, &e);
 }
@@ -91,7 +99,8 @@ too_many(struct walk *w)
 	w->budget->full = true;
 }
 
-/* An ACL can let others write although the mode looks fine (its mask is shown as the group's bits). */
+/* An ACL can let others write although the mode looks fine (its mask is shown as the group's bits).
+ */
 static bool
 has_acl(int fd)
 {
@@ -131,7 +140,8 @@ take_file(struct walk *w, int fd)
 		emit(w, -1, error, NULL);
 		return;
 	}
-	if (w->budget->files == WALK_FILES_MAX || (uint64_t)st.st_size > WALK_ALL_MAX - w->budget->bytes) {
+	if (w->budget->files == WALK_FILES_MAX ||
+	    (uint64_t)st.st_size > WALK_ALL_MAX - w->budget->bytes) {
 		too_many(w);
 		return;
 	}
@@ -167,7 +177,8 @@ chain_error(struct walk *w, int dir)
 	return error;
 }
 
-/* `path`, with its last part replaced by the text of the link there. False: no link, or it leaves by itself. */
+/* `path`, with its last part replaced by the text of the link there. False: no link, or it leaves
+ * by itself. */
 static bool
 follow(int anchor, char path[WALK_PATH_MAX], int *error)
 {
@@ -188,7 +199,8 @@ follow(int anchor, char path[WALK_PATH_MAX], int *error)
 	return true;
 }
 
-/* A link to a file, where the folders of the target must be judged as well: its links are followed by hand. */
+/* A link to a file, where the folders of the target must be judged as well: its links are followed
+ * by hand. */
 static int
 open_owned_link(struct walk *w, const char *rel, int *error)
 {
@@ -208,7 +220,8 @@ open_owned_link(struct walk *w, const char *rel, int *error)
 		*error = link_error(errno);
 		return -1;
 	}
-	fd = open_beneath(dir, slash ? slash + 1 : path, O_RDONLY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+	fd = open_beneath(
+	    dir, slash ? slash + 1 : path, O_RDONLY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 	*error = fd < 0 ? link_error(errno) : 0;
 	if (fd < 0) {
 		close(dir);
@@ -273,7 +286,8 @@ names_free(struct names *list)
 	mem_free(list->v);
 }
 
-/* Entries of a folder, with a mark behind: '/' folder, 1 link, 2 neither file nor folder; files have none. */
+/* Entries of a folder, with a mark behind: '/' folder, 1 link, 2 neither file nor folder; files
+ * have none. */
 static int
 list_names(struct walk *w, int dir, struct names *out)
 {
@@ -331,7 +345,8 @@ path_cut(struct walk *w, size_t len)
 	w->path[len] = '\0';
 }
 
-/* A link whose own name is not wanted counts only if it leads to a folder: said, not silently skipped. */
+/* A link whose own name is not wanted counts only if it leads to a folder: said, not silently
+ * skipped. */
 static bool
 link_matters(int dir, const char *name)
 {
@@ -350,7 +365,8 @@ visit_file(struct walk *w, int dir, const char *name, char kind)
 	} else if (kind == '\x01') {
 		if (link_matters(dir, name))
 			visit_link(w);
-	} else if ((fd = open_beneath(dir, name, O_RDONLY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)) < 0) {
+	} else if ((fd = open_beneath(dir, name, O_RDONLY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)) <
+	    0) {
 		emit(w, -1, link_error(errno), NULL);
 	} else {
 		take_file(w, fd);
@@ -378,7 +394,8 @@ visit(struct walk *w, int dir, char *name, unsigned depth)
 		visit_file(w, dir, name, kind);
 	} else if (depth == WALK_DEPTH_MAX) {
 		emit(w, -1, PROTO_FILE_DEPTH, NULL);
-	} else if ((fd = open_beneath(dir, name, O_RDONLY | O_DIRECTORY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)) < 0) {
+	} else if ((fd = open_beneath(dir, name, O_RDONLY | O_DIRECTORY,
+			RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)) < 0) {
 		emit(w, -1, link_error(errno), NULL);
 	} else {
 		visit_dir(w, fd, depth + 1);
@@ -506,7 +523,8 @@ strays(struct walk *w, int dir)
 	for (size_t i = 0; i < list.n && !w->stop; i++) {
 		struct bytes name = bytes_str(list.v[i]);
 
-		if (name.p[name.n - 1] == '/' || !wanted(name.p) || bytes_ends(name, BYTES(".conf")))
+		if (name.p[name.n - 1] == '/' || !wanted(name.p) ||
+		    bytes_ends(name, BYTES(".conf")))
 			continue;
 		if (path_push(w, name.p))
 			emit(w, -1, PROTO_FILE_NAME, NULL);
@@ -555,7 +573,8 @@ walk_flat(struct walk *w)
 	int fd;
 
 	w->role = PROTO_ROLE_FLAT;
-	/* What the user names may be a link to anywhere; what lies below may not. A pipe is not even opened. */
+	/* What the user names may be a link to anywhere; what lies below may not. A pipe is not
+	 * even opened. */
 	if (stat(w->path, &st) != 0) {
 		emit(w, -1, errno, NULL);
 		return;
@@ -608,7 +627,8 @@ walk_open(const char *beneath, const char *path, uint64_t *size, uint64_t *mtime
 	struct stat st;
 
 	*error = 0;
-	if (dir == -1 || (fd = open_beneath(dir, path, O_RDONLY, beneath ? RESOLVE_BENEATH : 0)) < 0)
+	if (dir == -1 ||
+	    (fd = open_beneath(dir, path, O_RDONLY, beneath ? RESOLVE_BENEATH : 0)) < 0)
 		*error = link_error(errno);
 	else if (fstat(fd, &st) != 0)
 		*error = errno;

@@ -1,12 +1,12 @@
 /*
- * walk.h - finds and opens the files below a root; interprets nothing. Used by the reader process, which passes the
- * descriptors on, and by source_direct(), which reads them. Needs: openat2, fstat, fstatat, getdents64, readlinkat,
- * fgetxattr (ACLs, only where ownership rules hold).
+ * walk.h - finds and opens the files below a root; interprets nothing. Used by the reader process,
+ * which passes the descriptors on, and by source_direct(), which reads them. Needs: openat2, fstat,
+ * fstatat, getdents64, readlinkat, fgetxattr (ACLs, only where ownership rules hold).
  *
- * A file is opened with openat2 beneath its anchor (the path given with -f, or the role's folder), without magic
- * links, non-blocking, never a terminal; it is regular and of bounded size when the callback sees it. Folders that
- * are links are not entered. Names that begin with a dot are skipped; only *.yaml *.yml *.json *.conf count. Files
- * come in byte order of their paths.
+ * A file is opened with openat2 beneath its anchor (the path given with -f, or the role's folder),
+ * without magic links, non-blocking, never a terminal; it is regular and of bounded size when the
+ * callback sees it. Folders that are links are not entered. Names that begin with a dot are
+ * skipped; only *.yaml *.yml *.json *.conf count. Files come in byte order of their paths.
  */
 #ifndef CONF_READ_WALK_H
 #define CONF_READ_WALK_H
@@ -45,13 +45,15 @@ struct walk_root {
 	const char *path;
 	unsigned index;
 	bool flat;          /* no roles: a file (of any name) or a folder */
-	bool ownership;     /* files and folders writable by root and the role's owner or group only */
+	bool ownership; /* files and folders writable by root and the role's owner or group only */
 };
 
 int walk_tree(const struct walk_root *, struct walk_budget *, walk_file *, void *arg);
 
-/* One file under the same rules, for references: `path` as given, absolute or relative to the working folder. With
- * `beneath` (a folder) it must lie below that. Descriptor, or -1 with *error as in walk_entry. */
-int walk_open(const char *beneath, const char *path, uint64_t *size, uint64_t *mtime_ns, int *error);
+/* One file under the same rules, for references: `path` as given, absolute or relative to the
+ * working folder. With `beneath` (a folder) it must lie below that. Descriptor, or -1 with *error
+ * as in walk_entry. */
+int walk_open(
+    const char *beneath, const char *path, uint64_t *size, uint64_t *mtime_ns, int *error);
 
 #endif

@@ -1,10 +1,12 @@
 /*
- * yaml.c - YAML and JSON by libfyaml's events, straight into the node tree; the only file that knows libfyaml. Its
- * document API was rejected: twice the memory, and aliases and duplicate keys would be resolved before we can count
- * or point at them. Scalars that need no decoding are borrowed from the text. What it says of a
- * syntax error is collected (never printed by it) and put into words by yaml_error.c. UTF-8 and control characters are
- * checked before (read.c): libfyaml 0.7.12 turns bad bytes into nulls without a word. JSON is read as the YAML that
- * it is; flow indentation is not enforced, as go-yaml does not. The text of scalars is decoded by us (yaml_text.c).
+ * yaml.c - YAML and JSON by libfyaml's events, straight into the node tree; the only file that
+ * knows libfyaml. Its document API was rejected: twice the memory, and aliases and duplicate keys
+ * would be resolved before we can count or point at them. Scalars that need no decoding are
+ * borrowed from the text. What it says of a syntax error is collected (never printed by it) and put
+ * into words by yaml_error.c. UTF-8 and control characters are checked before (read.c): libfyaml
+ * 0.7.12 turns bad bytes into nulls without a word. JSON is read as the YAML that it is; flow
+ * indentation is not enforced, as go-yaml does not. The text of scalars is decoded by us
+ * (yaml_text.c).
  */
 #include "conf/read/yaml.h"
 
@@ -16,8 +18,8 @@
 #include "conf/read/scalar.h"
 
 #ifdef HG_SAN
-/* libfyaml 0.7.12 forgets some memory after a syntax error. The processes that read YAML are short-lived; only the
- * leak checker of sanitizer builds minds. */
+/* libfyaml 0.7.12 forgets some memory after a syntax error. The processes that read YAML are
+ * short-lived; only the leak checker of sanitizer builds minds. */
 const char *__lsan_default_suppressions(void) __attribute__((visibility("default")));
 
 const char *
@@ -43,7 +45,8 @@ line_end(struct bytes text, size_t pos, long col)
 	return column(col);
 }
 
-/* Block scalars are marked at the start of their first line; the text starts behind its indentation. */
+/* Block scalars are marked at the start of their first line; the text starts behind its
+ * indentation. */
 static uint16_t
 text_start(struct bytes text, size_t pos, uint16_t col)
 {
@@ -108,8 +111,8 @@ end_pos(struct fy_token *t)
 	return end ? end->input_pos : 0;
 }
 
-/* The library's word is taken only for where a scalar is, not for what it says: see yaml_text.c. `from`: where the
- * token before it ended. */
+/* The library's word is taken only for where a scalar is, not for what it says: see yaml_text.c.
+ * `from`: where the token before it ended. */
 static struct bytes
 scalar_text(struct yaml *y, struct fy_token *t, size_t from, struct mark at)
 {
@@ -131,8 +134,8 @@ scalar_text(struct yaml *y, struct fy_token *t, size_t from, struct mark at)
 		const struct yaml_frame *f = y->depth ? &y->frames[y->depth - 1] : NULL;
 
 		from = HG_MIN(from, start->input_pos);
-		good = yaml_block(y->job->arena, bytes_of(all.p + from, start->input_pos - from), text,
-		    f ? f->indent : -1, &text);
+		good = yaml_block(y->job->arena, bytes_of(all.p + from, start->input_pos - from),
+		    text, f ? f->indent : -1, &text);
 		if (!good)
 			yaml_bad(y, CODE_INTERNAL, at, "cannot find where this text block begins");
 		return good ? text : BYTES("");
@@ -162,7 +165,8 @@ tag_of(struct yaml *y, struct fy_token *t, const char *const *allowed, unsigned 
 			return true;
 		}
 	at = mark_of(y, t);
-	d = yaml_bad(y, CODE_TAG, at, "tag %.*s cannot be used here", (int)HG_MIN(tag.n, (size_t)100), tag.p);
+	d = yaml_bad(y, CODE_TAG, at, "tag %.*s cannot be used here",
+	    (int)HG_MIN(tag.n, (size_t)100), tag.p);
 	diag_help(y->job->diags, d, "remove the tag; write text with quotes and the rest plain");
 	return false;
 }
@@ -183,14 +187,16 @@ collection(struct yaml *y, enum node_type type, struct fy_token *anchor, struct 
 	tag_of(y, tag, type == NODE_LIST ? &names[0] : &names[1], 1, &which);
 	if (anchor)
 		yaml_anchor(y, text_of(y, anchor), n);
-	flow = m && m->input_pos < text.n && (text.p[m->input_pos] == '{' || text.p[m->input_pos] == '[');
+	flow = m && m->input_pos < text.n &&
+	    (text.p[m->input_pos] == '{' || text.p[m->input_pos] == '[');
 	yaml_push(y, n, flow, m ? m->column : 0);
 }
 
 static void
 resolve(struct yaml *y, struct node *n, bool plain, unsigned tag)
 {
-	static const uint8_t tags[] = {SCALAR_ANY, SCALAR_STR, SCALAR_INT, SCALAR_BOOL, SCALAR_FLOAT, SCALAR_NULL};
+	static const uint8_t tags[] = {
+	    SCALAR_ANY, SCALAR_STR, SCALAR_INT, SCALAR_BOOL, SCALAR_FLOAT, SCALAR_NULL};
 
 	if (tag == 0 && !plain)
 		return;
@@ -198,7 +204,8 @@ resolve(struct yaml *y, struct node *n, bool plain, unsigned tag)
 		yaml_bad(y, CODE_TAG_MISMATCH, n->at, "\"%.*s\" does not fit its tag",
 		    (int)HG_MIN(n->text.n, (size_t)100), n->text.p);
 	else if (n->type == NODE_FLOAT && !isfinite(n->real))
-		yaml_bad(y, CODE_NUMBER, n->at, "%.*s is not a number that an object can hold", BYTES_ARG(n->text));
+		yaml_bad(y, CODE_NUMBER, n->at, "%.*s is not a number that an object can hold",
+		    BYTES_ARG(n->text));
 	/* Marks a merge key until yaml_attach has seen it. */
 	n->merged = plain && tag == 0 && bytes_eq(n->text, BYTES("<<"));
 }
@@ -208,7 +215,8 @@ scalar(struct yaml *y, struct fy_event *e)
 {
 	static const char *const names[] = {"str", "int", "bool", "float", "null"};
 	struct fy_token *t = e->scalar.value;
-	size_t before = HG_MAX(HG_MAX(y->last_pos, end_pos(e->scalar.anchor)), end_pos(e->scalar.tag));
+	size_t before =
+	    HG_MAX(HG_MAX(y->last_pos, end_pos(e->scalar.anchor)), end_pos(e->scalar.tag));
 	struct mark at = mark_of(y, t);
 	struct node *n = yaml_node(y, NODE_STRING, at);
 	unsigned tag;
@@ -217,7 +225,8 @@ scalar(struct yaml *y, struct fy_event *e)
 		return;
 	n->text = scalar_text(y, t, before, at);
 	if (t == NULL)
-		n->at = (struct mark){at.line, at.endcol, (uint16_t)HG_MIN(at.endcol + 1, UINT16_MAX)};
+		n->at =
+		    (struct mark){at.line, at.endcol, (uint16_t)HG_MIN(at.endcol + 1, UINT16_MAX)};
 	if (n->text.n > READ_SCALAR_MAX)
 		yaml_bad(y, CODE_LIMIT, at, "value has %zu bytes, more than 1 MB", n->text.n);
 	else if (memchr(n->text.p, '\0', n->text.n))
@@ -238,7 +247,8 @@ document_start(struct yaml *y, struct fy_event *e)
 	*y->doc = y->job->proto;
 	y->doc->index = y->documents++;
 	if (m)
-		y->last = (struct mark){(uint32_t)m->line + 1, column(m->column), column(m->column + 1)};
+		y->last =
+		    (struct mark){(uint32_t)m->line + 1, column(m->column), column(m->column + 1)};
 	y->doc->first_line = y->doc->last_line = y->last.line;
 }
 
@@ -251,7 +261,8 @@ document_end(struct yaml *y)
 
 	if (!y->bad && root && root->type != NODE_NULL) {
 		if (root->type != NODE_MAP) {
-			yaml_bad(y, CODE_NOT_MAPPING, root->at, "document is not a mapping of keys to values");
+			yaml_bad(y, CODE_NOT_MAPPING, root->at,
+			    "document is not a mapping of keys to values");
 		} else {
 			y->given++;
 			stop = y->job->document(y->job->arg, root);
@@ -271,7 +282,8 @@ event(struct yaml *y, struct fy_event *e)
 	case FYET_DOCUMENT_END:
 		return document_end(y);
 	case FYET_MAPPING_START:
-		collection(y, NODE_MAP, e->mapping_start.anchor, e->mapping_start.tag, e->mapping_start.mapping_start);
+		collection(y, NODE_MAP, e->mapping_start.anchor, e->mapping_start.tag,
+		    e->mapping_start.mapping_start);
 		return 0;
 	case FYET_SEQUENCE_START:
 		collection(y, NODE_LIST, e->sequence_start.anchor, e->sequence_start.tag,
@@ -322,8 +334,8 @@ complain(struct yaml *y, struct fy_diag *diag)
 		if (y->frames[i].flow)
 			open = y->frames[i].node->at;
 	y->failed = true;
-	yaml_explain(y->job, e && e->msg ? e->msg : "cannot be read as YAML", e ? e->line : (int)y->last.line,
-	    e ? e->column : (int)y->last.col, open, y->given);
+	yaml_explain(y->job, e && e->msg ? e->msg : "cannot be read as YAML",
+	    e ? e->line : (int)y->last.line, e ? e->column : (int)y->last.col, open, y->given);
 }
 
 /* Bounds of the file as a whole. */
@@ -334,7 +346,8 @@ give_up(struct yaml *y)
 
 	if (y->skip)
 		y->skipped++;
-	if (y->all <= READ_YAML_NODES_MAX && y->documents <= READ_DOCUMENTS_MAX && y->skipped <= READ_SKIP_MAX)
+	if (y->all <= READ_YAML_NODES_MAX && y->documents <= READ_DOCUMENTS_MAX &&
+	    y->skipped <= READ_SKIP_MAX)
 		return false;
 	d = yaml_bad(y, CODE_LIMIT, y->last, "file holds too much");
 	d->effect = BYTES("the rest of this file is not read");

@@ -40,8 +40,10 @@ struct yaml { /* one file being read */
 };
 
 /* yaml_tree.c: the tree under construction. */
-struct diag *yaml_bad(struct yaml *, unsigned code, struct mark, const char *fmt, ...) HG_PRINTF(4, 5);
-struct node *yaml_node(struct yaml *, enum node_type, struct mark); /* NULL: limit, document is skipped */
+struct diag *yaml_bad(struct yaml *, unsigned code, struct mark, const char *fmt, ...)
+    HG_PRINTF(4, 5);
+struct node *yaml_node(
+    struct yaml *, enum node_type, struct mark);   /* NULL: limit, document is skipped */
 void yaml_attach(struct yaml *, struct node *);    /* key, item, value or root, whichever is due */
 void yaml_push(struct yaml *, struct node *, bool flow, int indent);
 void yaml_pop(struct yaml *);                      /* complete: attaches it */
@@ -49,16 +51,19 @@ void yaml_anchor(struct yaml *, struct bytes name, struct node *);
 void yaml_alias(struct yaml *, struct bytes name, struct mark);
 void yaml_reset(struct yaml *);                    /* after a document */
 
-/* yaml_error.c: the library's complaint, in words that help. `open`: the innermost [ or { that is not closed yet, or
- * line 0; `given`: documents of this file that were handed over before. */
-void yaml_explain(struct read_job *, const char *msg, int line, int column, struct mark open, uint32_t given);
+/* yaml_error.c: the library's complaint, in words that help. `open`: the innermost [ or { that is
+ * not closed yet, or line 0; `given`: documents of this file that were handed over before. */
+void yaml_explain(
+    struct read_job *, const char *msg, int line, int column, struct mark open, uint32_t given);
 
-/* yaml_text.c: the raw text of a scalar, without its quotes, folded and unescaped; quote is ', " or 0 for a plain
- * one. False: an escape is wrong. */
+/* yaml_text.c: the raw text of a scalar, without its quotes, folded and unescaped; quote is ', " or
+ * 0 for a plain one. False: an escape is wrong. */
 bool yaml_decode(struct arena *, struct bytes raw, char quote, struct bytes *text);
 
-/* yaml_block.c: the text of a block scalar. `header`: from the end of the token before up to `raw`, the lines after the
- * header; parent: indentation of the collection it stands in, -1 at the top. False: there is no header. */
-bool yaml_block(struct arena *, struct bytes header, struct bytes raw, int parent, struct bytes *text);
+/* yaml_block.c: the text of a block scalar. `header`: from the end of the token before up to `raw`,
+ * the lines after the header; parent: indentation of the collection it stands in, -1 at the top.
+ * False: there is no header. */
+bool yaml_block(
+    struct arena *, struct bytes header, struct bytes raw, int parent, struct bytes *text);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * yaml_block.c - block scalars (| and >), decoded from the source by us, for the reason given in yaml_text.c: where
- * an indented line follows an empty one in a folded block, libfyaml 0.7.12 counts too many bytes and the text ends in
- * memory that is not its own. YAML 1.2 section 8.1, in the way in which libyaml (and go-yaml, so kubectl) chomps.
+ * yaml_block.c - block scalars (| and >), decoded from the source by us, for the reason given in
+ * yaml_text.c: where an indented line follows an empty one in a folded block, libfyaml 0.7.12
+ * counts too many bytes and the text ends in memory that is not its own. YAML 1.2 section 8.1, in
+ * the way in which libyaml (and go-yaml, so kubectl) chomps.
  */
 #include "base/check.h"
 #include "conf/read/yaml.h"
@@ -14,7 +15,8 @@ struct block {
 	size_t waiting;    /* empty lines read and not yet written */
 };
 
-/* After `from`, over what may stand between a token and the header. Comments may hold a | of their own. */
+/* After `from`, over what may stand between a token and the header. Comments may hold a | of their
+ * own. */
 static bool
 find_header(struct bytes *h)
 {
@@ -44,7 +46,8 @@ skip_empty(struct block *b, size_t least)
 
 	for (;;) {
 		spaces = 0;
-		for (p = b->p; p < b->end && *p == ' ' && (b->indent == 0 || spaces < b->indent); p++)
+		for (p = b->p; p < b->end && *p == ' ' && (b->indent == 0 || spaces < b->indent);
+		     p++)
 			spaces++;
 		deepest = HG_MAX(deepest, spaces);
 		if (p == b->end || *p != '\n')
@@ -85,7 +88,8 @@ put_breaks(struct block *b, size_t n)
 static void
 content(struct block *b, bool folded, char chomp)
 {
-	bool open = false, blank_before = false; /* a line end is due; the line before began with a blank */
+	bool open = false,
+	     blank_before = false; /* a line end is due; the line before began with a blank */
 	bool ended = false;
 	struct bytes line;
 

@@ -1,8 +1,9 @@
 /*
- * yaml_error.c - a YAML library's complaint, in words that help. The library names what its scanner tripped over;
- * people need what they typed. Two things are looked for in the text itself (tabs as indentation, a colon without a
- * space), because the library's position for them is often a line off; the rest is a table of its messages. What is
- * not in the table is passed on as it is: another version of the library may say other things.
+ * yaml_error.c - a YAML library's complaint, in words that help. The library names what its scanner
+ * tripped over; people need what they typed. Two things are looked for in the text itself (tabs as
+ * indentation, a colon without a space), because the library's position for them is often a line
+ * off; the rest is a table of its messages. What is not in the table is passed on as it is: another
+ * version of the library may say other things.
  */
 #include "base/check.h"
 #include "conf/read/codes.h"
@@ -15,34 +16,38 @@ static const struct {
 	const char *message; /* NULL: the library's own */
 	const char *help;
 } words[] = {
-	{"invalid multiline plain key", "text where a key is expected",
-	    "write `key: value`; a space must follow the colon"},
-	{"invalid nested block mapping on the same line", "second `: ` on one line",
-	    "put the value in quotes if it contains a colon and a space"},
-	{"invalid indentation in mapping", "key does not line up with the keys above it",
-	    "all keys of one mapping start in the same column"},
-	{"wrongly indented sequence item", "list item does not line up with the ones above it",
-	    "all `-` of one list stand in the same column"},
-	{"wrong indendation in sequence", "list item does not line up with the ones above it",
-	    "all `-` of one list stand in the same column"},
-	{"invalid scalar at the end of block sequence", "key where a list item (`-`) is expected",
-	    "indent the key to belong to the item above, or less to end the list"},
-	{"did not find expected '-' indicator", "list item (`-`) expected", NULL},
-	{"did not find expected key", "key expected", "check the indentation of this line and the one above"},
-	{"could not find expected ':'", "`:` expected after the key", NULL},
-	{"missing ':'", "`:` expected after the key", NULL},
-	{"flow sequence without a closing bracket", UNCLOSED, NULL},
-	{"in a flow sequence", UNCLOSED, NULL},
-	{"in flow mode", UNCLOSED, NULL},
-	{"missing comma in flow", "`,` or a closing bracket expected", NULL},
-	{"without closing quote", "text in quotes does not end", "add the closing quote"},
-	{"plain scalar cannot start with", NULL, "put the value in quotes"},
-	{"invalid alias", "`*` starts an alias, but no name follows", "put the value in quotes if it starts with *"},
-	{"block sequence entries not allowed", "list item (`-`) cannot start here",
-	    "a list starts on a line of its own below its key"},
-	{"invalid block mapping key on same line", "key cannot start here", NULL},
-	{"wrongly indented block scalar", "text block is not indented", "indent the text after | or > more than its key"},
-	{"escape", NULL, "in double quotes a backslash starts an escape; use single quotes for a literal one"},
+    {"invalid multiline plain key", "text where a key is expected",
+	"write `key: value`; a space must follow the colon"},
+    {"invalid nested block mapping on the same line", "second `: ` on one line",
+	"put the value in quotes if it contains a colon and a space"},
+    {"invalid indentation in mapping", "key does not line up with the keys above it",
+	"all keys of one mapping start in the same column"},
+    {"wrongly indented sequence item", "list item does not line up with the ones above it",
+	"all `-` of one list stand in the same column"},
+    {"wrong indendation in sequence", "list item does not line up with the ones above it",
+	"all `-` of one list stand in the same column"},
+    {"invalid scalar at the end of block sequence", "key where a list item (`-`) is expected",
+	"indent the key to belong to the item above, or less to end the list"},
+    {"did not find expected '-' indicator", "list item (`-`) expected", NULL},
+    {"did not find expected key", "key expected",
+	"check the indentation of this line and the one above"},
+    {"could not find expected ':'", "`:` expected after the key", NULL},
+    {"missing ':'", "`:` expected after the key", NULL},
+    {"flow sequence without a closing bracket", UNCLOSED, NULL},
+    {"in a flow sequence", UNCLOSED, NULL},
+    {"in flow mode", UNCLOSED, NULL},
+    {"missing comma in flow", "`,` or a closing bracket expected", NULL},
+    {"without closing quote", "text in quotes does not end", "add the closing quote"},
+    {"plain scalar cannot start with", NULL, "put the value in quotes"},
+    {"invalid alias", "`*` starts an alias, but no name follows",
+	"put the value in quotes if it starts with *"},
+    {"block sequence entries not allowed", "list item (`-`) cannot start here",
+	"a list starts on a line of its own below its key"},
+    {"invalid block mapping key on same line", "key cannot start here", NULL},
+    {"wrongly indented block scalar", "text block is not indented",
+	"indent the text after | or > more than its key"},
+    {"escape", NULL,
+	"in double quotes a backslash starts an escape; use single quotes for a literal one"},
 };
 
 static struct bytes
@@ -124,7 +129,8 @@ in_words(struct read_job *job, const char *msg, struct mark at, struct mark open
 		break;
 	}
 	if (open.line && (strcmp(msg, UNCLOSED) == 0 || at_end(job->proto.text, at))) {
-		d = diag_file(job->diags, CODE_SYNTAX, job->proto.file, open, job->proto.text, UNCLOSED);
+		d = diag_file(
+		    job->diags, CODE_SYNTAX, job->proto.file, open, job->proto.text, UNCLOSED);
 		diag_help(job->diags, d, "at line %u, column %u it still is not", at.line, at.col);
 		return d;
 	}
@@ -132,12 +138,14 @@ in_words(struct read_job *job, const char *msg, struct mark at, struct mark open
 	if (help)
 		diag_help(job->diags, d, "%s", help);
 	if (open.line)
-		diag_help(job->diags, d, "the bracket at line %u, column %u is still open", open.line, open.col);
+		diag_help(job->diags, d, "the bracket at line %u, column %u is still open",
+		    open.line, open.col);
 	return d;
 }
 
 void
-yaml_explain(struct read_job *job, const char *msg, int line, int column, struct mark open, uint32_t given)
+yaml_explain(
+    struct read_job *job, const char *msg, int line, int column, struct mark open, uint32_t given)
 {
 	struct mark at = {(uint32_t)HG_MAX(line, 1), 1, 2};
 	struct diag *d;

@@ -1,9 +1,10 @@
 /*
- * yaml_text.c - quoted and multi-line plain scalars, decoded from the source by us. libfyaml 0.7.12 gets them wrong:
- * of '' twice in a row in a single-quoted text it makes three quotes, and the text then ends in memory that is not
- * its own (found by comparing with PyYAML over the CRDs of Gateway API). Its marks are right, so the raw text between
- * them is taken and folded as YAML 1.2 section 7.3 says. The library has already refused unknown escapes. The result
- * is never longer than the source, but for \L and \P (three bytes for two).
+ * yaml_text.c - quoted and multi-line plain scalars, decoded from the source by us. libfyaml 0.7.12
+ * gets them wrong: of '' twice in a row in a single-quoted text it makes three quotes, and the text
+ * then ends in memory that is not its own (found by comparing with PyYAML over the CRDs of Gateway
+ * API). Its marks are right, so the raw text between them is taken and folded as YAML 1.2
+ * section 7.3 says. The library has already refused unknown escapes. The result is never longer
+ * than the source, but for \L and \P (three bytes for two).
  */
 #include "base/check.h"
 #include "conf/read/yaml.h"
@@ -131,7 +132,8 @@ static bool
 escape(struct fold *f)
 {
 	static const char from[] = "0abtnvfre \t\"/\\N_LP";
-	static const uint16_t to[] = {0, 7, 8, 9, 10, 11, 12, 13, 27, ' ', '\t', '"', '/', '\\', 0x85, 0xa0, 0x2028, 0x2029};
+	static const uint16_t to[] = {
+	    0, 7, 8, 9, 10, 11, 12, 13, 27, ' ', '\t', '"', '/', '\\', 0x85, 0xa0, 0x2028, 0x2029};
 	const char *known;
 	uint32_t v;
 	char c;

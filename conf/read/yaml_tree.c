@@ -1,9 +1,11 @@
 /*
- * yaml_tree.c - the node tree while YAML events come in: keys, duplicates, anchors, merge keys, bounds. Aliases are
- * expanded by copying, within a budget, so that a tree is a tree and nobody downstream need know of aliases. Merging
- * happens where << stands, as go-yaml v2 (kubectl) does it: earlier keys are replaced, later ones replace. An error in
- * the document's content marks it bad and reading goes on, so that all errors come in one run; a bound that is passed
- * makes the rest of the document be skipped. A collection is attached when it is complete, so that merging sees it whole. Duplicate keys are found by a walk in small maps and a hash in big ones.
+ * yaml_tree.c - the node tree while YAML events come in: keys, duplicates, anchors, merge keys,
+ * bounds. Aliases are expanded by copying, within a budget, so that a tree is a tree and nobody
+ * downstream need know of aliases. Merging happens where << stands, as go-yaml v2 (kubectl) does
+ * it: earlier keys are replaced, later ones replace. An error in the document's content marks it
+ * bad and reading goes on, so that all errors come in one run; a bound that is passed makes the
+ * rest of the document be skipped. A collection is attached when it is complete, so that merging
+ * sees it whole. Duplicate keys are found by a walk in small maps and a hash in big ones.
  */
 #include "conf/read/yaml.h"
 
@@ -25,7 +27,8 @@ yaml_bad(struct yaml *y, unsigned code, struct mark at, const char *fmt, ...)
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
 	y->bad = y->failed = true;
-	return diag_file(y->job->diags, (uint16_t)code, y->job->proto.file, at, y->job->proto.text, "%s", msg);
+	return diag_file(
+	    y->job->diags, (uint16_t)code, y->job->proto.file, at, y->job->proto.text, "%s", msg);
 }
 
 static void
@@ -152,8 +155,9 @@ merge_map(struct yaml *y, struct yaml_frame *f, const struct node *from)
 			continue;
 		}
 		if (!old->merged) {
-			struct diag *d = diag_file(y->job->diags, CODE_MERGE_OVERRIDES, y->job->proto.file,
-			    f->key_at, y->job->proto.text, "merge key replaces \"%.*s\" of line %u",
+			struct diag *d = diag_file(y->job->diags, CODE_MERGE_OVERRIDES,
+			    y->job->proto.file, f->key_at, y->job->proto.text,
+			    "merge key replaces \"%.*s\" of line %u",
 			    (int)HG_MIN(c->key.n, (size_t)100), c->key.p, old->key_at.line);
 
 			diag_help(y->job->diags, d, "put << before the keys that shall win");
@@ -167,7 +171,8 @@ merge(struct yaml *y, struct yaml_frame *f, const struct node *value)
 {
 	const struct node *items[64];
 	unsigned n = 0;
-	bool good = value->type == NODE_MAP || (value->type == NODE_LIST && value->n <= HG_ARRAY_LEN(items));
+	bool good = value->type == NODE_MAP ||
+	    (value->type == NODE_LIST && value->n <= HG_ARRAY_LEN(items));
 
 	if (good && value->type == NODE_LIST)
 		for (const struct node *c = value->first; c; c = c->next) {
@@ -175,7 +180,8 @@ merge(struct yaml *y, struct yaml_frame *f, const struct node *value)
 			items[n++] = c;
 		}
 	if (!good) {
-		yaml_bad(y, CODE_MERGE, value->at, "merge key << takes a mapping or a list of mappings");
+		yaml_bad(
+		    y, CODE_MERGE, value->at, "merge key << takes a mapping or a list of mappings");
 		return;
 	}
 	if (value->type == NODE_MAP) {
@@ -217,10 +223,12 @@ take_key(struct yaml *y, struct yaml_frame *f, struct node *n)
 		f->key = BYTES("");
 		yaml_bad(y, CODE_KEY_TYPE, n->at, "null cannot be a key");
 	} else if (n->type == NODE_BOOL && quote_word(n->text)) {
-		struct diag *d = diag_file(y->job->diags, CODE_BOOLEAN_KEY, y->job->proto.file, n->at,
-		    y->job->proto.text, "key %.*s is read as \"%.*s\"", BYTES_ARG(n->text), BYTES_ARG(f->key));
+		struct diag *d = diag_file(y->job->diags, CODE_BOOLEAN_KEY, y->job->proto.file,
+		    n->at, y->job->proto.text, "key %.*s is read as \"%.*s\"", BYTES_ARG(n->text),
+		    BYTES_ARG(f->key));
 
-		diag_help(y->job->diags, d, "write \"%.*s\" with quotes if the word is meant", BYTES_ARG(n->text));
+		diag_help(y->job->diags, d, "write \"%.*s\" with quotes if the word is meant",
+		    BYTES_ARG(n->text));
 	}
 }
 
@@ -243,11 +251,11 @@ take_value(struct yaml *y, struct yaml_frame *f, struct node *n)
 		return;
 	}
 	if (old) {
-		struct diag *d = yaml_bad(y, CODE_DUPLICATE_KEY, f->key_at, "key \"%.*s\" is given twice",
-		    (int)HG_MIN(f->key.n, (size_t)100), f->key.p);
+		struct diag *d = yaml_bad(y, CODE_DUPLICATE_KEY, f->key_at,
+		    "key \"%.*s\" is given twice", (int)HG_MIN(f->key.n, (size_t)100), f->key.p);
 
-		diag_help(y->job->diags, d, "the first one is at line %u, column %u", old->key_at.line,
-		    old->key_at.col);
+		diag_help(y->job->diags, d, "the first one is at line %u, column %u",
+		    old->key_at.line, old->key_at.col);
 		return;
 	}
 	add_key(f, n);
@@ -308,7 +316,8 @@ yaml_anchor(struct yaml *y, struct bytes name, struct node *n)
 		limit(y, n->at, "anchors", YAML_ANCHORS_MAX);
 		return;
 	}
-	y->anchors = arena_grow(y->job->arena, y->anchors, &y->cap_anchors, y->nanchors, sizeof(*y->anchors));
+	y->anchors = arena_grow(
+	    y->job->arena, y->anchors, &y->cap_anchors, y->nanchors, sizeof(*y->anchors));
 	y->anchors[y->nanchors++] = (struct yaml_anchor){arena_bytes(y->job->arena, name), n};
 }
 
@@ -325,7 +334,8 @@ yaml_alias(struct yaml *y, struct bytes name, struct mark at)
 	for (unsigned i = 0; i < y->depth && from; i++) {
 		if (y->frames[i].node != from)
 			continue;
-		yaml_bad(y, CODE_ALIAS, at, "alias \"%.*s\" stands inside the node that it refers to",
+		yaml_bad(y, CODE_ALIAS, at,
+		    "alias \"%.*s\" stands inside the node that it refers to",
 		    (int)HG_MIN(name.n, (size_t)100), name.p);
 		from = NULL;
 		name = BYTES_NONE;
@@ -335,7 +345,8 @@ yaml_alias(struct yaml *y, struct bytes name, struct mark at)
 		    "alias refers to an anchor \"%.*s\" that is not defined before it",
 		    (int)HG_MIN(name.n, (size_t)100), name.p);
 
-		diag_help(y->job->diags, d, "if the value shall start with *, write \"*%.*s\" with quotes",
+		diag_help(y->job->diags, d,
+		    "if the value shall start with *, write \"*%.*s\" with quotes",
 		    (int)HG_MIN(name.n, (size_t)100), name.p);
 	}
 	n = from ? expand(y, from, at) : yaml_node(y, NODE_STRING, at);

@@ -1,7 +1,8 @@
 /*
- * libconfig.c - any bytes through the libconfig reader, whose two halves must never disagree. What must hold: no crash, bounded memory, a result that fits the
- * diagnostics, trees whose links, counts and marks are right and whose text is UTF-8, and every diagnostic can be
- * printed in every form.
+ * libconfig.c - any bytes through the libconfig reader, whose two halves must never disagree. What
+ * must hold: no crash, bounded memory, a result that fits the diagnostics, trees whose links,
+ * counts and marks are right and whose text is UTF-8, and every diagnostic can be printed in every
+ * form.
  */
 #include "base/check.h"
 #include "base/strbuf.h"
@@ -21,7 +22,8 @@ check(const struct node *n, const struct node *parent, unsigned depth)
 	HG_CHECK(n->text.p == NULL || bytes_utf8(n->text, NULL));
 	HG_CHECK(n->type < NODE_LIST ? n->first == NULL : true);
 	for (const struct node *c = n->first; c; c = c->next, children++) {
-		HG_CHECK(n->type != NODE_MAP || (c->key.p && c->key_at.line > 0 && bytes_utf8(c->key, NULL)));
+		HG_CHECK(n->type != NODE_MAP ||
+		    (c->key.p && c->key_at.line > 0 && bytes_utf8(c->key, NULL)));
 		if (n->type == NODE_MAP && n->n < 100)
 			for (const struct node *d = c->next; d; d = d->next)
 				HG_CHECK(!bytes_eq(c->key, d->key));
@@ -52,12 +54,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	arena_init(&a, 4096, 0);
 	diags_init(&ds, &a);
-	result = read_text(&a, &ds, BYTES("f.conf"), bytes_of((const char *)data, size), 0, BYTES_NONE, resource, &a);
+	result = read_text(&a, &ds, BYTES("f.conf"), bytes_of((const char *)data, size), 0,
+	    BYTES_NONE, resource, &a);
 	HG_CHECK(result == (ds.errors > 0));
 	for (const struct diag *d = ds.first; d; d = d->next)
 		HG_CHECK(d->code != CODE_READERS_DISAGREE);
 	for (int form = DIAG_HUMAN; form <= DIAG_JSON; form++)
-		diag_print_list(&out, ds.first, ds.errors + ds.warnings, (enum diag_format)form, false);
+		diag_print_list(
+		    &out, ds.first, ds.errors + ds.warnings, (enum diag_format)form, false);
 	HG_CHECK(bytes_utf8(strbuf_bytes(&out), NULL));
 	strbuf_release(&out);
 	HG_CHECK(a.used < (64u << 20));

@@ -22,10 +22,12 @@ Loader.yaml_implicit_resolvers = {
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()}
 Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool",
-    re.compile(r"^(?:y|Y|n|N|yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$"),
+    re.compile(r"^(?:[yYnN]|yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE"
+               r"|on|On|ON|off|Off|OFF)$"),
     list("yYnNtTfFoO"))
 Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$"),
+    "tag:yaml.org,2002:int",
+    re.compile(r"^[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$"),
     list("-+0123456789"))
 Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
@@ -60,7 +62,8 @@ def plain(value):
 
 def items(doc):
     """Lists are taken apart, as read_text() does."""
-    if isinstance(doc, dict) and str(doc.get("kind", "")).endswith("List") and isinstance(doc.get("items"), list):
+    if isinstance(doc, dict) and str(doc.get("kind", "")).endswith("List") and \
+            isinstance(doc.get("items"), list):
         for item in doc["items"]:
             yield from items(item)
     else:

@@ -112,7 +112,8 @@ read_as(struct result *r, const char *file, struct bytes text)
 	*r = (struct result){.stop_at = stop_at};
 	arena_init(&r->arena, 65536, 0);
 	diags_init(&r->diags, &r->arena);
-	r->code = read_text(&r->arena, &r->diags, bytes_str(file), text, 0, BYTES_NONE, take_resource, r);
+	r->code =
+	    read_text(&r->arena, &r->diags, bytes_str(file), text, 0, BYTES_NONE, take_resource, r);
 	for (const struct diag *d = r->diags.first; d; d = d->next)
 		diag_print_short(&r->text, d);
 	if (r->text.p == NULL)

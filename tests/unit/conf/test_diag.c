@@ -29,7 +29,8 @@ end(struct fixture *f)
 static void
 test_the_shape(void **state)
 {
-	static const char text[] = "kind: HTTPRoute\nmetadata:\n  name: web\nspec:\n  rules:\n  -\n    x: 1\n\n\n\n\n\n\n"
+	static const char text[] =
+	    "kind: HTTPRoute\nmetadata:\n  name: web\nspec:\n  rules:\n  -\n    x: 1\n\n\n\n\n\n\n"
 	    "    backendRef: 1\n";
 	struct result r = {0};
 	struct strbuf out = STRBUF_INIT;
@@ -59,7 +60,8 @@ test_the_shape(void **state)
 	    "   = more: headgate explain HG0103\n");
 	strbuf_reset(&out);
 	diag_print_short(&out, d);
-	assert_string_equal(out.p, "/etc/headgate/routes.d/shop/web.yaml:14:5: error[HG0103]: unknown field "
+	assert_string_equal(out.p,
+	    "/etc/headgate/routes.d/shop/web.yaml:14:5: error[HG0103]: unknown field "
 	    "\"backendRef\" in HTTPRoute rule (did you mean \"backendRefs\"?)\n");
 	strbuf_reset(&out);
 	diag_print_human(&out, d, true);
@@ -84,7 +86,8 @@ test_no_excerpt_and_summary(void **state)
 
 	(void)state;
 	start(&f);
-	d = diag_file(&f.ds, 2107, BYTES("a.crt"), (struct mark){0}, BYTES_NONE, "certificate expires in %d days", 6);
+	d = diag_file(&f.ds, 2107, BYTES("a.crt"), (struct mark){0}, BYTES_NONE,
+	    "certificate expires in %d days", 6);
 	assert_int_equal(d->severity, DIAG_WARNING);
 	diag_file(&f.ds, 1, BYTES("b"), (struct mark){0}, BYTES_NONE, "x");
 	diag_file(&f.ds, 1, BYTES("b"), (struct mark){0}, BYTES_NONE, "y");
@@ -93,7 +96,8 @@ test_no_excerpt_and_summary(void **state)
 	    "   = more: headgate explain HG2107\n");
 	strbuf_reset(&f.out);
 	diag_print_summary(&f.out, f.ds.first, f.ds.errors, f.ds.warnings, &t);
-	assert_string_equal(f.out.p, "2 errors, 1 warning in 2 files (checked 12 files, 41 objects in 9 ms)\n");
+	assert_string_equal(
+	    f.out.p, "2 errors, 1 warning in 2 files (checked 12 files, 41 objects in 9 ms)\n");
 	strbuf_reset(&f.out);
 	diag_print_summary(&f.out, NULL, 0, 0, NULL);
 	assert_string_equal(f.out.p, "no errors\n");
@@ -109,7 +113,8 @@ test_cap(void **state)
 	(void)state;
 	start(&f);
 	for (int i = 0; i < 1000; i++) {
-		d = diag_file(&f.ds, 2000, BYTES("f"), (struct mark){1, 1, 2}, BYTES("x"), "warning %d", i);
+		d = diag_file(
+		    &f.ds, 2000, BYTES("f"), (struct mark){1, 1, 2}, BYTES("x"), "warning %d", i);
 		diag_help(&f.ds, d, "help");
 	}
 	d->effect = BYTES("the record can be written to");
@@ -126,8 +131,8 @@ test_cap(void **state)
 static void
 human(struct fixture *f, const char *line, unsigned col, unsigned endcol)
 {
-	struct diag *d = diag_file(&f->ds, 1, BYTES("f"), (struct mark){1, (uint16_t)col, (uint16_t)endcol},
-	    bytes_str(line), "m");
+	struct diag *d = diag_file(&f->ds, 1, BYTES("f"),
+	    (struct mark){1, (uint16_t)col, (uint16_t)endcol}, bytes_str(line), "m");
 	const char *from;
 	char *second;
 
@@ -165,7 +170,8 @@ test_excerpts(void **state)
 	human(&f, longline.p, 301, 304);
 	assert_true(strlen(f.out.p) < 400);
 	{
-		char *caret = strstr(f.out.p, "^^^"), *bad = strstr(f.out.p, "BAD"), *nl = strchr(f.out.p, '\n');
+		char *caret = strstr(f.out.p, "^^^"), *bad = strstr(f.out.p, "BAD"),
+		     *nl = strchr(f.out.p, '\n');
 
 		assert_non_null(caret);
 		assert_non_null(bad);
@@ -187,7 +193,8 @@ test_hostile_text(void **state)
 
 	(void)state;
 	start(&f);
-	d = diag_file(&f.ds, 1, BYTES("f\n\033]0;x"), (struct mark){1, 1, 2}, BYTES("a"), "bad \"%s\"", "x\ny\033[2J\x7f\xff");
+	d = diag_file(&f.ds, 1, BYTES("f\n\033]0;x"), (struct mark){1, 1, 2}, BYTES("a"),
+	    "bad \"%s\"", "x\ny\033[2J\x7f\xff");
 	d->object = BYTES("K a\tb");
 	diag_help(&f.ds, d, "one\ntwo\033");
 	diag_print_human(&f.out, d, false);
@@ -200,7 +207,8 @@ test_hostile_text(void **state)
 static void
 test_nearest(void **state)
 {
-	static const char *const names[] = {"backendRefs", "matches", "filters", "timeouts", "name", "to"};
+	static const char *const names[] = {
+	    "backendRefs", "matches", "filters", "timeouts", "name", "to"};
 
 	(void)state;
 	assert_string_equal(diag_nearest(BYTES("backendRef"), names, 6), "backendRefs");
@@ -247,7 +255,8 @@ test_file_errors(void **state)
 		assert_int_not_equal(read_file_error(&f.ds, BYTES("x"), e)->code, CODE_UNREADABLE);
 	assert_int_equal(read_file_error(&f.ds, BYTES("x"), EACCES)->code, CODE_UNREADABLE);
 	assert_int_equal(read_file_error(&f.ds, BYTES("x"), ENOENT)->code, CODE_PATTERN_EMPTY);
-	assert_int_equal(read_file_error(&f.ds, BYTES("x"), PROTO_FILE_WRITABLE)->code, CODE_WRITABLE);
+	assert_int_equal(
+	    read_file_error(&f.ds, BYTES("x"), PROTO_FILE_WRITABLE)->code, CODE_WRITABLE);
 	end(&f);
 }
 
@@ -269,9 +278,20 @@ test_from_catalogue(void **state)
 	static const char text[] = "fmsg";
 	struct catalogue cat = {0};
 	struct im_str none = {IM_NONE, 0};
-	struct cat_diag c = {.file = {0, 1}, .message = {1, 3}, .label = none, .excerpt = none, .object = none,
-	    .field = none, .effect = none, .help = {none, none, none, none}, .line = 7, .col = 70000, .endcol = 2,
-	    .code = 101, .severity = DIAG_ERROR, .nhelp = 200};
+	struct cat_diag c = {.file = {0, 1},
+	    .message = {1, 3},
+	    .label = none,
+	    .excerpt = none,
+	    .object = none,
+	    .field = none,
+	    .effect = none,
+	    .help = {none, none, none, none},
+	    .line = 7,
+	    .col = 70000,
+	    .endcol = 2,
+	    .code = 101,
+	    .severity = DIAG_ERROR,
+	    .nhelp = 200};
 	struct diag d;
 
 	(void)state;

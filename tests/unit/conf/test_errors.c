@@ -1,6 +1,7 @@
 /*
- * test_errors.c - golden outputs: each file in tests/errors/syntax has beside it NAME.short, what `-o short` says of
- * it, and NAME.human, the form for people. HG_UPDATE=1 writes them anew; look at the difference before committing.
+ * test_errors.c - golden outputs: each file in tests/errors/syntax has beside it NAME.short, what
+ * `-o short` says of it, and NAME.human, the form for people. HG_UPDATE=1 writes them anew; look at
+ * the difference before committing.
  */
 #include "tests/unit/conf/read_help.h"
 

@@ -13,7 +13,8 @@ static void
 test_get_and_path(void **state)
 {
 	struct result r = {0};
-	struct node *n = one(&r, "metadata: {name: web}\nspec:\n  a:\n  - b: 1\n  - [x, y]\nnone: null\n");
+	struct node *n =
+	    one(&r, "metadata: {name: web}\nspec:\n  a:\n  - b: 1\n  - [x, y]\nnone: null\n");
 
 	(void)state;
 	assert_true(bytes_eq(node_text(node_path(n, "metadata.name")), BYTES("web")));
@@ -34,7 +35,9 @@ static void
 test_where(void **state)
 {
 	struct result r = {0};
-	struct node *n = one(&r, "metadata:\n  annotations: {a.b/c: x, plain-1: y}\nspec: {rules: [{}, {ports: [[1, 2]]}]}\n");
+	struct node *n = one(&r,
+	    "metadata:\n  annotations: {a.b/c: x, plain-1: y}\nspec: {rules: [{}, {ports: [[1, "
+	    "2]]}]}\n");
 
 	(void)state;
 	assert_string_equal(node_where(&r.arena, n), "");

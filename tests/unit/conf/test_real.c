@@ -1,7 +1,7 @@
 /*
- * test_real.c - every manifest that stands beside the repository (../shared: Gateway API conformance and examples,
- * Envoy Gateway, ingress annotations) through the YAML reader, and its trees against what python3-yaml sees. Skipped,
- * and said so, where those files are not.
+ * test_real.c - every manifest that stands beside the repository (../shared: Gateway API
+ * conformance and examples, Envoy Gateway, ingress annotations) through the YAML reader, and its
+ * trees against what python3-yaml sees. Skipped, and said so, where those files are not.
  */
 #include "tests/unit/conf/read_help.h"
 
@@ -14,7 +14,8 @@
 extern char **environ;
 
 static const char *const roots[] = {
-	"../shared/gateway-api", "../shared/envoy-gateway", "../shared/ingress-annotations", "../shared/ingress2gateway",
+	"../shared/gateway-api", "../shared/envoy-gateway", "../shared/ingress-annotations",
+	"../shared/ingress2gateway",
 };
 
 struct dump {

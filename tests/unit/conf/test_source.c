@@ -124,7 +124,8 @@ test_flat(void **state)
 	file(".git/x.yaml", "no");
 	file("b.yaml", "4");
 	/* In byte order of whole paths: '.' comes before '/'. */
-	assert_walk("", true, false, "/a.yaml [1]\n/a/deep/y.json [3]\n/a/x.conf []\n/a/z.yml [2]\n/b.yaml [4]\n");
+	assert_walk("", true, false,
+	    "/a.yaml [1]\n/a/deep/y.json [3]\n/a/x.conf []\n/a/z.yml [2]\n/b.yaml [4]\n");
 	assert_walk("a/", true, false, "/a/deep/y.json [3]\n/a/x.conf []\n/a/z.yml [2]\n");
 	assert_walk("a/README.md", true, false, "/a/README.md [no]\n");
 	assert_walk("none", true, false, "/none error=2\n");
@@ -185,12 +186,15 @@ test_links(void **state)
 	assert_int_equal(symlink("f.yaml", at("in/f.yaml")), 0);
 	assert_int_equal(symlink("README", at("in/README.link")), 0);
 	assert_int_equal(symlink("/proc/self/exe", at("in/g.yaml")), 0);
-	assert_walk("in", true, false, "/in/a.yaml [x]\n/in/b.yaml error=-3\n/in/c.yaml error=-3\n/in/d.yaml error=2\n"
+	assert_walk("in", true, false,
+	    "/in/a.yaml [x]\n/in/b.yaml error=-3\n/in/c.yaml error=-3\n/in/d.yaml error=2\n"
 	    "/in/e error=-3\n/in/f.yaml error=-3\n/in/g.yaml error=-3\n");
 	/* From above, out is inside the tree; and what the user names may be a link. */
 	assert_int_equal(symlink("in", at("link")), 0);
-	assert_walk("link", true, false, "/link/a.yaml [x]\n/link/b.yaml error=-3\n/link/c.yaml error=-3\n"
-	    "/link/d.yaml error=2\n/link/e error=-3\n/link/f.yaml error=-3\n/link/g.yaml error=-3\n");
+	assert_walk("link", true, false,
+	    "/link/a.yaml [x]\n/link/b.yaml error=-3\n/link/c.yaml error=-3\n"
+	    "/link/d.yaml error=2\n/link/e error=-3\n/link/f.yaml error=-3\n/link/g.yaml "
+	    "error=-3\n");
 }
 
 static void
@@ -209,7 +213,8 @@ test_depth_and_size(void **state)
 	fd = open(at("big.yaml"), O_WRONLY | O_CLOEXEC);
 	assert_int_equal(ftruncate(fd, (16 << 20) + 1), 0);
 	close(fd);
-	assert_walk("", true, false, "/big.yaml error=-2\n/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d error=-6\n");
+	assert_walk(
+	    "", true, false, "/big.yaml error=-2\n/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d error=-6\n");
 }
 
 static int
@@ -274,7 +279,8 @@ test_roles(void **state)
 	(void)state;
 	assert_walk("", false, false, "");
 	role_folders();
-	assert_walk("", false, false, "/infra.d/gw.yaml role=1 [g]\n/routes.d/pay/p.yaml role=3 ns=pay [p]\n"
+	assert_walk("", false, false,
+	    "/infra.d/gw.yaml role=1 [g]\n/routes.d/pay/p.yaml role=3 ns=pay [p]\n"
 	    "/routes.d/shop/w.yaml role=3 ns=shop [w]\n/security.d/s.conf role=2 [s]\n");
 	file("headgate.conf", "");
 	file("stray.yaml", "");
@@ -283,9 +289,12 @@ test_roles(void **state)
 	file("routes.d/Bad_Name/x.yaml", "");
 	assert_int_equal(symlink("../../infra.d/gw.yaml", at("routes.d/shop/l.yaml")), 0);
 	assert_int_equal(symlink("shop", at("routes.d/alias")), 0);
-	assert_walk("", false, false, "/stray.yaml error=-7\n/infra.d/gw.yaml role=1 [g]\n"
-	    "/routes.d/Bad_Name role=3 error=-7\n/routes.d/alias role=3 error=-7\n/routes.d/loose.yaml role=3 error=-7\n"
-	    "/routes.d/pay/p.yaml role=3 ns=pay [p]\n/routes.d/shop/l.yaml role=3 ns=shop error=-3\n"
+	assert_walk("", false, false,
+	    "/stray.yaml error=-7\n/infra.d/gw.yaml role=1 [g]\n"
+	    "/routes.d/Bad_Name role=3 error=-7\n/routes.d/alias role=3 error=-7\n"
+	    "/routes.d/loose.yaml role=3 error=-7\n"
+	    "/routes.d/pay/p.yaml role=3 ns=pay [p]\n/routes.d/shop/l.yaml role=3 ns=shop "
+	    "error=-3\n"
 	    "/routes.d/shop/w.yaml role=3 ns=shop [w]\n/security.d/s.conf role=2 [s]\n");
 }
 
@@ -322,8 +331,10 @@ test_ownership(void **state)
 	assert_int_equal(chmod(at("infra.d/gw.yaml"), 0646), 0);
 	assert_int_equal(chown(at("security.d/s.conf"), 0, 3001), 0);
 	assert_int_equal(chmod(at("security.d/s.conf"), 0664), 0);
-	assert_walk("", false, true, "/infra.d/gw.yaml role=1 error=-4\n/routes.d/pay/p.yaml role=3 ns=pay error=-4\n"
-	    GOOD_SHOP "/security.d/s.conf role=2 error=-4\n");
+	assert_walk("", false, true,
+	    "/infra.d/gw.yaml role=1 error=-4\n"
+	    "/routes.d/pay/p.yaml role=3 ns=pay error=-4\n" GOOD_SHOP
+	    "/security.d/s.conf role=2 error=-4\n");
 	/* Without the rules nobody minds. */
 	assert_walk("", false, false, GOOD_INFRA GOOD_PAY GOOD_SHOP GOOD_SECURITY);
 }
@@ -338,14 +349,17 @@ test_ownership_of_folders(void **state)
 	folder("routes.d/shop/sub");
 	file("routes.d/shop/sub/u.yaml", "u");
 	assert_int_equal(chmod(at("routes.d/shop/sub"), 0777), 0);
-	assert_walk("", false, true, GOOD_INFRA GOOD_PAY "/routes.d/shop/sub role=3 ns=shop error=-4\n" GOOD_SHOP
-	    GOOD_SECURITY);
+	assert_walk("", false, true,
+	    GOOD_INFRA GOOD_PAY
+	    "/routes.d/shop/sub role=3 ns=shop error=-4\n" GOOD_SHOP GOOD_SECURITY);
 	assert_int_equal(chmod(at("infra.d"), 0777), 0);
-	assert_walk("", false, true, "/infra.d role=1 error=-4\n" GOOD_PAY "/routes.d/shop/sub role=3 ns=shop error=-4\n"
-	    GOOD_SHOP GOOD_SECURITY);
+	assert_walk("", false, true,
+	    "/infra.d role=1 error=-4\n" GOOD_PAY
+	    "/routes.d/shop/sub role=3 ns=shop error=-4\n" GOOD_SHOP GOOD_SECURITY);
 	/* Who owns routes.d could make any team's folder. */
 	assert_int_equal(chown(at("routes.d"), 2001, 0), 0);
-	assert_walk("", false, true, "/infra.d role=1 error=-4\n/routes.d role=3 error=-4\n" GOOD_SECURITY);
+	assert_walk(
+	    "", false, true, "/infra.d role=1 error=-4\n/routes.d role=3 error=-4\n" GOOD_SECURITY);
 	assert_int_equal(chmod(root, 0777), 0);
 	assert_walk("", false, true, " error=-4\n");
 	assert_int_equal(chmod(root, 0755), 0);
@@ -362,14 +376,17 @@ test_ownership_of_links(void **state)
 	file("infra.d/.v1/x.yaml", "x");
 	assert_int_equal(symlink(".v1", at("infra.d/.now")), 0);
 	assert_int_equal(symlink(".now/x.yaml", at("infra.d/x.yaml")), 0);
-	assert_walk("", false, true, GOOD_INFRA "/infra.d/x.yaml role=1 [x]\n" GOOD_PAY GOOD_SHOP GOOD_SECURITY);
+	assert_walk("", false, true,
+	    GOOD_INFRA "/infra.d/x.yaml role=1 [x]\n" GOOD_PAY GOOD_SHOP GOOD_SECURITY);
 	/* The link is fine, its target's folder is not. */
 	assert_int_equal(chmod(at("infra.d/.v1"), 0777), 0);
-	assert_walk("", false, true, GOOD_INFRA "/infra.d/x.yaml role=1 error=-4\n" GOOD_PAY GOOD_SHOP GOOD_SECURITY);
+	assert_walk("", false, true,
+	    GOOD_INFRA "/infra.d/x.yaml role=1 error=-4\n" GOOD_PAY GOOD_SHOP GOOD_SECURITY);
 	assert_int_equal(chmod(at("infra.d/.v1"), 0755), 0);
 	assert_int_equal(unlink(at("infra.d/x.yaml")), 0);
 	assert_int_equal(symlink("../security.d/s.conf", at("infra.d/x.yaml")), 0);
-	assert_walk("", false, true, GOOD_INFRA "/infra.d/x.yaml role=1 error=-3\n" GOOD_PAY GOOD_SHOP GOOD_SECURITY);
+	assert_walk("", false, true,
+	    GOOD_INFRA "/infra.d/x.yaml role=1 error=-3\n" GOOD_PAY GOOD_SHOP GOOD_SECURITY);
 }
 
 static void
