@@ -23,7 +23,7 @@ void listen_drop(struct worker *, const struct proto_socket *); /* accepts until
 void listen_activate(struct worker *);
 /* Accepts that were left over from the last turn; true if some still are. */
 bool listen_more(struct worker *);
-void listen_stop(struct worker *);      /* drain: what waits is accepted once more, then no more */
+void listen_stop(struct worker *);      /* drain: what waits is accepted once more, then all are closed */
 void listen_release(struct worker *);
 
 #endif
