@@ -3,7 +3,7 @@
  * inherit them (TCP_NODELAY), so that an accepted connection costs accept4 and nothing else. The first socket of a
  * port is bound before SO_REUSEPORT is set: a second program with the option cannot slip in unseen, and the kernel
  * lets an already bound socket be joined once the option is on. New connections are held off with a socket filter
- * that drops everything: a listener's filter is asked for SYNs before a request socket exists.
+ * that drops SYNs: a listener's filter is asked before a request socket exists.
  */
 #include "net/sock.h"
 
@@ -74,12 +74,20 @@ sock_listen_deferred(int fd, int backlog)
 	return listen(fd, backlog);
 }
 
+/* TCP: a segment without ACK, that is a SYN, is dropped; what finishes a handshake passes, and so does all that comes to
+ * the connection made of it, which inherits the filter. UDP: everything is dropped. Linux 6.18 asks for NET_ADMIN. */
 int
 sock_refuse_new(int fd)
 {
-	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
-	struct sock_fprog prog = {.len = 1, .filter = &drop};
+	static struct sock_filter tcp[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+	    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x10, 0, 1), BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	    BPF_STMT(BPF_RET | BPF_K, 0)};
+	struct sock_fprog prog = {.len = 4, .filter = tcp};
+	int type = 0;
+	socklen_t len = sizeof(type);
 
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_DGRAM)
+		prog = (struct sock_fprog){.len = 1, .filter = tcp + 3};
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
 }
 
