@@ -167,7 +167,18 @@ groupref_ok(const struct image *im, uint32_t ref)
 {
 	if (ref == IM_NONE)
 		return true;
-	return ref & IM_DIRECT ? (ref & ~IM_DIRECT) < im->n_items : ref < im->n_groups;
+	if (ref & IM_DIRECT)
+		return (ref & ~IM_DIRECT) < im->n_items;
+	return ref & IM_VIA_SWITCH ? (ref & ~IM_VIA_SWITCH) < im->n_switches : ref < im->n_groups;
+}
+
+/* From switch i: to any group or item, to later switches. */
+static bool
+switchref_ok(const struct image *im, uint32_t ref, uint32_t i)
+{
+	if (!groupref_ok(im, ref))
+		return false;
+	return ref & IM_DIRECT || !(ref & IM_VIA_SWITCH) || (ref & ~IM_VIA_SWITCH) > i;
 }
 
 static bool
@@ -288,18 +299,43 @@ CHECK(groups)
 	return NULL;
 }
 
+static bool
+key_ok(const struct image *im, uint8_t kind, uint8_t field, struct im_str name)
+{
+	if (kind < IM_P_METHOD || kind > IM_P_QUERY || field >= FIELD_COUNT)
+		return false;
+	if (kind != IM_P_METHOD && (name.off == IM_NONE || name.len == 0))
+		return false;
+	if (kind == IM_P_HEADER)
+		return token_ok(im, name) && lower_ok(im, name) &&
+		    field == field_id(image_text(im, name));
+	return text_ok(im, name, FIELD_VALUE_BYTES);
+}
+
+CHECK(switches)
+{
+	const struct im_switch *s = &im->switches[i];
+
+	NEED(key_ok(im, s->kind, s->field, s->name), "key");
+	NEED((s->mask & (s->mask + 1)) == 0 && s->mask < im->n_cases &&
+		s->first < im->n_cases - s->mask,
+	    "table");
+	NEED(switchref_ok(im, s->rest, i), "rest");
+	return NULL;
+}
+
+CHECK(cases)
+{
+	NEED(groupref_ok(im, im->cases[i].group), "group");
+	NEED(text_ok(im, im->cases[i].text, FIELD_VALUE_BYTES), "text");
+	return NULL;
+}
+
 CHECK(preds)
 {
 	const struct im_pred *p = &im->preds[i];
 
-	NEED(p->kind >= IM_P_METHOD && p->kind <= IM_P_QUERY, "kind");
-	NEED(p->field < FIELD_COUNT, "field");
-	NEED(p->kind == IM_P_METHOD || (p->name.off != IM_NONE && p->name.len != 0), "name");
-	NEED(text_ok(im, p->name, FIELD_VALUE_BYTES), "name");
-	if (p->kind == IM_P_HEADER) {
-		NEED(token_ok(im, p->name) && lower_ok(im, p->name), "header name");
-		NEED(p->field == field_id(image_text(im, p->name)), "field");
-	}
+	NEED(key_ok(im, p->kind, p->field, p->name), "key");
 	NEED(range_ok(p->values, im->n_predvalues) && p->nexact <= p->values.n, "values");
 	return NULL;
 }
@@ -523,6 +559,19 @@ part_listeners(const struct image *im, uint32_t i, uint32_t k)
 }
 
 static uint32_t
+parts_switches(const struct image *im, uint32_t i)
+{
+	return im->switches[i].mask + 1;
+}
+
+static const char *
+part_switches(const struct image *im, uint32_t i, uint32_t k)
+{
+	return switchref_ok(im, im->cases[im->switches[i].first + k].group, i) ? NULL :
+										 "case points back";
+}
+
+static uint32_t
 parts_preds(const struct image *im, uint32_t i)
 {
 	return im->preds[i].values.n;
@@ -552,17 +601,28 @@ static const struct checker checkers[IM_SECTION_COUNT] = {
 #undef SEC
 };
 
+/* Those that say something about a range of others. */
+static const struct {
+	unsigned section;
+	uint32_t (*parts)(const struct image *, uint32_t i);
+	const char *(*part)(const struct image *, uint32_t i, uint32_t k);
+} owners[] = {
+    {IM_SOCKET, parts_sockets, part_sockets},
+    {IM_LISTENER, parts_listeners, part_listeners},
+    {IM_SWITCH, parts_switches, part_switches},
+    {IM_PRED, parts_preds, part_preds},
+};
+
 static struct checker
 checker_of(unsigned section)
 {
 	struct checker c = checkers[section];
 
-	if (section == IM_SOCKET || section == IM_LISTENER || section == IM_PRED) {
-		c.parts = section == IM_SOCKET ? parts_sockets :
-		    section == IM_LISTENER ? parts_listeners : parts_preds;
-		c.part = section == IM_SOCKET ? part_sockets :
-		    section == IM_LISTENER ? part_listeners : part_preds;
-	}
+	for (size_t i = 0; i < HG_ARRAY_LEN(owners); i++)
+		if (owners[i].section == section) {
+			c.parts = owners[i].parts;
+			c.part = owners[i].part;
+		}
 	return c;
 }
 

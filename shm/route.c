@@ -145,32 +145,40 @@ route_listener(const struct image *im, uint32_t socket, struct bytes host)
 /* ---- predicates */
 
 static void
-value_load(struct walk *w, const struct im_pred *p)
+value_load(struct walk *w, uint8_t kind, uint8_t field, struct im_str key)
 {
-	struct bytes name = image_text(w->im, p->name);
+	struct bytes name = image_text(w->im, key);
 
-	if (w->kind == p->kind && w->name_off == p->name.off && w->name_len == p->name.len)
+	if (w->kind == kind && w->name_off == key.off && w->name_len == key.len)
 		return;
-	w->kind = p->kind;
-	w->name_off = p->name.off;
-	w->name_len = p->name.len;
+	w->kind = kind;
+	w->name_off = key.off;
+	w->name_len = key.len;
 	w->hashed = w->too_long = false;
-	switch ((enum im_predkind)p->kind) {
+	w->value = BYTES_NONE;
+	switch ((enum im_predkind)kind) {
 	case IM_P_METHOD:
 		w->value = w->q->method;
 		break;
 	case IM_P_HEADER:
-		w->value = BYTES_NONE;
-		if (p->field == FIELD_OTHER || fields_get(w->q->fields, p->field))
+		if (field == FIELD_OTHER || fields_get(w->q->fields, field))
 			w->value =
 			    fields_joined(w->q->fields, name, w->buf, sizeof(w->buf), &w->too_long);
 		break;
 	case IM_P_QUERY:
-		w->value = w->q->query.p ?
-		    uri_query_get(w->q->query, name, w->buf, sizeof(w->buf)) :
-		    BYTES_NONE;
+		if (w->q->query.p)
+			w->value = uri_query_get(w->q->query, name, w->buf, sizeof(w->buf));
 		break;
 	}
+}
+
+static uint32_t
+value_hash(struct walk *w)
+{
+	if (!w->hashed)
+		w->hash = text_hash(w->value);
+	w->hashed = true;
+	return w->hash;
 }
 
 static uint64_t
@@ -179,13 +187,12 @@ exact_bits(struct walk *w, const struct im_predvalue *v, uint32_t n)
 	uint32_t low = 0, high = n;
 
 	if (n > 4) { /* few are cheaper to compare than to hash for */
-		if (!w->hashed)
-			w->hash = text_hash(w->value);
-		w->hashed = true;
+		uint32_t hash = value_hash(w);
+
 		while (low < high) {
 			uint32_t mid = low + (high - low) / 2;
 
-			if (v[mid].hash < w->hash)
+			if (v[mid].hash < hash)
 				low = mid + 1;
 			else
 				high = mid;
@@ -212,7 +219,7 @@ pred_bits(struct walk *w, const struct im_pred *p, uint64_t alive, uint64_t *out
 	const struct im_predvalue *v = w->im->predvalues + p->values.first;
 	uint64_t bits = 0;
 
-	value_load(w, p);
+	value_load(w, p->kind, p->field, p->name);
 	if (w->value.p && !w->too_long)
 		bits = exact_bits(w, v, p->nexact);
 	for (uint32_t k = p->nexact; k < p->values.n && (w->value.p || w->too_long); k++) {
@@ -229,14 +236,39 @@ pred_bits(struct walk *w, const struct im_pred *p, uint64_t alive, uint64_t *out
 	return HIT;
 }
 
+static const char *const key_names[] = {[IM_P_METHOD] = "method", [IM_P_HEADER] = "header",
+    [IM_P_QUERY] = "query"};
+
+/* The group for the request's value of the switch's key. */
+static uint32_t
+switch_next(struct walk *w, const struct im_switch *s)
+{
+	uint32_t at, next = s->rest;
+
+	value_load(w, s->kind, s->field, s->name);
+	if (w->value.p && !w->too_long) {
+		at = value_hash(w) & s->mask;
+		for (uint32_t n = 0; n <= s->mask; n++, at = (at + 1) & s->mask) {
+			const struct im_case *c = &w->im->cases[s->first + at];
+
+			if (c->group == IM_NONE)
+				break;
+			if (c->hash == w->hash && bytes_eq(image_text(w->im, c->text), w->value)) {
+				next = c->group;
+				break;
+			}
+		}
+	}
+	if (w->trace)
+		step(w, key_names[s->kind], image_text(w->im, s->name), IM_NONE, next != s->rest);
+	return next;
+}
+
 static void
 trace_lost(const struct walk *w, const struct im_group *g, const struct im_pred *p, uint64_t lost)
 {
-	static const char *const what[] = {[IM_P_METHOD] = "method", [IM_P_HEADER] = "header",
-	    [IM_P_QUERY] = "query"};
-
 	for (; lost; lost &= lost - 1)
-		step(w, what[p->kind], image_text(w->im, p->name),
+		step(w, key_names[p->kind], image_text(w->im, p->name),
 		    g->items + (uint32_t)__builtin_ctzll(lost), false);
 }
 
@@ -253,6 +285,8 @@ item_won(struct walk *w, uint32_t item, struct bytes key)
 static enum result
 group_find(struct walk *w, uint32_t ref, struct bytes key)
 {
+	while (ref != IM_NONE && !(ref & IM_DIRECT) && (ref & IM_VIA_SWITCH))
+		ref = switch_next(w, &w->im->switches[ref & ~IM_VIA_SWITCH]);
 	if (ref == IM_NONE)
 		return MISS;
 	if (ref & IM_DIRECT)

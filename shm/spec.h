@@ -23,6 +23,8 @@
 	SEC(PATH, struct im_path, paths) \
 	SEC(REGEXPATH, struct im_regexpath, regexpaths) \
 	SEC(GROUP, struct im_group, groups) \
+	SEC(SWITCH, struct im_switch, switches) \
+	SEC(CASE, struct im_case, cases) \
 	SEC(PRED, struct im_pred, preds) \
 	SEC(PREDVALUE, struct im_predvalue, predvalues) \
 	SEC(ITEM, struct im_item, items) \
@@ -165,8 +167,10 @@ struct im_regexpath {
 	uint32_t pad;
 };
 
-/* A group reference: with IM_DIRECT set, the rest is an im_item index and there is nothing to test. */
+/* A group reference: with IM_DIRECT set, the rest is an im_item index and there is nothing to test; with IM_VIA_SWITCH
+ * set it is an im_switch. */
 #define IM_DIRECT 0x80000000u
+#define IM_VIA_SWITCH 0x40000000u
 
 /* Up to 64 matches that share a path, in precedence order, bit 0 first. A predicate tests one key (method, one
  * header, one query parameter): bits of `involves` survive only if their value matches. */
@@ -177,6 +181,20 @@ struct im_group {
 	uint32_t next;            /* further group of the same path, or IM_NONE; forward */
 };
 enum im_predkind { IM_P_METHOD = 1, IM_P_HEADER, IM_P_QUERY };
+/* Many matches of one path that ask for different values of one key: a table of values, instead of a long chain.
+ * Each case has the matches of its value, and those that do not ask for the key; `rest` only the latter. */
+struct im_switch {
+	struct im_str name;       /* of the key, as in im_pred */
+	uint32_t first, mask;     /* im_case records, open-addressed by hash */
+	uint32_t rest;            /* group reference or IM_NONE; switches point to later ones only */
+	uint8_t kind, field;      /* enum im_predkind, enum field_id */
+	uint8_t pad[2];
+};
+struct im_case {
+	struct im_str text;
+	uint32_t hash;            /* of text, as in im_predvalue */
+	uint32_t group;           /* IM_NONE: empty slot */
+};
 struct im_pred {
 	uint64_t involves;        /* matches that ask for this key */
 	struct im_str name;       /* header: lower case; query: as is; method: absent */

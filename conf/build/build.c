@@ -129,7 +129,8 @@ stats_fill(struct build *b)
 	b->stats->groups = blob_count(b->w, IM_GROUP);
 	b->stats->items = blob_count(b->w, IM_ITEM);
 	b->stats->bytes = blob_writer_size(b->w);
-	if (b->stats->items >= IM_DIRECT || b->stats->bytes > BLOB_MAX)
+	if (b->stats->items >= IM_DIRECT || b->stats->groups >= IM_VIA_SWITCH ||
+	    blob_count(b->w, IM_SWITCH) >= IM_VIA_SWITCH || b->stats->bytes > BLOB_MAX)
 		b->err = HG_ERR_RANGE;
 }
 

@@ -57,7 +57,29 @@ struct build_entry {
 	struct bytes pattern;    /* M_PATH_REGEX */
 	uint8_t type;            /* enum m_pathtype */
 };
-uint32_t group_of(struct build *, const struct build_entry *, uint32_t n); /* a group reference */
+struct build_cond { /* one thing that a match asks for */
+	struct bytes name, value;
+	uint32_t hash;  /* of value */
+	uint32_t entry; /* which match */
+	uint8_t kind;   /* enum im_predkind */
+	uint8_t regex;
+};
+struct build_skip { /* keys whose exact values a switch has tested already */
+	const struct build_skip *up;
+	struct bytes name;
+	uint8_t kind;
+};
+/* A group reference to a chain of groups. */
+uint32_t group_chain(
+    struct build *, const struct build_entry *, uint32_t n, const struct build_skip *);
+/* All conditions of e[0..n), sorted by key, value, match. mem_free() it. */
+struct build_cond *group_conds(
+    const struct build_entry *, uint32_t n, const struct build_skip *, size_t *count);
+int group_key_cmp(const struct build_cond *, const struct build_cond *);
+int group_value_cmp(const struct build_cond *, const struct build_cond *);
+
+/* ---- switch.c: the same, by a table of values where that is worth it */
+uint32_t group_of(struct build *, const struct build_entry *, uint32_t n);
 bool group_counts(const struct m_value *v, uint16_t i, bool header); /* not a repeated name */
 
 /* ---- hosts.c */

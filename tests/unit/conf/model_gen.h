@@ -48,7 +48,9 @@ static const char *const gen_segments[] = {"a", "b", "c", "ab", "a.b", "d", ""};
 static const char *const gen_methods[] = {"GET", "POST", "PUT", "PURGE"};
 static const char *const gen_headers[] = {"x-a", "x-b", "accept", "version", "host", "v"};
 static const char *const gen_queries[] = {"q", "Q", "v", "a b", "version"};
-static const char *const gen_values[] = {"1", "2", "3", "a b", "a, b", "long-value", ""};
+static const char *const gen_values[] = {
+    "1", "2", "3", "a b", "a, b", "long-value", "t1", "t5", ""};
+static const char *const gen_tenants[] = {"t1", "t2", "t3", "t4", "t5", "1", "2"};
 static const char *const gen_value_patterns[] = {"[12]", ".*", "a.*", "", "(1|3)", "[0-9]+"};
 #define GEN_PICK(g, list) (list)[gen_n(g, (uint32_t)HG_ARRAY_LEN(list))]
 
@@ -164,6 +166,15 @@ gen_rule(
 	for (uint32_t i = 0; i < rule->nmatches; i++) {
 		rule->matches[i].index = (uint16_t)i;
 		gen_match(g, &rule->matches[i], grpc, same);
+		/* Many values of one key, now and then a match that does not ask for it. */
+		if (same.p && rule->id % 2 && i % 16 != 0) {
+			struct m_value *v = rule->matches[i].headers;
+
+			v[0] = (struct m_value){
+			    .name = BYTES("x-b"), .value = bytes_str(GEN_PICK(g, gen_tenants))};
+			rule->matches[i].nheaders = HG_MAX(rule->matches[i].nheaders, (uint16_t)1);
+			continue;
+		}
 		/* Long chains of groups must be walked to their end: ask for what few requests
 		 * have. */
 		if (same.p && i % 8 != 0 && rule->matches[i].nheaders != 0)

@@ -43,8 +43,8 @@ hand_routing(struct blob_writer *w)
 	    (struct im_listener){table, hosts, 1, 0, blob_put_text(w, BYTES("http")), none, 80,
 		IM_HTTP, 0, IM_NONE});
 	HAND_ADD(w, IM_TREE, (struct im_tree){1 << 1, 1 << 0, 0, 1, {0}});
-	p[hand_hash("/p") & 1] =
-	    (struct im_path){hand_hash("/p"), IM_NONE, 0, blob_put_text(w, BYTES("/p")), {0, 0}};
+	p[hand_hash("/p") & 1] = (struct im_path){
+	    hand_hash("/p"), IM_NONE, IM_VIA_SWITCH | 0, blob_put_text(w, BYTES("/p")), {0, 0}};
 	at = hand_hash("") & 1;
 	if (p[at].path.off != IM_NONE)
 		at ^= 1;
@@ -54,6 +54,10 @@ hand_routing(struct blob_writer *w)
 	HAND_ADD(w, IM_REGEXPATH, (struct im_regexpath){0, 0, 0 | IM_DIRECT, 0});
 	HAND_ADD(
 	    w, IM_GROUP, (struct im_group){.all = 1, .items = 0, .preds = {0, 1}, .next = IM_NONE});
+	HAND_ADD(w, IM_SWITCH,
+	    (struct im_switch){
+		blob_put_text(w, BYTES("x-a")), 0, 0, IM_NONE, IM_P_HEADER, FIELD_OTHER, {0}});
+	HAND_ADD(w, IM_CASE, (struct im_case){blob_put_text(w, BYTES("1")), hand_hash("1"), 0});
 	HAND_ADD(w, IM_PRED,
 	    (struct im_pred){
 		1, blob_put_text(w, BYTES("x-a")), {0, 1}, 1, IM_P_HEADER, FIELD_OTHER, {0}});

@@ -195,13 +195,13 @@ traced(void **state)
 	assert_int_equal(route_find(&s.im, &s.q, &s.set, &trace, &hit), HG_OK);
 	assert_string_equal(out,
 	    "listener http yes; hostname x.test yes; exact /p/q no; regex /never no; "
-	    "prefix /p yes; match /p rule yes; ");
+	    "prefix /p yes; header x-a yes; match /p rule yes; ");
 	s.v[0].value = BYTES("2");
 	out[0] = '\0';
 	assert_int_equal(route_find(&s.im, &s.q, &s.set, &trace, &hit), HG_ERR_NO_ROUTE);
 	assert_string_equal(out,
 	    "listener http yes; hostname x.test yes; exact /p/q no; regex /never no; "
-	    "prefix /p yes; header x-a rule no; ");
+	    "prefix /p yes; header x-a no; ");
 	close_image(&s);
 }
 
