@@ -45,7 +45,8 @@ table_cell(struct table *t, struct bytes b)
 	HG_CHECK(r && r->n < TABLE_COLUMNS);
 	r->cells[r->n] = b.n ? arena_bytes(t->arena, b) : BYTES("-");
 	t->widths[r->n] = HG_MAX(t->widths[r->n], width(r->cells[r->n]));
-	t->columns = HG_MAX(t->columns, ++r->n);
+	r->n++;
+	t->columns = HG_MAX(t->columns, r->n);
 }
 
 void

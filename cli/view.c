@@ -207,7 +207,30 @@ view_age(int64_t since, char out[16])
 		snprintf(out, 16, "%lldd", (long long)s / 86400);
 }
 
-/* Positive conditions that are not True are bad (ResolvedRefs: a warning); the others are warnings when True. */
+/*
+ * Conditions that should be True: the first three say that something does not work, the others that part of it does not.
+ * All others are warnings when they are True.
+ */
+static const struct {
+	const char *type;
+	enum view_health otherwise;
+} wanted[] = {
+	{"Accepted", VIEW_BAD},
+	{"Programmed", VIEW_BAD},
+	{"SupportedVersion", VIEW_BAD},
+	{"ResolvedRefs", VIEW_WARN},
+	{"AddressesAssigned", VIEW_WARN},
+};
+
+static enum view_health
+judge_one(struct bytes type, bool is_true)
+{
+	for (unsigned i = 0; i < HG_ARRAY_LEN(wanted); i++)
+		if (bytes_eq(type, bytes_str(wanted[i].type)))
+			return is_true ? VIEW_OK : wanted[i].otherwise;
+	return is_true ? VIEW_WARN : VIEW_OK;
+}
+
 static enum view_health
 judge(const struct node *conditions, struct bytes *why)
 {
@@ -215,11 +238,7 @@ judge(const struct node *conditions, struct bytes *why)
 
 	for (const struct node *c = conditions ? conditions->first : NULL; c; c = c->next) {
 		struct bytes type = node_text(node_get(c, "type")), status = node_text(node_get(c, "status"));
-		bool positive = bytes_eq(type, BYTES("Accepted")) || bytes_eq(type, BYTES("Programmed")) ||
-		    bytes_eq(type, BYTES("ResolvedRefs")) || bytes_eq(type, BYTES("SupportedVersion"));
-		bool good = positive == bytes_eq(status, BYTES("True"));
-		enum view_health h = good ? VIEW_OK :
-		    positive && !bytes_eq(type, BYTES("ResolvedRefs")) ? VIEW_BAD : VIEW_WARN;
+		enum view_health h = judge_one(type, bytes_eq(status, BYTES("True")));
 
 		if (h > worst) {
 			worst = h;
