@@ -163,7 +163,7 @@ def port_matching():
            o.listener("d", 8090, hostname="bar.com"))
     p = {"name": "port-matching"}
     return [g, rt("port-80", o.rule(be(1)), parents=[{**p, "port": 80}]),
-            rt("port-8080", o.rule(be(2)), parents=[{**p, "port": 8080}, {**p, "sectionName": "d", "port": 8090}]),
+            rt("port-8080", o.rule(be(2)), parents=[{**p, "sectionName": "b", "port": 8080}, {**p, "sectionName": "d", "port": 8090}]),
             rt("port-8090", o.rule(be(3)), parents=[{**p, "sectionName": "c", "port": 8090}])]
 
 

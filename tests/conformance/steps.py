@@ -81,7 +81,8 @@ def redirect(target, status=302, *, scheme="http", host=None, port=None, path=No
         assert u.path == (path or target), r
         own = {"http": 80, "https": 443}[scheme]
         listener = c.port(at) if scheme == "http" else 443
-        allowed = {port} if port else ({listener, None} if listener == own else {listener})
+        want = port or listener
+        allowed = {want, None} if want == own else {want}
         assert u.port in allowed, f"{target}: port {u.port}, not {allowed}: {r}"
     return step
 
