@@ -207,7 +207,7 @@ listener_conflicts(struct scope *sc, struct r_gateway *gw)
 	for (size_t i = 0; i < gw->nsets; i++) {
 		within(sc, gw->sets[i]->own, gw->sets[i]->nown);
 		against(sc, &seen, gw->sets[i]->own, gw->sets[i]->nown);
-		listenerset_accept(sc, gw->sets[i]);
+		listenerset_accept(gw->sets[i]);
 	}
 	map_release(&seen);
 	overlaps(sc, gw);

@@ -9,6 +9,6 @@
 
 uint8_t conflict_class(uint8_t protocol); /* 1 HTTP, 2 TLS, 3 TCP, 4 UDP */
 void conflict_set(struct r_listener *, const char *reason, const char *message);
-void listenerset_accept(struct scope *, struct r_set *);
+void listenerset_accept(struct r_set *);
 
 #endif

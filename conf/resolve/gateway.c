@@ -179,6 +179,8 @@ gateway_programmed(struct scope *sc)
 
 		for (uint32_t j = 0; j < gw->nown; j++)
 			listener_programmed(sc, &gw->own[j]);
+		for (size_t j = 0; j < gw->nsets; j++)
+			gw->attached_sets += gw->sets[j]->accepted && gw->refused == NULL;
 		set_accepted(sc, gw);
 		set_programmed(sc, gw);
 		set_refs(sc, gw);

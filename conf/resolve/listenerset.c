@@ -82,14 +82,14 @@ listenerset_resolve(struct scope *sc)
 	}
 }
 
-/* After conflicts: at least one of its listeners is worth something. */
+/* At least one of its listeners is worth something. Asked after the conflicts inside the Gateway, and
+ * again after those between Gateways. */
 void
-listenerset_accept(struct scope *sc, struct r_set *s)
+listenerset_accept(struct r_set *s)
 {
-	(void)sc;
+	s->accepted = false;
 	for (uint32_t i = 0; i < s->nown; i++)
 		s->accepted = s->accepted || (s->own[i].accepted && !s->own[i].blocked);
-	s->gw->attached_sets += s->accepted;
 }
 
 static void

@@ -129,9 +129,11 @@ socket_resolve(struct scope *sc)
 			continue;
 		for (uint32_t j = 0; j < gw->nown; j++)
 			place(sc, &gw->own[j]);
-		for (size_t j = 0; j < gw->nsets; j++)
+		for (size_t j = 0; j < gw->nsets; j++) {
 			for (uint32_t m = 0; m < gw->sets[j]->nown; m++)
 				place(sc, &gw->sets[j]->own[m]);
+			listenerset_accept(gw->sets[j]);
+		}
 	}
 	if (sc->nsockets == 0)
 		return;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "conf/kinds/k_core.h"
 #include "conf/resolve/feature.h"
 #include "conf/resolve/routekind.h"
 
@@ -189,6 +190,10 @@ status_class(struct status *st, const struct r_class *c)
 	struct conds conds = c->conds;
 
 	add_stale(st, &conds);
+	if (st->sc->ids_lost != 0)
+		cond_set(&conds, COND_IDS, COND_TRUE, "TooManyObjects",
+		    arena_printf(st->sc->arena, "%u rules, endpoints or names share one set of counters",
+		    st->sc->ids_lost));
 	strbuf_addc(&st->out, '{');
 	status_conditions(st, BYTES(""), &conds, manifest(st, "conditions"), CLASS_OWN);
 	strbuf_addc(&st->out, ',');
@@ -382,20 +387,41 @@ policy(struct status *st, const struct r_policy *p)
 	strbuf_addz(&st->out, "]}");
 }
 
-/* Not ours to judge: what the manifest says stays, without entries that claim to be of ours. */
+/* A Service has no status of ours in a cluster either; what it asks for in vain is said all the same. */
+static void
+service(struct status *st)
+{
+	const struct k_service *k = st->obj->spec;
+	struct conds c = {.n = 0};
+	const char *why = NULL;
+
+	if (bytes_eq(k->type, BYTES("NodePort")) || bytes_eq(k->type, BYTES("LoadBalancer")))
+		why = "spec.type: no port is opened for a Service by this version";
+	else if (bytes_eq(k->session_affinity, BYTES("ClientIP")))
+		why = "spec.sessionAffinity: ClientIP is not served by this version";
+	if (why != NULL)
+		cond_set(&c, COND_NOT_SERVED, COND_TRUE, "FieldNotServed", why);
+	add_stale(st, &c);
+	strbuf_addz(&st->out, "{\"loadBalancer\":{}");
+	if (c.n != 0) {
+		strbuf_addc(&st->out, ',');
+		status_conditions(st, BYTES(""), &c, NULL, NULL);
+	}
+	strbuf_addc(&st->out, '}');
+}
+
+/* Not ours to judge: what the manifest says stays. */
 static bool
 other(struct status *st)
 {
-	switch (st->obj->kind->id) {
-	case KIND_SERVICE:
-		strbuf_addz(&st->out, "{\"loadBalancer\":{}}");
-		return true;
-	default:
-		if (st->obj->status == NULL || !st->obj->kind->status)
-			return false;
-		node_print_json(st->obj->status, &st->out);
+	if (st->obj->kind->id == KIND_SERVICE) {
+		service(st);
 		return true;
 	}
+	if (st->obj->status == NULL || !st->obj->kind->status)
+		return false;
+	node_print_json(st->obj->status, &st->out);
+	return true;
 }
 
 bool
