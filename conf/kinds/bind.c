@@ -1,282 +1,31 @@
 /*
- * bind.c - node trees into bound structs by the schema tables: types, limits, patterns, list types, defaults, and
- * then the rules of the CRD. One binder for manifests, defaults, merged policies, headgate.conf and (without a
- * result) statuses, so that all of them are judged alike. It goes on after an error, to report everything in one
- * run; a struct's rules are checked only if its own fields are good, as an API server does.
+ * bind.c - node trees into bound structs by the schema tables: types, limits, patterns, list types,
+ * defaults, and then the rules of the CRD. One binder for manifests, defaults, merged policies,
+ * headgate.conf and (without a result) statuses, so that all of them are judged alike. It goes on
+ * after an error, to report everything in one run; a struct's rules are checked only if its own
+ * fields are good, as an API server does.
  *
- * A field is looked up by walking the table from where the last one was found: manifests keep the order in which
- * people think, and so do the tables. A perfect hash per table was rejected: the walk is two compares on average.
+ * A field is looked up by walking the table from where the last one was found: manifests keep the
+ * order in which people think, and so do the tables. A perfect hash per table was rejected: the
+ * walk is two compares on average.
  */
-#include "conf/kinds/bind.h"
-
-#include <stdarg.h>
+#include "conf/kinds/value.h"
 
 #include "base/hash.h"
 #include "base/parse.h"
 #include "base/strbuf.h"
-#include "conf/kinds/pattern.h"
 
 #define QUADRATIC_MAX 48 /* list items compared with each other; longer lists use a map */
 
 static void bind_value(struct vctx *, const struct kfield *, struct node *, void *slot);
-
-/* ---- reporting */
-void
-rule_at(struct vctx *c, const struct node *n, const char *fmt, ...)
-{
-	char *text;
-	va_list ap;
-
-	va_start(ap, fmt);
-	text = arena_vprintf(c->arena, fmt, ap);
-	va_end(ap);
-	diag_at(c->d, CODE_RULE, n, "%s", text);
-}
-
-void
-rule_at_key(struct vctx *c, const struct node *n, const char *fmt, ...)
-{
-	char *text;
-	va_list ap;
-
-	va_start(ap, fmt);
-	text = arena_vprintf(c->arena, fmt, ap);
-	va_end(ap);
-	diag_at_key(c->d, CODE_RULE, n, "%s", text);
-}
-
-void
-old_at(struct vctx *c, const struct node *n, const char *fmt, ...)
-{
-	char *text;
-	va_list ap;
-
-	va_start(ap, fmt);
-	text = arena_vprintf(c->arena, fmt, ap);
-	va_end(ap);
-	diag_at_key(c->d, CODE_OLD_SPELLING, n, "%s", text);
-}
-
-const struct node *
-rule_child(const struct node *n, const char *name)
-{
-	const struct node *child = node_get(n, name);
-
-	return child ? child : n;
-}
-
-static const char *
-type_word(const struct node *n)
-{
-	static const char *const words[] = {"null", "a boolean", "a number", "a number", "a string", "a list", "a map"};
-
-	return words[n->type];
-}
-
-static void
-wrong_type(struct vctx *c, const struct node *n, const char *want)
-{
-	struct diag *d = diag_at(c->d, CODE_WRONG_TYPE, n, "must be %s, not %s", want, type_word(n));
-
-	if (n->type == NODE_STRING && want[2] == 'n')
-		diag_help(c->d, d, "write it without quotes");
-	else if (n->type < NODE_STRING && n->type != NODE_NULL && want[2] == 's')
-		diag_help(c->d, d, "put it in quotes: \"%.*s\"", BYTES_ARG(n->text));
-	else if (want[2] == 'l' && n->type != NODE_LIST)
-		diag_help(c->d, d, "write it as an item of a list: begin with \"- \"");
-}
-
-static void
-not_allowed(struct vctx *c, const struct kfield *f, const struct node *n, struct bytes value)
-{
-	struct strbuf list = STRBUF_INIT;
-	const char *near;
-	struct diag *d;
-	unsigned count = 0;
-
-	for (; f->names[count]; count++)
-		strbuf_printf(&list, "%s%s", count ? ", " : "", f->names[count]);
-	d = diag_at(c->d, CODE_ENUM, n, "unsupported value \"%.*s\"", BYTES_ARG(value));
-	near = diag_nearest(value, f->names, count);
-	if (near)
-		diag_help(c->d, d, "did you mean \"%s\"?", near);
-	diag_help(c->d, d, "possible values: %s", list.p);
-	strbuf_release(&list);
-}
-
-/* ---- single values */
-static uint32_t
-characters(struct bytes b)
-{
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < b.n; i++)
-		n += ((unsigned char)b.p[i] & 0xc0) != 0x80;
-	return n;
-}
-
-static bool
-date_time(struct bytes b)
-{
-	static const char shape[] = "0000-00-00T00:00:00";
-	size_t i;
-
-	if (b.n < sizeof(shape))
-		return false;
-	for (i = 0; i < sizeof(shape) - 1; i++)
-		if (shape[i] == '0' ? b.p[i] < '0' || b.p[i] > '9' : b.p[i] != shape[i])
-			return false;
-	if (b.p[i] == '.')
-		for (i++; i < b.n && b.p[i] >= '0' && b.p[i] <= '9'; i++)
-			;
-	if (i + 1 == b.n)
-		return b.p[i] == 'Z';
-	return i + 6 == b.n && (b.p[i] == '+' || b.p[i] == '-') && b.p[i + 3] == ':';
-}
-
-/* Lengths, pattern, allowed values of one text. */
-static bool
-good_text(struct vctx *c, const struct kfield *f, const struct node *n, struct bytes v)
-{
-	if (f->min_len || f->max_len) {
-		uint32_t chars = v.n <= f->max_len && v.n >= f->min_len * 4 ? f->min_len : characters(v);
-
-		if (chars < f->min_len || (f->max_len && chars > f->max_len)) {
-			if (chars < f->min_len && v.n == 0)
-				diag_at(c->d, CODE_LENGTH, n, "must not be empty");
-			else
-				diag_at(c->d, CODE_LENGTH, n, "has %u characters, but must have %s %u", chars,
-				    chars < f->min_len ? "at least" : "at most", chars < f->min_len ? f->min_len :
-				    f->max_len);
-			return false;
-		}
-	}
-	if (f->pattern && !f->pattern->match(v)) {
-		diag_at(c->d, CODE_FORMAT, n, "\"%.*s\" is not %s", (int)HG_MIN(v.n, 80u), v.p, f->pattern->what);
-		return false;
-	}
-	if ((f->flags & FF_DATE_TIME) && !date_time(v)) {
-		diag_at(c->d, CODE_FORMAT, n, "must be a date and time such as 2026-01-31T12:00:00Z");
-		return false;
-	}
-	for (unsigned i = 0; f->names; i++) {
-		if (!f->names[i]) {
-			not_allowed(c, f, n, v);
-			return false;
-		}
-		if (bytes_eq(v, bytes_str(f->names[i])))
-			break;
-	}
-	return true;
-}
-
-static bool
-good_int(struct vctx *c, const struct kfield *f, const struct node *n, int64_t *out)
-{
-	int64_t lo = f->has_min ? f->min : INT64_MIN, hi = f->has_max ? f->max : INT64_MAX;
-
-	if (n->type == NODE_FLOAT && n->real == (double)(int64_t)n->real && n->real > -9e15 && n->real < 9e15) {
-		*out = (int64_t)n->real;
-	} else if (n->type == NODE_INT) {
-		*out = n->integer;
-	} else {
-		wrong_type(c, n, n->type == NODE_FLOAT ? "a whole number" : "a number");
-		return false;
-	}
-	if (f->int32) {
-		lo = HG_MAX(lo, INT32_MIN);
-		hi = HG_MIN(hi, INT32_MAX);
-	}
-	if (*out < lo || *out > hi) {
-		if (f->has_min && hi < INT32_MAX)
-			diag_at(c->d, CODE_RANGE, n, "%lld is out of range: must be between %lld and %lld",
-			    (long long)*out, (long long)lo, (long long)hi);
-		else
-			diag_at(c->d, CODE_RANGE, n, "%lld is out of range: must be at %s %lld", (long long)*out,
-			    *out < lo ? "least" : "most", (long long)(*out < lo ? lo : hi));
-		return false;
-	}
-	if (f->names) {
-		char text[24];
-		int len = snprintf(text, sizeof(text), "%lld", (long long)*out);
-
-		return good_text(c, &(struct kfield){.names = f->names}, n, bytes_of(text, (size_t)len));
-	}
-	return true;
-}
-
-static uint8_t
-enum_value(const struct kfield *f, struct bytes v)
-{
-	for (unsigned i = 0; f->names[i]; i++)
-		if (bytes_eq(v, bytes_str(f->names[i])))
-			return f->values ? f->values[i] : (uint8_t)(i + 1);
-	return 0;
-}
-
-static bool
-is_string(struct vctx *c, const struct node *n)
-{
-	if (n->type == NODE_STRING)
-		return true;
-	wrong_type(c, n, "a string");
-	return false;
-}
-
-static void
-bind_limit(struct vctx *c, const struct kfield *f, const struct node *n, int64_t *out)
-{
-	uint64_t ms;
-	int64_t v, milli;
-
-	if (n->type == NODE_STRING && f->unit == UNIT_MS) {
-		if (!parse_duration(n->text, &ms)) {
-			diag_at(c->d, CODE_FORMAT, n, "\"%.*s\" is not %s", BYTES_ARG(n->text), pat_duration.what);
-			return;
-		}
-		v = (int64_t)ms;
-	} else if (n->type == NODE_STRING && f->unit == UNIT_BYTES) {
-		if (!parse_quantity(n->text, &milli) || milli % 1000) {
-			diag_at(c->d, CODE_FORMAT, n, "\"%.*s\" is not a size such as 8192, 64Ki or 1M",
-			    BYTES_ARG(n->text));
-			return;
-		}
-		v = milli / 1000;
-	} else {
-		if (good_int(c, f, n, &v) && out)
-			*out = v;
-		return;
-	}
-	if (v < f->min || v > f->max)
-		diag_at(c->d, CODE_RANGE, n, "%lld is out of range: must be between %lld and %lld", (long long)v,
-		    (long long)f->min, (long long)f->max);
-	else if (out)
-		*out = v;
-}
-
-static void
-bind_int_or_string(struct vctx *c, const struct kfield *f, const struct node *n, struct k_int_or_string *out)
-{
-	int64_t v = 0;
-
-	if (n->type == NODE_STRING) {
-		if (good_text(c, f, n, n->text) && out)
-			*out = (struct k_int_or_string){.s = n->text, .set = true};
-	} else if (n->type == NODE_INT) {
-		if (good_int(c, &(struct kfield){.has_min = f->has_min, .has_max = f->has_max, .min = f->min,
-		    .max = f->max, .int32 = true}, n, &v) && out)
-			*out = (struct k_int_or_string){.i = v, .set = true};
-	} else {
-		wrong_type(c, n, "a number or a string");
-	}
-}
 
 /* ---- lists */
 static bool
 good_count(struct vctx *c, const struct kfield *f, const struct node *n, uint32_t count)
 {
 	const char *one = f->type == FT_MAP ? "entry" : f->type == FT_STRUCT ? "member" : "item";
-	const char *many = f->type == FT_MAP ? "entries" : f->type == FT_STRUCT ? "members" : "items";
+	const char *many = f->type == FT_MAP ? "entries" : f->type == FT_STRUCT ? "members" :
+	    "items";
 
 	if (count < f->min_items && (f->flags & FF_EXP_MIN_ITEMS))
 		return true;
@@ -284,7 +33,8 @@ good_count(struct vctx *c, const struct kfield *f, const struct node *n, uint32_
 		diag_at(c->d, CODE_ITEMS, n, "must have at least %u %s", f->min_items,
 		    f->min_items == 1 ? one : many);
 	else if (f->max_items && count > f->max_items)
-		diag_at(c->d, CODE_ITEMS, n, "has %u %s, but can have at most %u", count, many, f->max_items);
+		diag_at(c->d, CODE_ITEMS, n, "has %u %s, but can have at most %u", count, many,
+		    f->max_items);
 	else
 		return true;
 	return false;
@@ -312,11 +62,13 @@ item_key(struct vctx *c, const struct kfield *f, const struct node *item)
 		return item->type >= NODE_LIST ? BYTES_NONE : scalar_key_text(c, item, NULL);
 	while (rest.p) {
 		struct bytes name = bytes_cut(&rest, ',');
-		struct bytes part = scalar_key_text(c, node_getb(item, name), schema_field(f->sub, name));
+		struct bytes part = scalar_key_text(c, node_getb(item, name),
+		    schema_field(f->sub, name));
 
 		if (!part.p)
 			return BYTES_NONE;
-		key = key.p ? bytes_str(arena_printf(c->arena, "%.*s/%.*s", BYTES_ARG(key), BYTES_ARG(part))) : part;
+		key = key.p ? bytes_str(arena_printf(c->arena, "%.*s/%.*s", BYTES_ARG(key),
+		    BYTES_ARG(part))) : part;
 	}
 	return key;
 }
@@ -329,7 +81,8 @@ told_twice(struct vctx *c, const struct kfield *f, const struct node *item, stru
 
 	if (f->list == LIST_MAP && !strchr(f->keys, ','))
 		at = rule_child(item, f->keys);
-	diag_at(c->d, CODE_DUPLICATE_ITEM, at, "\"%.*s\" is there twice; the first one is in line %u", BYTES_ARG(key),
+	diag_at(c->d, CODE_DUPLICATE_ITEM, at,
+	    "\"%.*s\" is there twice; the first one is in line %u", BYTES_ARG(key),
 	    first->at.line);
 }
 
@@ -371,7 +124,8 @@ check_unique(struct vctx *c, const struct kfield *f, const struct node *list)
 static size_t
 elem_size(const struct kfield *f)
 {
-	return f->type == FT_LIST ? f->sub->size : f->type == FT_INTS ? sizeof(struct k_int) : sizeof(struct bytes);
+	return f->type == FT_LIST ? f->sub->size : f->type == FT_INTS ? sizeof(struct k_int) :
+	    sizeof(struct bytes);
 }
 
 static void
@@ -381,13 +135,13 @@ bind_item(struct vctx *c, const struct kfield *f, struct node *item, void *to)
 
 	if (f->type == FT_LIST) {
 		if (item->type != NODE_MAP)
-			wrong_type(c, item, "a map");
+			value_wrong_type(c, item, "a map");
 		else
 			bind_fields(c, f->sub, item, to);
 	} else if (f->type == FT_INTS) {
-		if (good_int(c, f, item, &v) && to)
+		if (value_int(c, f, item, &v) && to)
 			*(struct k_int *)to = (struct k_int){v, true};
-	} else if (is_string(c, item) && good_text(c, f, item, item->text) && to) {
+	} else if (value_is_string(c, item) && value_text(c, f, item, item->text) && to) {
 		*(struct bytes *)to = item->text;
 	}
 }
@@ -405,7 +159,7 @@ bind_list(struct vctx *c, const struct kfield *f, struct node *n, struct slot_li
 	uint32_t i = 0;
 
 	if (n->type != NODE_LIST) {
-		wrong_type(c, n, "a list");
+		value_wrong_type(c, n, "a list");
 		return;
 	}
 	good_count(c, f, n, n->n);
@@ -428,19 +182,23 @@ bind_as_map(struct vctx *c, struct node *n)
 	if (n->type != NODE_LIST || !n->doc || n->doc->syntax != DOC_LIBCONFIG)
 		return;
 	for (; item; item = item->next)
-		if (item->type != NODE_MAP || item->n != 2 || !node_get(item, "key") || !node_get(item, "value") ||
+		if (item->type != NODE_MAP || item->n != 2 || !node_get(item, "key") ||
+		    !node_get(item, "value") ||
 		    node_get(item, "key")->type != NODE_STRING)
 			return;
 	item = n->first;
-	*n = (struct node){.type = NODE_MAP, .at = n->at, .key_at = n->key_at, .key = n->key, .parent = n->parent,
+	*n = (struct node){.type = NODE_MAP, .at = n->at, .key_at = n->key_at, .key = n->key,
+	    .parent = n->parent,
 	    .next = n->next, .doc = n->doc};
 	while (item) {
-		struct node *next = item->next, *key = node_get(item, "key"), *value = node_get(item, "value");
+		struct node *next = item->next, *key = node_get(item, "key"),
+		    *value = node_get(item, "value");
 
 		value->key = key->text;
 		value->key_at = key->at;
 		if (node_getb(n, value->key))
-			diag_at_key(c->d, CODE_DUPLICATE_KEY, value, "\"%.*s\" is there twice", BYTES_ARG(value->key));
+			diag_at_key(c->d, CODE_DUPLICATE_KEY, value, "\"%.*s\" is there twice",
+			    BYTES_ARG(value->key));
 		else
 			node_append(n, value);
 		item = next;
@@ -466,13 +224,14 @@ map_value(struct vctx *c, const struct kfield *f, const struct node *n, struct b
 	int64_t v;
 
 	if (f->flags & FF_INT_VALUES) {
-		if (!good_int(c, f, n, &v))
+		if (!value_int(c, f, n, &v))
 			return false;
 		*out = bytes_str(arena_printf(c->arena, "%lld", (long long)v));
 		return true;
 	}
 	*out = n->text;
-	return is_string(c, n) && good_text(c, f, n, n->text) && (!(f->flags & FF_BASE64) || good_base64(c, n));
+	return value_is_string(c, n) && value_text(c, f, n, n->text) &&
+	    (!(f->flags & FF_BASE64) || good_base64(c, n));
 }
 
 static void
@@ -483,7 +242,7 @@ bind_map(struct vctx *c, const struct kfield *f, struct node *n, k_map *out)
 
 	bind_as_map(c, n);
 	if (n->type != NODE_MAP) {
-		wrong_type(c, n, "a map");
+		value_wrong_type(c, n, "a map");
 		return;
 	}
 	for (struct node *m = n->first; m; m = m->next)
@@ -494,7 +253,8 @@ bind_map(struct vctx *c, const struct kfield *f, struct node *n, k_map *out)
 		if (m->type == NODE_NULL)
 			continue;
 		if (f->key_pattern && !f->key_pattern->match(m->key))
-			diag_at_key(c->d, CODE_FORMAT, m, "key \"%.*s\" is not %s", BYTES_ARG(m->key),
+			diag_at_key(c->d, CODE_FORMAT, m, "key \"%.*s\" is not %s",
+			    BYTES_ARG(m->key),
 			    f->key_pattern->what);
 		v[i].key = m->key;
 		v[i].node = m;
@@ -522,7 +282,7 @@ bind_struct(struct vctx *c, const struct kfield *f, struct node *n, void **slot)
 	void *base = NULL;
 
 	if (n->type != NODE_MAP) {
-		wrong_type(c, n, "a map");
+		value_wrong_type(c, n, "a map");
 		return;
 	}
 	if (f->min_items) {
@@ -545,24 +305,25 @@ bind_value(struct vctx *c, const struct kfield *f, struct node *n, void *slot)
 
 	switch ((enum field_type)f->type) {
 	case FT_STRING:
-		if (is_string(c, n) && good_text(c, f, n, n->text) && slot)
+		if (value_is_string(c, n) && value_text(c, f, n, n->text) && slot)
 			*(struct bytes *)slot = n->text;
 		break;
 	case FT_ENUM:
-		if (is_string(c, n) && good_text(c, f, n, n->text) && slot)
-			*(uint8_t *)slot = enum_value(f, n->text);
+		if (value_is_string(c, n) && value_text(c, f, n, n->text) && slot)
+			*(uint8_t *)slot = value_enum(f, n->text);
 		break;
 	case FT_DURATION:
-		if (is_string(c, n) && good_text(c, f, n, n->text) && parse_duration(n->text, &ms) && slot)
+		if (value_is_string(c, n) && value_text(c, f, n, n->text) &&
+		    parse_duration(n->text, &ms) && slot)
 			*(struct k_duration *)slot = (struct k_duration){ms, true};
 		break;
 	case FT_INT:
-		if (good_int(c, f, n, &v) && slot)
+		if (value_int(c, f, n, &v) && slot)
 			*(struct k_int *)slot = (struct k_int){v, true};
 		break;
 	case FT_BOOL:
 		if (n->type != NODE_BOOL)
-			wrong_type(c, n, "true or false");
+			value_wrong_type(c, n, "true or false");
 		else if (slot)
 			*(struct k_bool *)slot = (struct k_bool){n->boolean, true};
 		break;
@@ -571,7 +332,7 @@ bind_value(struct vctx *c, const struct kfield *f, struct node *n, void *slot)
 		break;
 	case FT_INLINE:
 		if (n->type != NODE_MAP)
-			wrong_type(c, n, "a group");
+			value_wrong_type(c, n, "a group");
 		else
 			bind_fields(c, f->sub, n, slot);
 		break;
@@ -584,10 +345,10 @@ bind_value(struct vctx *c, const struct kfield *f, struct node *n, void *slot)
 		bind_map(c, f, n, slot);
 		break;
 	case FT_INT_OR_STRING:
-		bind_int_or_string(c, f, n, slot);
+		value_int_or_string(c, f, n, slot);
 		break;
 	case FT_LIMIT:
-		bind_limit(c, f, n, slot);
+		value_limit(c, f, n, slot);
 		break;
 	case FT_ANY:
 		if (slot)
@@ -613,7 +374,7 @@ bind_default(const struct kfield *f, void *slot)
 		*(struct bytes *)slot = text;
 		break;
 	case FT_ENUM:
-		*(uint8_t *)slot = enum_value(f, text);
+		*(uint8_t *)slot = value_enum(f, text);
 		break;
 	case FT_INT:
 		HG_CHECK(parse_i64(text, INT64_MIN, INT64_MAX, &v));
@@ -686,7 +447,8 @@ unknown_field(struct vctx *c, const struct kstruct *s, const struct node *n)
 
 	for (unsigned i = 0; i < s->n && i < HG_ARRAY_LEN(names); i++)
 		names[i] = s->fields[i].name;
-	d = diag_at_key(c->d, CODE_UNKNOWN_FIELD, n, "unknown field \"%.*s\" in %s", (int)HG_MIN(n->key.n, 80u), n->key.p,
+	d = diag_at_key(c->d, CODE_UNKNOWN_FIELD, n, "unknown field \"%.*s\" in %s",
+	    (int)HG_MIN(n->key.n, 80u), n->key.p,
 	    s->name);
 	d->label = BYTES("unknown field");
 	near = diag_nearest(n->key, names, HG_MIN(s->n, HG_ARRAY_LEN(names)));
@@ -697,7 +459,8 @@ unknown_field(struct vctx *c, const struct kstruct *s, const struct node *n)
 	where = c->root ? schema_where(c->arena, c->root, n->key, s) : NULL;
 	if (where)
 		diag_help(c->d, d, "\"%.*s\" exists in %s%s", BYTES_ARG(n->key),
-		    c->kind && !c->kind->spec_at_root && strcmp(where, c->root->name) ? "spec." : "", where);
+		    c->kind && !c->kind->spec_at_root && strcmp(where, c->root->name) ? "spec." :
+		    "", where);
 	if (s->n > 0 && s->n <= 12) {
 		struct strbuf list = STRBUF_INIT;
 
@@ -712,7 +475,8 @@ unknown_field(struct vctx *c, const struct kstruct *s, const struct node *n)
 static void
 missing(struct vctx *c, const struct kfield *f, const struct node *map)
 {
-	struct diag *d = map->key.p ? diag_at_key(c->d, CODE_REQUIRED, map, "required field \"%s\" is missing", f->name) :
+	struct diag *d = map->key.p ? diag_at_key(c->d, CODE_REQUIRED, map,
+	    "required field \"%s\" is missing", f->name) :
 	    diag_at(c->d, CODE_REQUIRED, map, "required field \"%s\" is missing", f->name);
 
 	diag_help(c->d, d, "%s: %s", f->name, f->doc);

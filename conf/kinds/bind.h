@@ -21,7 +21,8 @@ void rule_at(struct vctx *, const struct node *, const char *fmt, ...) HG_PRINTF
 void rule_at_key(struct vctx *, const struct node *, const char *fmt, ...) HG_PRINTF(3, 4);
 /* A v1.6 spelling was taken: HG2101. */
 void old_at(struct vctx *, const struct node *key, const char *fmt, ...) HG_PRINTF(3, 4);
-/* The child `name` of a bound struct's node, or the node itself if the text has none: where to point. */
+/* The child `name` of a bound struct's node, or the node itself if the text has none: where to
+ * point. */
 const struct node *rule_child(const struct node *, const char *name);
 /* An item of a bound K_LIST may be a defaulted one without a node: then `fallback`. */
 static inline const struct node *
@@ -50,7 +51,8 @@ void canon_release(struct canon *);
 bool refs_good(const struct objects *, const struct object *, struct diags *);
 
 /* Where a field of that name is in the kind: "spec.rules[].matches[]", or NULL. */
-const char *schema_where(struct arena *, const struct kstruct *root, struct bytes name, const struct kstruct *not_in);
+const char *schema_where(struct arena *, const struct kstruct *root, struct bytes name,
+    const struct kstruct *not_in);
 const struct kfield *schema_field(const struct kstruct *, struct bytes name);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * canon.c - a bound struct as bytes that differ exactly when its content differs: fields by number, defaults
- * filled in, maps in any order the same. Written from the bound values and not from the text, so that a comment,
- * another order of keys or a default written out is no change (metadata.generation stays).
+ * canon.c - a bound struct as bytes that differ exactly when its content differs: fields by number,
+ * defaults filled in, maps in any order the same. Written from the bound values and not from the
+ * text, so that a comment, another order of keys or a default written out is no change
+ * (metadata.generation stays).
  */
 #include "base/hash.h"
 #include "base/mem.h"

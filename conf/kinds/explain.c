@@ -1,20 +1,24 @@
 /*
- * explain.c - `headgate explain`: a kind, one of its fields, a setting of headgate.conf or a code, from the same
- * tables that bind and check, so that what is explained is what is done. The layout is kubectl's.
+ * explain.c - `headgate explain`: a kind, one of its fields, a setting of headgate.conf or a code,
+ * from the same tables that bind and check, so that what is explained is what is done. The layout
+ * is kubectl's.
  */
 #include "base/strbuf.h"
 #include "conf/kinds/bind.h"
 #include "conf/kinds/k_core.h"
 #include "conf/kinds/table.h"
 
-static const struct kfield meta_field = {.name = "metadata", .doc = "Name, namespace, labels, annotations.",
+static const struct kfield meta_field = {.name = "metadata",
+    .doc = "Name, namespace, labels, annotations.",
     .type = FT_STRUCT, .sub = &ks_meta, .flags = FF_REQUIRED};
 
 static void
 type_name(const struct kfield *f, struct strbuf *out)
 {
-	static const char *const names[] = {[FT_STRING] = "string", [FT_INT] = "integer", [FT_BOOL] = "boolean",
-	    [FT_ENUM] = "string", [FT_DURATION] = "Duration", [FT_STRINGS] = "[]string", [FT_INTS] = "[]integer",
+	static const char *const names[] = {[FT_STRING] = "string", [FT_INT] = "integer",
+	    [FT_BOOL] = "boolean",
+	    [FT_ENUM] = "string", [FT_DURATION] = "Duration", [FT_STRINGS] = "[]string",
+	    [FT_INTS] = "[]integer",
 	    [FT_INT_OR_STRING] = "integer or string", [FT_ANY] = "any", [FT_IGNORED] = "any"};
 
 	if (f->type == FT_STRUCT || f->type == FT_INLINE)
@@ -22,9 +26,11 @@ type_name(const struct kfield *f, struct strbuf *out)
 	else if (f->type == FT_LIST)
 		strbuf_printf(out, "[]%s", f->sub->name);
 	else if (f->type == FT_MAP)
-		strbuf_addz(out, f->flags & FF_INT_VALUES ? "map[string]integer" : "map[string]string");
+		strbuf_addz(out, f->flags & FF_INT_VALUES ? "map[string]integer" :
+		    "map[string]string");
 	else if (f->type == FT_LIMIT)
-		strbuf_addz(out, f->unit == UNIT_MS ? "milliseconds or Duration" : f->unit == UNIT_BYTES ?
+		strbuf_addz(out, f->unit == UNIT_MS ? "milliseconds or Duration" :
+		    f->unit == UNIT_BYTES ?
 		    "bytes or Quantity" : "integer");
 	else
 		strbuf_addz(out, names[f->type]);
@@ -57,9 +63,11 @@ static void
 range(struct strbuf *out, const char *what, uint64_t lo, uint64_t hi)
 {
 	if (lo && hi)
-		strbuf_printf(out, "    %s: %llu to %llu\n", what, (unsigned long long)lo, (unsigned long long)hi);
+		strbuf_printf(out, "    %s: %llu to %llu\n", what, (unsigned long long)lo,
+		    (unsigned long long)hi);
 	else if (lo || hi)
-		strbuf_printf(out, "    %s: at %s %llu\n", what, lo ? "least" : "most", (unsigned long long)(lo ? lo : hi));
+		strbuf_printf(out, "    %s: at %s %llu\n", what, lo ? "least" : "most",
+		    (unsigned long long)(lo ? lo : hi));
 }
 
 static void
@@ -78,11 +86,13 @@ facts(const struct kfield *f, struct strbuf *out)
 	if (f->pattern)
 		strbuf_printf(out, "    Form: %s\n", f->pattern->what);
 	range(out, "Characters", f->min_len, f->max_len);
-	range(out, f->type == FT_MAP || f->type == FT_STRUCT ? "Entries" : "Items", f->min_items, f->max_items);
+	range(out, f->type == FT_MAP || f->type == FT_STRUCT ? "Entries" : "Items", f->min_items,
+	    f->max_items);
 	if (f->has_max && f->max == INT64_MAX)
 		strbuf_printf(out, "    Range: at least %lld\n", (long long)f->min);
 	else if (f->has_max)
-		strbuf_printf(out, "    Range: %lld to %lld\n", (long long)f->min, (long long)f->max);
+		strbuf_printf(out, "    Range: %lld to %lld\n", (long long)f->min,
+		    (long long)f->max);
 	else if (f->has_min)
 		strbuf_printf(out, "    Range: at least %lld\n", (long long)f->min);
 	if (f->list == LIST_SET)
@@ -115,7 +125,8 @@ fields_of(const struct kstruct *s, struct strbuf *out)
 		if (s->fields[i].type != FT_IGNORED)
 			line_of(&s->fields[i], out);
 	if (s->flags & FF_IGNORE_UNKNOWN)
-		strbuf_addz(out, "  Further fields of a cluster's objects are let through and not used.\n");
+		strbuf_addz(out, "  Further fields of a cluster's objects are let through and not "
+		    "used.\n");
 }
 
 static void
@@ -142,10 +153,12 @@ root_of(const struct kind *k, struct kfield v[4])
 
 	v[n++] = meta_field;
 	if (!k->spec_at_root)
-		v[n++] = (struct kfield){.name = "spec", .doc = "What is wanted.", .type = FT_STRUCT, .sub = k->spec,
+		v[n++] = (struct kfield){.name = "spec", .doc = "What is wanted.",
+		    .type = FT_STRUCT, .sub = k->spec,
 		    .flags = (uint16_t)(k->spec->flags & FF_IGNORE_UNKNOWN ? 0 : FF_REQUIRED)};
 	if (k->status_schema)
-		v[n++] = (struct kfield){.name = "status", .doc = "What is: written by headgate.", .type = FT_STRUCT,
+		v[n++] = (struct kfield){.name = "status", .doc = "What is: written by headgate.",
+		    .type = FT_STRUCT,
 		    .sub = k->status_schema};
 	return n;
 }
@@ -265,10 +278,12 @@ schema_explain(struct bytes path, struct strbuf *out)
 	snprintf(text, sizeof(text), "%.*s", (int)HG_MIN(path.n, 15u), path.p);
 	if (path.n < sizeof(text) && (code = code_parse(text)) && code_title(code))
 		return explain_code(code, out);
-	if (bytes_starts(path, BYTES(conf)) && (path.n == sizeof(conf) - 1 || path.p[sizeof(conf) - 1] == '.')) {
+	if (bytes_starts(path, BYTES(conf)) && (path.n == sizeof(conf) - 1 ||
+	    path.p[sizeof(conf) - 1] == '.')) {
 		strbuf_printf(out, "FILE:       %s\n\n", conf);
 		if (path.n > sizeof(conf) - 1)
-			return descend(&ks_headgate, bytes_of(path.p + sizeof(conf), path.n - sizeof(conf)), out);
+			return descend(&ks_headgate, bytes_of(path.p + sizeof(conf),
+			    path.n - sizeof(conf)), out);
 		strbuf_addz(out, "DESCRIPTION:\n");
 		wrapped(out, 4, ks_headgate.doc);
 		strbuf_addc(out, '\n');
@@ -285,7 +300,8 @@ schema_explain(struct bytes path, struct strbuf *out)
 	if (rc == 0) {
 		if (k->group[0])
 			strbuf_printf(out, "GROUP:      %s\n", k->group);
-		strbuf_printf(out, "KIND:       %s\nVERSION:    %.*s\n\n", k->name, (int)strcspn(k->versions, " "),
+		strbuf_printf(out, "KIND:       %s\nVERSION:    %.*s\n\n", k->name,
+		    (int)strcspn(k->versions, " "),
 		    k->versions);
 	}
 	strbuf_add(out, strbuf_bytes(&body));

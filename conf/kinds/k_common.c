@@ -1,31 +1,37 @@
 /*
  * k_common.c - tables that several kinds share: references, selectors, session persistence, backend
- * validation, with their CEL rules. Each exists once, so a limit that the Gateway API changes is changed in
- * one line. The v1.6 spellings of session persistence are rewritten in the node tree before anything is
- * bound, so that printing, hashing and the rules know only v1.7.
+ * validation, with their CEL rules. Each exists once, so a limit that the Gateway API changes is
+ * changed in one line. The v1.6 spellings of session persistence are rewritten in the node tree
+ * before anything is bound, so that printing, hashing and the rules know only v1.7.
  */
 #include "conf/kinds/table.h"
 
 #define T k_parent_ref
 static const struct kfield parent_ref_fields[] = {
 	STR(group, "group", "API group of the parent.", GROUP, TEXT("gateway.networking.k8s.io")),
-	STR(kind, "kind", "Kind of the parent: Gateway, ListenerSet or Service.", KINDNAME, TEXT("Gateway")),
+	STR(kind, "kind", "Kind of the parent: Gateway, ListenerSet or Service.", KINDNAME,
+	    TEXT("Gateway")),
 	STR(ns, "namespace", "Namespace of the parent; absent means that of the route.", NSNAME),
 	STR(name, "name", "Name of the parent.", OBJNAME, REQ),
 	STR(section, "sectionName", "Listener of the parent; absent means all that fit.", SECTION),
 	INT(port, "port", "Port that the listener must have; absent means any.", PORT),
 };
-KSTRUCT(parent_ref, "ParentReference", "An object, usually a Gateway, that a route wants to be attached to.");
+KSTRUCT(parent_ref, "ParentReference", "An object, usually a Gateway, that a route wants to be "
+    "attached to.");
 #undef T
 
 #define BACKEND_OBJECT(d) \
-	STR(group, "group", "API group of the backend; empty is the core group.", GROUP, .def = "\"\""), \
+	STR(group, "group", "API group of the backend; empty is the core group.", GROUP, \
+	    .def = "\"\""), \
 	STR(kind, "kind", "Kind of the backend.", KINDNAME, TEXT("Service")), \
-	STR(ns, "namespace", "Namespace of the backend; another one needs a ReferenceGrant there.", NSNAME), \
+	STR(ns, "namespace", "Namespace of the backend; another one needs a ReferenceGrant " \
+	    "there.", NSNAME), \
 	STR(name, "name", "Name of the backend.", OBJNAME, REQ), \
-	INT(port, "port", "Port of the Service (not the target port). Required for a Service.", PORT)
+	INT(port, "port", "Port of the Service (not the target port). Required for a Service.", \
+	    PORT)
 #define WEIGHT \
-	INT(weight, "weight", "Share of the requests, relative to the sum of all weights; 0 gets none.", \
+	INT(weight, "weight", "Share of the requests, relative to the sum of all weights; 0 gets " \
+	    "none.", \
 	    .int32 = true, BETWEEN(0, 1000000), .def = "1")
 
 static void
@@ -53,7 +59,8 @@ static const struct kfield backend_object_ref_fields[] = {BACKEND_OBJECT("")};
 KSTRUCT(backend_object_ref, "BackendObjectReference", "A backend.", .cel = 2, .cel_std = 1,
     .check = check_backend_object);
 static const struct kfield l4_backend_ref_fields[] = {BACKEND_OBJECT(""), WEIGHT};
-KSTRUCT(l4_backend_ref, "BackendRef", "A backend and its share.", .cel = 2, .cel_std = 1, .check = check_backend);
+KSTRUCT(l4_backend_ref, "BackendRef", "A backend and its share.", .cel = 2, .cel_std = 1,
+    .check = check_backend);
 #undef T
 
 #define T k_object_ref
@@ -78,7 +85,8 @@ static const struct kfield namespaced_ref_fields[] = {
 KSTRUCT(namespaced_ref, "ObjectReference", "An object.");
 static const struct kfield policy_target_section_fields[] = {
 	LOCAL_REF,
-	STR(section, "sectionName", "Part of the target: a listener of a Gateway, a port of a Service.", SECTION),
+	STR(section, "sectionName", "Part of the target: a listener of a Gateway, a port of a "
+	    "Service.", SECTION),
 };
 KSTRUCT(policy_target_section, "LocalPolicyTargetReferenceWithSectionName",
     "What a policy applies to, in the same namespace.");
@@ -107,13 +115,15 @@ check_fraction(struct vctx *c, void *bound)
 
 	if (f->num.v > f->den.v)
 		rule_at(c, rule_child(f->node, "numerator"),
-		    "numerator must be less than or equal to denominator (%lld)", (long long)f->den.v);
+		    "numerator must be less than or equal to denominator (%lld)",
+		    (long long)f->den.v);
 }
 
 #define T k_fraction
 static const struct kfield fraction_fields[] = {
 	INT(num, "numerator", "Upper part of the fraction.", .int32 = true, AT_LEAST(0), REQ),
-	INT(den, "denominator", "Lower part of the fraction.", .int32 = true, AT_LEAST(1), .def = "100"),
+	INT(den, "denominator", "Lower part of the fraction.", .int32 = true, AT_LEAST(1),
+	    .def = "100"),
 };
 KSTRUCT(fraction, "Fraction", "A share, numerator/denominator.", .cel = 1, .check = check_fraction);
 #undef T
@@ -123,7 +133,8 @@ KSTRUCT(fraction, "Fraction", "A share, numerator/denominator.", .cel = 1, .chec
 static const struct kfield persistence_cookie_fields[] = {
 	STR(name, "name", "Name of the cookie; absent means one is made.", HEADER),
 	STR(path, "path", "Path attribute of the cookie.", .max_len = 1024, TEXT("/")),
-	ENUM(lifetime, "lifetimeType", "Session: ends with the browser; Permanent: lives until absoluteTimeout.",
+	ENUM(lifetime, "lifetimeType", "Session: ends with the browser; Permanent: lives until "
+	    "absoluteTimeout.",
 	    NAMES("Permanent", "Session"), TEXT("Session")),
 };
 static KSTRUCT(persistence_cookie, "CookieConfig", "How a cookie keeps a client on its backend.");
@@ -132,7 +143,8 @@ static KSTRUCT(persistence_cookie, "CookieConfig", "How a cookie keeps a client 
 static const struct kfield persistence_header_fields[] = {
 	STR(name, "name", "Name of the header field.", HEADER, REQ),
 };
-static KSTRUCT(persistence_header, "HeaderConfig", "How a header field keeps a client on its backend.");
+static KSTRUCT(persistence_header, "HeaderConfig",
+    "How a header field keeps a client on its backend.");
 #undef T
 
 static void
@@ -226,7 +238,8 @@ upgrade_persistence(struct vctx *c, struct node *p)
 	}
 	if (name) {
 		into = by_header ? header : cookie;
-		old_at(c, name, "\"sessionName\" is called \"%s.name\" since v1.7", by_header ? "header" : "cookie");
+		old_at(c, name, "\"sessionName\" is called \"%s.name\" since v1.7", by_header ?
+		    "header" : "cookie");
 		if (!into)
 			into = add_map(c, p, by_header ? "header" : "cookie", name);
 		move_to(p, name, into, "name");
@@ -248,12 +261,16 @@ upgrade_persistence(struct vctx *c, struct node *p)
 
 #define T k_persistence
 static const struct kfield persistence_fields[] = {
-	ENUM(type, "type", "By a cookie or by a header field.", NAMES("Cookie", "Header"), TEXT("Cookie")),
+	ENUM(type, "type", "By a cookie or by a header field.", NAMES("Cookie", "Header"),
+	    TEXT("Cookie")),
 	DURATION(absolute, "absoluteTimeout", "A session ends after this long, however busy."),
-	STRUCT(cookie, "cookie", "Settings of the cookie; required for type Cookie.", ks_persistence_cookie),
-	STRUCT(header, "header", "Settings of the header field; required for type Header.", ks_persistence_header),
+	STRUCT(cookie, "cookie", "Settings of the cookie; required for type Cookie.",
+	    ks_persistence_cookie),
+	STRUCT(header, "header", "Settings of the header field; required for type Header.",
+	    ks_persistence_header),
 };
-KSTRUCT(persistence, "SessionPersistence", "Keeps a client on the backend endpoint that it had first.",
+KSTRUCT(persistence, "SessionPersistence", "Keeps a client on the backend endpoint that it had "
+    "first.",
     .cel = 5, .check = check_persistence, .upgrade = upgrade_persistence);
 #undef T
 
@@ -261,7 +278,8 @@ KSTRUCT(persistence, "SessionPersistence", "Keeps a client on the backend endpoi
 static bool
 same_parent(const struct k_parent_ref *a, const struct k_parent_ref *b)
 {
-	return bytes_eq(a->name, b->name) && bytes_eq(a->kind, b->kind) && bytes_eq(a->group, b->group) &&
+	return bytes_eq(a->name, b->name) && bytes_eq(a->kind, b->kind) &&
+	    bytes_eq(a->group, b->group) &&
 	    bytes_eq(a->ns, b->ns);
 }
 
@@ -277,12 +295,14 @@ check_parent_refs(struct vctx *c, const struct node *spec, const struct k_parent
 			port = v[i].port.v == v[j].port.v;
 			if ((v[i].section.n == 0) != (v[j].section.n == 0) ||
 			    (v[i].port.v == 0) != (v[j].port.v == 0)) {
-				rule_at(c, rule_node(v[j].node, spec), "sectionName or port must be set in each of "
+				rule_at(c, rule_node(v[j].node, spec),
+				    "sectionName or port must be set in each of "
 				    "several parentRefs to the same parent");
 				break;
 			}
 			if (port && bytes_eq(v[i].section, v[j].section)) {
-				rule_at(c, rule_node(v[j].node, spec), "sectionName or port must differ between "
+				rule_at(c, rule_node(v[j].node, spec),
+				    "sectionName or port must differ between "
 				    "parentRefs to the same parent");
 				break;
 			}
@@ -296,17 +316,23 @@ check_rule_names(struct vctx *c, const void *rules, uint32_t n, size_t stride, s
 	const char *at = rules;
 
 	for (uint32_t j = 1; j < n; j++) {
-		const struct bytes *b = (const struct bytes *)(const void *)(at + j * stride + name_off);
+		const struct bytes *b = (const struct bytes *)(const void *)(at + j * stride +
+		    name_off);
 
 		for (uint32_t i = 0; b->p && i < j; i++) {
-			const struct bytes *a = (const struct bytes *)(const void *)(at + i * stride + name_off);
-			struct node *const *first = (struct node *const *)(const void *)(at + i * stride);
-			struct node *const *node = (struct node *const *)(const void *)(at + j * stride);
+			const struct bytes *a = (const struct bytes *)(const void *)(at +
+			    i * stride + name_off);
+			struct node *const *first = (struct node *const *)(const void *)(at +
+			    i * stride);
+			struct node *const *node = (struct node *const *)(const void *)(at +
+			    j * stride);
 
 			if (!a->p || !bytes_eq(*a, *b))
 				continue;
-			rule_at(c, rule_child(*node, "name"), "rule name \"%.*s\" must be unique in the route; the "
-			    "first one is in line %u", BYTES_ARG(*b), rule_child(*first, "name")->at.line);
+			rule_at(c, rule_child(*node, "name"),
+			    "rule name \"%.*s\" must be unique in the route; the "
+			    "first one is in line %u", BYTES_ARG(*b),
+			    rule_child(*first, "name")->at.line);
 			break;
 		}
 	}

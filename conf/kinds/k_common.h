@@ -1,11 +1,12 @@
 /*
  * k_common.h - bound values shared by all kinds, and what every object has.
  *
- * Presence is in the type: an absent string has p == NULL ("" has not), an absent list has v == NULL (an empty
- * one has not), an absent struct is a NULL pointer, numbers and booleans carry `set`. After binding, defaults of
- * the CRDs are filled in (set stays false for a defaulted number: `set` says what the user wrote).
- * Every struct starts with the node it came from, for positions; the node is NULL for a defaulted struct.
- * Enums are 0 when absent, else 1 + index in the schema's list of names. Memory: the compile's arena.
+ * Presence is in the type: an absent string has p == NULL ("" has not), an absent list has v ==
+ * NULL (an empty one has not), an absent struct is a NULL pointer, numbers and booleans carry
+ * `set`. After binding, defaults of the CRDs are filled in (set stays false for a defaulted number:
+ * `set` says what the user wrote). Every struct starts with the node it came from, for positions;
+ * the node is NULL for a defaulted struct. Enums are 0 when absent, else 1 + index in the schema's
+ * list of names. Memory: the compile's arena.
  */
 #ifndef CONF_KINDS_K_COMMON_H
 #define CONF_KINDS_K_COMMON_H
@@ -29,7 +30,8 @@ struct k_pair {
 	struct bytes key, value;
 	struct node *node;
 };
-typedef K_LIST(struct bytes) k_strings; /* the two typedefs of the house: anonymous list types need a name */
+/* the two typedefs of the house: anonymous list types need a name */
+typedef K_LIST(struct bytes) k_strings;
 typedef K_LIST(struct k_pair) k_map;
 struct k_int_or_string {
 	int64_t i;
@@ -39,7 +41,8 @@ struct k_int_or_string {
 
 struct k_meta {
 	struct node *node;
-	struct bytes name, ns;  /* ns filled in: folder, else "default"; absent for cluster-scoped kinds */
+	/* ns filled in: folder, else "default"; absent for cluster-scoped kinds */
+	struct bytes name, ns;
 	struct bytes uid;       /* from the file, or absent */
 	struct k_int generation;
 	struct bytes created;   /* creationTimestamp as written, or absent */
@@ -154,8 +157,10 @@ struct k_external_auth {
 	struct k_auth_grpc *grpc;
 	struct k_auth_body *body;
 };
-enum k_filter_type { /* order of HTTPRoute's enum; GRPCRoute's and listener filters' names map onto it */
-	K_F_REQUEST_HEADERS = 1, K_F_RESPONSE_HEADERS, K_F_MIRROR, K_F_REDIRECT, K_F_REWRITE, K_F_EXTENSION,
+/* order of HTTPRoute's enum; GRPCRoute's and listener filters' names map onto it */
+enum k_filter_type {
+	K_F_REQUEST_HEADERS = 1, K_F_RESPONSE_HEADERS, K_F_MIRROR, K_F_REDIRECT, K_F_REWRITE,
+	    K_F_EXTENSION,
 	K_F_CORS, K_F_AUTH
 };
 struct k_filter {

@@ -1,7 +1,7 @@
 /*
- * k_core.c - tables of what is used of the core kinds, and of Workload. Members that are not used are let
- * through unread, as manifests exported from clusters are full of them; what is used is checked as an API server
- * does, names and ports of a Service included.
+ * k_core.c - tables of what is used of the core kinds, and of Workload. Members that are not used
+ * are let through unread, as manifests exported from clusters are full of them; what is used is
+ * checked as an API server does, names and ports of a Service included.
  */
 #include "conf/kinds/k_core.h"
 #include "conf/kinds/table.h"
@@ -20,13 +20,16 @@ KSTRUCT(namespace, "Namespace", "A namespace.", IGNORE);
 	STR(m, "protocol", "TCP, UDP or SCTP.", NAMES("TCP", "UDP", "SCTP"), TEXT("TCP"))
 #define T k_service_port
 static const struct kfield service_port_fields[] = {
-	STR(name, "name", "Name of the port; required if there are several.", .pattern = &pat_label, .max_len = 63),
+	STR(name, "name", "Name of the port; required if there are several.", .pattern = &pat_label,
+	    .max_len = 63),
 	PROTOCOL(protocol),
 	STR(app_protocol, "appProtocol", "What is spoken: kubernetes.io/h2c, kubernetes.io/ws, …"),
 	INT(port, "port", "Port of the Service.", PORT, REQ),
-	FIELD(FT_INT_OR_STRING, target, "targetPort", "Port of the endpoints, by number or name; absent means port.",
+	FIELD(FT_INT_OR_STRING, target, "targetPort",
+	    "Port of the endpoints, by number or name; absent means port.",
 	    BETWEEN(1, 65535), .max_len = 15),
-	INT(node_port, "nodePort", "Port on the node, for types NodePort and LoadBalancer.", .int32 = true,
+	INT(node_port, "nodePort", "Port on the node, for types NodePort and LoadBalancer.",
+	    .int32 = true,
 	    BETWEEN(0, 65535)),
 };
 static KSTRUCT(service_port, "ServicePort", "A port of a Service.", IGNORE);
@@ -40,7 +43,8 @@ check_service(struct vctx *c, void *bound)
 	bool external = bytes_eq(s->type, BYTES("ExternalName"));
 
 	if (external && s->external_name.n == 0)
-		rule_at(c, rule_child(s->node, "type"), "externalName must be set when type is ExternalName");
+		rule_at(c, rule_child(s->node, "type"),
+		    "externalName must be set when type is ExternalName");
 	if (s->ports.n == 0 && !external && !bytes_eq(s->cluster_ip, BYTES("None")))
 		rule_at_key(c, ports, "ports must be given");
 	for (uint32_t i = 0; i < s->ports.n; i++) {
@@ -52,10 +56,12 @@ check_service(struct vctx *c, void *bound)
 			const struct k_service_port *q = &s->ports.v[k];
 
 			if (p->name.n && bytes_eq(p->name, q->name))
-				rule_at(c, rule_child(p->node, "name"), "the name \"%.*s\" is there twice",
+				rule_at(c, rule_child(p->node, "name"),
+				    "the name \"%.*s\" is there twice",
 				    BYTES_ARG(p->name));
 			else if (p->port.v == q->port.v && bytes_eq(p->protocol, q->protocol))
-				rule_at(c, rule_child(p->node, "port"), "%.*s port %lld is there twice",
+				rule_at(c, rule_child(p->node, "port"),
+				    "%.*s port %lld is there twice",
 				    BYTES_ARG(p->protocol), (long long)p->port.v);
 			else
 				continue;
@@ -73,7 +79,8 @@ static const struct kfield service_fields[] = {
 	STR(cluster_ip, "clusterIP", "None for a headless Service; other values are not used."),
 	STR(external_name, "externalName", "DNS name, for type ExternalName."),
 	STR(session_affinity, "sessionAffinity", "None or ClientIP.", NAMES("None", "ClientIP")),
-	STR(external_traffic_policy, "externalTrafficPolicy", "Cluster or Local.", NAMES("Cluster", "Local", "")),
+	STR(external_traffic_policy, "externalTrafficPolicy", "Cluster or Local.",
+	    NAMES("Cluster", "Local", "")),
 	STR(load_balancer_ip, "loadBalancerIP", "Address for type LoadBalancer."),
 };
 KSTRUCT(service, "ServiceSpec", "A name for endpoints.", .check = check_service, IGNORE);
@@ -90,7 +97,8 @@ static KSTRUCT(slice_conditions, "EndpointConditions", "State of an endpoint.", 
 #undef T
 #define T k_slice_endpoint
 static const struct kfield slice_endpoint_fields[] = {
-	STRINGS(addresses, "addresses", "Addresses of the endpoint; the first is used.", ITEMS(1, 100), SET_OF, REQ),
+	STRINGS(addresses, "addresses", "Addresses of the endpoint; the first is used.",
+	    ITEMS(1, 100), SET_OF, REQ),
 	STRUCT(conditions, "conditions", "State of the endpoint.", ks_slice_conditions),
 };
 static KSTRUCT(slice_endpoint, "Endpoint", "An endpoint.", IGNORE);
@@ -112,7 +120,8 @@ static const struct kfield endpointslice_fields[] = {
 	LIST(endpoints, "endpoints", "The endpoints.", ks_slice_endpoint, ITEMS(0, 1000)),
 	LIST(ports, "ports", "Their ports.", ks_slice_port, ITEMS(0, 20000)),
 };
-KSTRUCT(endpointslice, "EndpointSlice", "Endpoints of the Service that the label kubernetes.io/service-name names.",
+KSTRUCT(endpointslice, "EndpointSlice", "Endpoints of the Service that the label "
+    "kubernetes.io/service-name names.",
     IGNORE);
 #undef T
 #define T k_endpoint_address
@@ -152,7 +161,8 @@ check_secret(struct vctx *c, void *bound)
 	static const char *const tls[] = {"tls.crt", "tls.key"};
 	struct k_secret *s = bound;
 
-	for (size_t i = 0; bytes_eq(s->type, BYTES("kubernetes.io/tls")) && i < HG_ARRAY_LEN(tls); i++)
+	for (size_t i = 0; bytes_eq(s->type, BYTES("kubernetes.io/tls")) && i < HG_ARRAY_LEN(tls);
+	    i++)
 		if (!has_key(&s->data, tls[i]) && !has_key(&s->string_data, tls[i]))
 			rule_at_key(c, rule_child(s->node, s->data.v ? "data" : "type"),
 			    "a Secret of type kubernetes.io/tls must have \"%s\"", tls[i]);
@@ -163,7 +173,8 @@ check_secret(struct vctx *c, void *bound)
 static const struct kfield secret_fields[] = {
 	STR(type, "type", "kubernetes.io/tls, Opaque, …", TEXT("Opaque")),
 	MAP(data, "data", "Content, base64.", DATA_KEY, .flags = FF_SECRET | FF_BASE64),
-	MAP(string_data, "stringData", "Content as text; wins over data.", DATA_KEY, .flags = FF_SECRET),
+	MAP(string_data, "stringData", "Content as text; wins over data.", DATA_KEY,
+	    .flags = FF_SECRET),
 	{.name = "immutable", .doc = "Not used.", .type = FT_IGNORED},
 };
 KSTRUCT(secret, "Secret", "Certificates, keys, credentials.", .check = check_secret, IGNORE);
@@ -185,22 +196,27 @@ static const struct kfield configmap_fields[] = {
 	MAP(binary_data, "binaryData", "Content, base64.", DATA_KEY, .flags = FF_BASE64),
 	{.name = "immutable", .doc = "Not used.", .type = FT_IGNORED},
 };
-KSTRUCT(configmap, "ConfigMap", "Texts: CA bundles, pages, lists.", .check = check_configmap, IGNORE);
+KSTRUCT(configmap, "ConfigMap", "Texts: CA bundles, pages, lists.", .check = check_configmap,
+    IGNORE);
 #undef T
 
 /* ---- Workload */
 #define T k_workload
 static const struct kfield workload_fields[] = {
 	STR(address, "address", "IP address (or DNS name) of the workload.", CHARS(1, 253), REQ),
-	MAP(ports, "ports", "Port numbers by name, for Services whose targetPort is a name.", .key_pattern = &pat_label,
+	MAP(ports, "ports", "Port numbers by name, for Services whose targetPort is a name.",
+	    .key_pattern = &pat_label,
 	    .flags = FF_INT_VALUES, BETWEEN(1, 65535)),
-	INT(weight, "weight", "Share of the traffic, relative to the other workloads; 0 takes none.", .int32 = true,
+	INT(weight, "weight", "Share of the traffic, relative to the other workloads; 0 takes "
+	    "none.", .int32 = true,
 	    BETWEEN(0, 1000000), .def = "1"),
-	MAP(labels, "labels", "Further labels, beside those of metadata.", .key_pattern = &pat_meta_key,
+	MAP(labels, "labels", "Further labels, beside those of metadata.",
+	    .key_pattern = &pat_meta_key,
 	    .pattern = &pat_label_value, .max_len = 63),
 	STR(network, "network", "Istio's; not used."),
 	STR(locality, "locality", "Istio's; not used."),
 	STR(service_account, "serviceAccount", "Istio's; not used."),
 };
-KSTRUCT(workload, "WorkloadSpec", "A program on a machine: what a pod is to a cluster. Services select it by label.");
+KSTRUCT(workload, "WorkloadSpec", "A program on a machine: what a pod is to a cluster. Services "
+    "select it by label.");
 #undef T

@@ -1,7 +1,7 @@
 /*
- * k_core.h - what headgate uses of Namespace, Service, EndpointSlice, Endpoints, Secret, ConfigMap; Workload; and
- * headgate.conf. Core kinds keep fields that headgate does not use: unknown fields in them are ignored, as an
- * older API server would (they are exported whole from clusters).
+ * k_core.h - what headgate uses of Namespace, Service, EndpointSlice, Endpoints, Secret, ConfigMap;
+ * Workload; and headgate.conf. Core kinds keep fields that headgate does not use: unknown fields in
+ * them are ignored, as an older API server would (they are exported whole from clusters).
  */
 #ifndef CONF_KINDS_K_CORE_H
 #define CONF_KINDS_K_CORE_H

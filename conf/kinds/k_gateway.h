@@ -1,5 +1,6 @@
 /*
- * k_gateway.h - GatewayClass, Gateway, ListenerSet, ReferenceGrant as bound structs (Gateway API v1.7.0).
+ * k_gateway.h - GatewayClass, Gateway, ListenerSet, ReferenceGrant as bound structs (Gateway API
+ * v1.7.0).
  */
 #ifndef CONF_KINDS_K_GATEWAY_H
 #define CONF_KINDS_K_GATEWAY_H

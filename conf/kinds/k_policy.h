@@ -1,5 +1,6 @@
 /*
- * k_policy.h - BackendTLSPolicy, XBackend, XBackendTrafficPolicy, XTelemetryPolicy as bound structs (v1.7.0).
+ * k_policy.h - BackendTLSPolicy, XBackend, XBackendTrafficPolicy, XTelemetryPolicy as bound structs
+ * (v1.7.0).
  */
 #ifndef CONF_KINDS_K_POLICY_H
 #define CONF_KINDS_K_POLICY_H

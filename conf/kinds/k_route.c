@@ -1,7 +1,7 @@
 /*
- * k_route.c - tables of the five route kinds, and the rules of their CRDs over several fields. TLSRoute,
- * TCPRoute and UDPRoute share one rule struct; their v1alpha2 differs in list bounds only, so it has small
- * tables of its own over the same members.
+ * k_route.c - tables of the five route kinds, and the rules of their CRDs over several fields.
+ * TLSRoute, TCPRoute and UDPRoute share one rule struct; their v1alpha2 differs in list bounds
+ * only, so it has small tables of its own over the same members.
  */
 #include "base/addr.h"
 #include "conf/kinds/k_route.h"
@@ -42,21 +42,26 @@ check_path_match(struct vctx *c, void *bound)
 		rule_at(c, at, "a path of type Exact or PathPrefix must start with '/'");
 	for (size_t i = 0; i < HG_ARRAY_LEN(bad); i++)
 		if (v.n && memmem(v.p, v.n, bad[i], strlen(bad[i])))
-			rule_at(c, at, "a path of type Exact or PathPrefix must not contain '%s'", bad[i]);
+			rule_at(c, at, "a path of type Exact or PathPrefix must not contain '%s'",
+			    bad[i]);
 	if (bytes_ends(v, BYTES("/..")) || bytes_ends(v, BYTES("/.")))
-		rule_at(c, at, "a path of type Exact or PathPrefix must not end with '/.' or '/..'");
+		rule_at(c, at, "a path of type Exact or PathPrefix must not end with '/.' or "
+		    "'/..'");
 	if (!pat_path.match(v) && !memchr(v.p ? v.p : "", '#', v.n) && v.n)
-		rule_at(c, at, "a path of type Exact or PathPrefix must only have %s; write others as %%XX",
+		rule_at(c, at, "a path of type Exact or PathPrefix must only have %s; write others "
+		    "as %%XX",
 		    pat_path.what);
 }
 
 #define T k_path_match
 static const struct kfield path_match_fields[] = {
-	ENUM(type, "type", "Exact; PathPrefix, by whole segments; or RegularExpression over the whole path.",
+	ENUM(type, "type", "Exact; PathPrefix, by whole segments; or RegularExpression over the "
+	    "whole path.",
 	    NAMES("Exact", "PathPrefix", "RegularExpression"), TEXT("PathPrefix")),
 	STR(value, "value", "The path to compare with.", .max_len = 1024, TEXT("/")),
 };
-static KSTRUCT(path_match, "HTTPPathMatch", "A condition on the path.", .cel = 11, .check = check_path_match);
+static KSTRUCT(path_match, "HTTPPathMatch", "A condition on the path.", .cel = 11,
+    .check = check_path_match);
 #undef T
 
 #define T k_value_match
@@ -86,7 +91,8 @@ static KSTRUCT(query_match, "HTTPQueryParamMatch", "A condition on a query param
 static const struct k_path_match path_default = {.type = K_PATH_PREFIX, .value = {"/", 1}};
 static const struct k_http_match match_default = {.path = (struct k_path_match *)&path_default};
 static const struct klist matches_default = {&match_default, 1};
-static const struct k_http_rule rule_default = {.matches = {(struct k_http_match *)&match_default, 1}};
+static const struct k_http_rule rule_default = {.matches = {(struct k_http_match *)&match_default,
+    1}};
 static const struct klist rules_default = {&rule_default, 1};
 
 #define DEF_PATH "{\"type\":\"PathPrefix\",\"value\":\"/\"}"
@@ -95,15 +101,19 @@ static const struct klist rules_default = {&rule_default, 1};
 
 #define T k_http_match
 static const struct kfield http_match_fields[] = {
-	STRUCT(path, "path", "Condition on the path.", ks_path_match, .def = DEF_PATH, .prebuilt = &path_default),
-	LIST(headers, "headers", "Conditions on header fields; all must hold.", ks_header_match, ITEMS(0, 16),
+	STRUCT(path, "path", "Condition on the path.", ks_path_match, .def = DEF_PATH,
+	    .prebuilt = &path_default),
+	LIST(headers, "headers", "Conditions on header fields; all must hold.", ks_header_match,
+	    ITEMS(0, 16),
 	    MAP_BY("name")),
-	LIST(query, "queryParams", "Conditions on query parameters; all must hold.", ks_query_match, ITEMS(0, 16),
+	LIST(query, "queryParams", "Conditions on query parameters; all must hold.", ks_query_match,
+	    ITEMS(0, 16),
 	    MAP_BY("name")),
 	STR(method, "method", "The method; absent means any.",
 	    NAMES("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")),
 };
-static KSTRUCT(http_match, "HTTPRouteMatch", "What a request must look like; all conditions must hold.");
+static KSTRUCT(http_match, "HTTPRouteMatch", "What a request must look like; all conditions must "
+    "hold.");
 #undef T
 
 /* ---- HTTPRoute: rules */
@@ -119,7 +129,8 @@ check_timeouts(struct vctx *c, void *bound)
 
 #define T k_timeouts
 static const struct kfield timeouts_fields[] = {
-	DURATION(request, "request", "From the request's arrival to the end of the answer; 0s means no limit."),
+	DURATION(request, "request", "From the request's arrival to the end of the answer; 0s "
+	    "means no limit."),
 	DURATION(backend, "backendRequest", "For each attempt at a backend; 0s means no limit."),
 };
 static KSTRUCT(timeouts, "HTTPRouteTimeouts", "Time limits; 504 when one is passed.", .cel = 1,
@@ -129,7 +140,8 @@ static KSTRUCT(timeouts, "HTTPRouteTimeouts", "Time limits; 504 when one is pass
 static const struct kfield retry_fields[] = {
 	INTS(codes, "codes", "Statuses that are tried again; connection errors always are.", SET_OF,
 	    BETWEEN(400, 599)),
-	INT(attempts, "attempts", "Retries on top of the first request; 0 switches them off.", AT_LEAST(0),
+	INT(attempts, "attempts", "Retries on top of the first request; 0 switches them off.",
+	    AT_LEAST(0),
 	    .def = "1"),
 	DURATION(backoff, "backoff", "Base wait between attempts."),
 };
@@ -153,9 +165,11 @@ check_filters(struct vctx *c, const struct k_filter *v, uint32_t n)
 		count[v[i].type]++;
 		for (size_t k = 0; k < HG_ARRAY_LEN(once); k++)
 			if (v[i].type == once[k].type && count[v[i].type] == 2)
-				rule_at(c, v[i].node, "a %s filter cannot be repeated", once[k].name);
+				rule_at(c, v[i].node, "a %s filter cannot be repeated",
+				    once[k].name);
 		if (count[K_F_REDIRECT] && count[K_F_REWRITE] && !told) {
-			rule_at(c, v[i].node, "RequestRedirect and URLRewrite cannot be used together");
+			rule_at(c, v[i].node,
+			    "RequestRedirect and URLRewrite cannot be used together");
 			told = true;
 		}
 	}
@@ -174,7 +188,8 @@ one_prefix(const struct k_filter *v, uint32_t n, uint8_t type)
 	const struct k_filter *found = NULL;
 
 	for (uint32_t i = 0; i < n; i++) {
-		const struct k_path_modifier *p = type == K_F_REDIRECT ? (v[i].redirect ? v[i].redirect->path : NULL) :
+		const struct k_path_modifier *p = type == K_F_REDIRECT ?
+		    (v[i].redirect ? v[i].redirect->path : NULL) :
 		    (v[i].rewrite ? v[i].rewrite->path : NULL);
 
 		if (!by_prefix(p))
@@ -187,11 +202,13 @@ one_prefix(const struct k_filter *v, uint32_t n, uint8_t type)
 }
 
 static void
-check_prefix_use(struct vctx *c, const struct k_http_rule *r, const struct k_filter *f, uint8_t type)
+check_prefix_use(struct vctx *c, const struct k_http_rule *r, const struct k_filter *f,
+    uint8_t type)
 {
 	const struct k_path_modifier *p;
 
-	if (!f || (r->matches.n == 1 && r->matches.v[0].path && r->matches.v[0].path->type == K_PATH_PREFIX))
+	if (!f || (r->matches.n == 1 && r->matches.v[0].path &&
+	    r->matches.v[0].path->type == K_PATH_PREFIX))
 		return;
 	p = type == K_F_REDIRECT ? f->redirect->path : f->rewrite->path;
 	rule_at_key(c, rule_child(p->node, "replacePrefixMatch"),
@@ -207,7 +224,8 @@ check_http_rule(struct vctx *c, void *bound)
 	check_filters(c, r->filters.v, r->filters.n);
 	for (uint32_t i = 0; r->backends.n > 0 && i < r->filters.n; i++)
 		if (r->filters.v[i].redirect)
-			rule_at(c, r->filters.v[i].node, "RequestRedirect cannot be used together with backendRefs");
+			rule_at(c, r->filters.v[i].node,
+			    "RequestRedirect cannot be used together with backendRefs");
 	for (size_t t = 0; t < HG_ARRAY_LEN(types); t++) {
 		const struct k_filter *in_backend = NULL;
 		uint32_t backends = 0;
@@ -215,7 +233,8 @@ check_http_rule(struct vctx *c, void *bound)
 		check_prefix_use(c, r, one_prefix(r->filters.v, r->filters.n, types[t]), types[t]);
 		for (uint32_t i = 0; i < r->backends.n; i++) {
 			const struct k_filter *f =
-			    one_prefix(r->backends.v[i].filters.v, r->backends.v[i].filters.n, types[t]);
+			    one_prefix(r->backends.v[i].filters.v, r->backends.v[i].filters.n,
+			    types[t]);
 
 			backends += f != NULL;
 			in_backend = f ? f : in_backend;
@@ -239,41 +258,53 @@ check_http_backend(struct vctx *c, void *bound)
 
 #define T k_backend_ref
 #define BACKEND_REF(filter, rules) \
-	STR(group, "group", "API group of the backend; empty is the core group.", GROUP, .def = "\"\""), \
+	STR(group, "group", "API group of the backend; empty is the core group.", GROUP, \
+	    .def = "\"\""), \
 	STR(kind, "kind", "Kind of the backend.", KINDNAME, TEXT("Service")), \
-	STR(ns, "namespace", "Namespace of the backend; another one needs a ReferenceGrant there.", NSNAME), \
+	STR(ns, "namespace", "Namespace of the backend; another one needs a ReferenceGrant " \
+	    "there.", NSNAME), \
 	STR(name, "name", "Name of the backend.", OBJNAME, REQ), \
-	INT(port, "port", "Port of the Service (not the target port). Required for a Service.", PORT), \
-	INT(weight, "weight", "Share of the requests, relative to the sum of all weights; 0 gets none.", \
+	INT(port, "port", "Port of the Service (not the target port). Required for a Service.", \
+	    PORT), \
+	INT(weight, "weight", "Share of the requests, relative to the sum of all weights; 0 gets " \
+	    "none.", \
 	    .int32 = true, BETWEEN(0, 1000000), .def = "1"), \
-	LIST(filters, "filters", "Filters for requests that go to this backend.", filter, ITEMS(0, 16), \
+	LIST(filters, "filters", "Filters for requests that go to this backend.", filter, \
+	    ITEMS(0, 16), \
 	    .cel = rules)
-static const struct kfield http_backend_ref_fields[] = {BACKEND_REF(ks_http_filter, HTTP_FILTER_RULES)};
+static const struct kfield http_backend_ref_fields[] = {BACKEND_REF(ks_http_filter,
+    HTTP_FILTER_RULES)};
 KSTRUCT(http_backend_ref, "HTTPBackendRef", "A backend and its share.", .cel = 2, .cel_std = 1,
     .check = check_http_backend);
-static const struct kfield grpc_backend_ref_fields[] = {BACKEND_REF(ks_grpc_filter, GRPC_FILTER_RULES)};
+static const struct kfield grpc_backend_ref_fields[] = {BACKEND_REF(ks_grpc_filter,
+    GRPC_FILTER_RULES)};
 KSTRUCT(grpc_backend_ref, "GRPCBackendRef", "A backend and its share.", .cel = 2, .cel_std = 1,
     .check = check_http_backend);
 #undef T
 
 #define RULE_NAME STR(name, "name", "Name of the rule, unique in the route.", SECTION)
 #define PERSISTENCE \
-	STRUCT(persistence, "sessionPersistence", "Keeps clients on their backend (deprecated here: see XBackend).", \
+	STRUCT(persistence, "sessionPersistence", \
+	    "Keeps clients on their backend (deprecated here: see XBackend).", \
 	    ks_persistence, EXP)
 #define T k_http_rule
 static const struct kfield http_rule_fields[] = {
 	RULE_NAME,
-	LIST(matches, "matches", "Conditions on requests; one of them must hold.", ks_http_match, ITEMS(0, 64),
+	LIST(matches, "matches", "Conditions on requests; one of them must hold.", ks_http_match,
+	    ITEMS(0, 64),
 	    .def = DEF_MATCHES, .prebuilt = &matches_default),
-	LIST(filters, "filters", "What is done with matching requests.", ks_http_filter, ITEMS(0, 16),
+	LIST(filters, "filters", "What is done with matching requests.", ks_http_filter,
+	    ITEMS(0, 16),
 	    .cel = HTTP_FILTER_RULES),
-	LIST(backends, "backendRefs", "Where matching requests go; none answers 500.", ks_http_backend_ref,
+	LIST(backends, "backendRefs", "Where matching requests go; none answers 500.",
+	    ks_http_backend_ref,
 	    ITEMS(0, 16)),
 	STRUCT(timeouts, "timeouts", "Time limits.", ks_timeouts),
 	STRUCT(retry, "retry", "Repeating failed attempts.", ks_retry),
 	PERSISTENCE,
 };
-static KSTRUCT(http_rule, "HTTPRouteRule", "Matches, filters and backends.", .cel = 5, .check = check_http_rule);
+static KSTRUCT(http_rule, "HTTPRouteRule", "Matches, filters and backends.", .cel = 5,
+    .check = check_http_rule);
 #undef T
 
 static void
@@ -286,16 +317,20 @@ check_httproute(struct vctx *c, void *bound)
 	for (uint32_t i = 0; i < r->rules.n; i++)
 		matches += r->rules.v[i].matches.n;
 	if (matches > 128)
-		rule_at(c, rule_child(r->node, "rules"), "a route can have at most 128 matches over all rules, not %u",
+		rule_at(c, rule_child(r->node, "rules"),
+		    "a route can have at most 128 matches over all rules, not %u",
 		    matches);
-	check_rule_names(c, r->rules.v, r->rules.n, sizeof(*r->rules.v), offsetof(struct k_http_rule, name));
+	check_rule_names(c, r->rules.v, r->rules.n, sizeof(*r->rules.v),
+	    offsetof(struct k_http_rule, name));
 }
 
 #define PARENTS \
-	LIST(parents, "parentRefs", "The Gateways (or ListenerSets) to be attached to.", ks_parent_ref, \
+	LIST(parents, "parentRefs", "The Gateways (or ListenerSets) to be attached to.", \
+	    ks_parent_ref, \
 	    ITEMS(0, 32), .cel = 2)
 #define HOSTNAMES \
-	STRINGS(hostnames, "hostnames", "Host names that the route serves; none means all of the listener's.", \
+	STRINGS(hostnames, "hostnames", "Host names that the route serves; none means all of the " \
+	    "listener's.", \
 	    HOSTNAME, ITEMS(0, 16))
 #define DEFAULT_GATEWAYS \
 	ENUM(use_default_gateways, "useDefaultGateways", "Attach to the default Gateways too.", \
@@ -329,7 +364,8 @@ check_grpc_method(struct vctx *c, void *bound)
 #define T k_grpc_method
 static const struct kfield grpc_method_fields[] = {
 	VALUE_TYPE("Exact, or RegularExpression over the whole text."),
-	STR(service, "service", "The service, with its package; absent means any.", .max_len = 1024),
+	STR(service, "service", "The service, with its package; absent means any.",
+	    .max_len = 1024),
 	STR(method, "method", "The method; absent means any.", .max_len = 1024),
 };
 static KSTRUCT(grpc_method, "GRPCMethodMatch", "A condition on service and method.", .cel = 3,
@@ -338,10 +374,12 @@ static KSTRUCT(grpc_method, "GRPCMethodMatch", "A condition on service and metho
 #define T k_grpc_match
 static const struct kfield grpc_match_fields[] = {
 	STRUCT(method, "method", "Condition on service and method.", ks_grpc_method),
-	LIST(headers, "headers", "Conditions on metadata; all must hold.", ks_grpc_header_match, ITEMS(0, 16),
+	LIST(headers, "headers", "Conditions on metadata; all must hold.", ks_grpc_header_match,
+	    ITEMS(0, 16),
 	    MAP_BY("name")),
 };
-static KSTRUCT(grpc_match, "GRPCRouteMatch", "What a call must look like; all conditions must hold.");
+static KSTRUCT(grpc_match, "GRPCRouteMatch", "What a call must look like; all conditions must "
+    "hold.");
 #undef T
 
 static void
@@ -358,15 +396,18 @@ check_grpc_rule(struct vctx *c, void *bound)
 #define T k_grpc_rule
 static const struct kfield grpc_rule_fields[] = {
 	RULE_NAME,
-	LIST(matches, "matches", "Conditions on calls; one of them must hold; none means every call.", ks_grpc_match,
+	LIST(matches, "matches", "Conditions on calls; one of them must hold; none means every "
+	    "call.", ks_grpc_match,
 	    ITEMS(0, 64)),
 	LIST(filters, "filters", "What is done with matching calls.", ks_grpc_filter, ITEMS(0, 16),
 	    .cel = GRPC_FILTER_RULES),
-	LIST(backends, "backendRefs", "Where matching calls go; none answers UNAVAILABLE.", ks_grpc_backend_ref,
+	LIST(backends, "backendRefs", "Where matching calls go; none answers UNAVAILABLE.",
+	    ks_grpc_backend_ref,
 	    ITEMS(0, 16)),
 	PERSISTENCE,
 };
-static KSTRUCT(grpc_rule, "GRPCRouteRule", "Matches, filters and backends.", .check = check_grpc_rule);
+static KSTRUCT(grpc_rule, "GRPCRouteRule", "Matches, filters and backends.",
+    .check = check_grpc_rule);
 #undef T
 
 static void
@@ -379,15 +420,18 @@ check_grpcroute(struct vctx *c, void *bound)
 	for (uint32_t i = 0; i < r->rules.n; i++)
 		matches += r->rules.v[i].matches.n;
 	if (matches > 128)
-		rule_at(c, rule_child(r->node, "rules"), "a route can have at most 128 matches over all rules, not %u",
+		rule_at(c, rule_child(r->node, "rules"),
+		    "a route can have at most 128 matches over all rules, not %u",
 		    matches);
-	check_rule_names(c, r->rules.v, r->rules.n, sizeof(*r->rules.v), offsetof(struct k_grpc_rule, name));
+	check_rule_names(c, r->rules.v, r->rules.n, sizeof(*r->rules.v),
+	    offsetof(struct k_grpc_rule, name));
 }
 
 #define T k_grpcroute
 static const struct kfield grpcroute_fields[] = {
 	PARENTS, HOSTNAMES,
-	LIST(rules, "rules", "Matches, filters and backends.", ks_grpc_rule, ITEMS(0, 16), .cel = 2),
+	LIST(rules, "rules", "Matches, filters and backends.", ks_grpc_rule, ITEMS(0, 16),
+	    .cel = 2),
 	DEFAULT_GATEWAYS,
 };
 KSTRUCT(grpcroute, "GRPCRouteSpec", "How gRPC calls are routed.", .check = check_grpcroute);
@@ -397,7 +441,8 @@ KSTRUCT(grpcroute, "GRPCRouteSpec", "How gRPC calls are routed.", .check = check
 #define T k_l4_rule
 static const struct kfield l4_rule_fields[] = {
 	RULE_NAME,
-	LIST(backends, "backendRefs", "Where connections go.", ks_l4_backend_ref, ITEMS(1, 16), REQ),
+	LIST(backends, "backendRefs", "Where connections go.", ks_l4_backend_ref, ITEMS(1, 16),
+	    REQ),
 };
 static KSTRUCT(l4_rule, "RouteRule", "Backends.");
 #undef T
@@ -408,7 +453,8 @@ check_l4route(struct vctx *c, void *bound)
 	struct k_l4route *r = bound;
 
 	check_parent_refs(c, r->node, r->parents.v, r->parents.n);
-	check_rule_names(c, r->rules.v, r->rules.n, sizeof(*r->rules.v), offsetof(struct k_l4_rule, name));
+	check_rule_names(c, r->rules.v, r->rules.n, sizeof(*r->rules.v),
+	    offsetof(struct k_l4_rule, name));
 }
 
 static void
@@ -426,17 +472,22 @@ check_tlsroute(struct vctx *c, void *bound)
 
 #define T k_l4route
 #define L4_RULES(max, ...) \
-	LIST(rules, "rules", "Where connections go; the first rule is used.", ks_l4_rule, ITEMS(1, max), REQ, __VA_ARGS__)
+	LIST(rules, "rules", "Where connections go; the first rule is used.", ks_l4_rule, \
+	    ITEMS(1, max), REQ, __VA_ARGS__)
 #define TLS_HOSTNAMES(...) \
-	STRINGS(hostnames, "hostnames", "Server names (SNI) that the route serves.", HOSTNAME, __VA_ARGS__)
+	STRINGS(hostnames, "hostnames", "Server names (SNI) that the route serves.", HOSTNAME, \
+	    __VA_ARGS__)
 static const struct kfield tlsroute_fields[] = {
 	PARENTS, TLS_HOSTNAMES(ITEMS(1, 1024), REQ, .cel = 3), L4_RULES(1), DEFAULT_GATEWAYS,
 };
-KSTRUCT(tlsroute, "TLSRouteSpec", "How TLS connections are routed, by server name.", .check = check_tlsroute);
+KSTRUCT(tlsroute, "TLSRouteSpec", "How TLS connections are routed, by server name.",
+    .check = check_tlsroute);
 static const struct kfield tlsroute_alpha_fields[] = {
-	PARENTS, TLS_HOSTNAMES(ITEMS(0, 1024)), L4_RULES(16, .cel = 1, .cel_std = 1), DEFAULT_GATEWAYS,
+	PARENTS, TLS_HOSTNAMES(ITEMS(0, 1024)), L4_RULES(16, .cel = 1, .cel_std = 1),
+	    DEFAULT_GATEWAYS,
 };
-KSTRUCT(tlsroute_alpha, "TLSRouteSpec", "How TLS connections are routed, by server name.", .check = check_l4route);
+KSTRUCT(tlsroute_alpha, "TLSRouteSpec", "How TLS connections are routed, by server name.",
+    .check = check_l4route);
 static const struct kfield tcproute_fields[] = {PARENTS, L4_RULES(1), DEFAULT_GATEWAYS};
 KSTRUCT(tcproute, "TCPRouteSpec", "Where TCP connections go.", .check = check_l4route);
 static const struct kfield tcproute_alpha_fields[] = {

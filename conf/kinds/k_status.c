@@ -1,6 +1,7 @@
 /*
- * k_status.c - the schemas of status, for checking what headgate prints and for `explain`. Nothing is bound by
- * them (size 0): statuses are made by conf/resolve, and foreign ones are carried through as node trees.
+ * k_status.c - the schemas of status, for checking what headgate prints and for `explain`. Nothing
+ * is bound by them (size 0): statuses are made by conf/resolve, and foreign ones are carried
+ * through as node trees.
  */
 #include "conf/kinds/k_gateway.h"
 #include "conf/kinds/table.h"
@@ -13,12 +14,16 @@ struct k_nothing {
 #define STATUS(nm, label, dc, ...) KSTRUCT_(nm, 0, label, dc, __VA_ARGS__)
 
 static const struct kfield condition_fields[] = {
-	STR(x, "type", "What the condition is about.", .pattern = &pat_condition_type, .max_len = 316, REQ),
+	STR(x, "type", "What the condition is about.", .pattern = &pat_condition_type,
+	    .max_len = 316, REQ),
 	STR(x, "status", "True, False or Unknown.", NAMES("True", "False", "Unknown"), REQ),
-	INT(x, "observedGeneration", "metadata.generation of the object that this was said about.", AT_LEAST(0),
+	INT(x, "observedGeneration", "metadata.generation of the object that this was said about.",
+	    AT_LEAST(0),
 	    .flags = FF_INT64),
-	STR(x, "lastTransitionTime", "When status changed last.", .flags = FF_REQUIRED | FF_DATE_TIME),
-	STR(x, "reason", "One word that programs can read.", .pattern = &pat_reason, CHARS(1, 1024), REQ),
+	STR(x, "lastTransitionTime", "When status changed last.", .flags = FF_REQUIRED |
+	    FF_DATE_TIME),
+	STR(x, "reason", "One word that programs can read.", .pattern = &pat_reason, CHARS(1, 1024),
+	    REQ),
 	STR(x, "message", "A sentence for people.", .max_len = 32768, REQ),
 };
 static STATUS(condition, "Condition", "One aspect of an object's state.");
@@ -31,15 +36,18 @@ static const struct kfield supported_feature_fields[] = {
 	STR(x, "name", "Name of the feature.", REQ),
 };
 static STATUS(supported_feature, "SupportedFeature", "A feature of the Gateway API.");
-#define COND_ACCEPTED "[{\"lastTransitionTime\":\"1970-01-01T00:00:00Z\",\"message\":\"Waiting for controller\"," \
+#define COND_ACCEPTED "[{\"lastTransitionTime\":\"1970-01-01T00:00:00Z\",\"message\":\"Waiting " \
+    "for controller\"," \
 	"\"reason\":\"Pending\",\"status\":\"Unknown\",\"type\":\"Accepted\"}]"
-#define COND_PROGRAMMED "[{\"lastTransitionTime\":\"1970-01-01T00:00:00Z\",\"message\":\"Waiting for controller\"," \
+#define COND_PROGRAMMED "[{\"lastTransitionTime\":\"1970-01-01T00:00:00Z\",\"message\":\"Waiting " \
+    "for controller\"," \
 	"\"reason\":\"Pending\",\"status\":\"Unknown\",\"type\":\"Accepted\"}," \
 	"{\"lastTransitionTime\":\"1970-01-01T00:00:00Z\",\"message\":\"Waiting for controller\"," \
 	"\"reason\":\"Pending\",\"status\":\"Unknown\",\"type\":\"Programmed\"}]"
 static const struct kfield status_gatewayclass_fields[] = {
 	CONDITIONS(ITEMS(0, 8), .def = COND_ACCEPTED),
-	LIST(x, "supportedFeatures", "Features of the Gateway API that work.", ks_supported_feature, ITEMS(0, 64),
+	LIST(x, "supportedFeatures", "Features of the Gateway API that work.", ks_supported_feature,
+	    ITEMS(0, 64),
 	    MAP_BY("name")),
 };
 STATUS(status_gatewayclass, "GatewayClassStatus", "State of a GatewayClass.");
@@ -58,22 +66,26 @@ static const struct kfield status_listener_fields[] = {
 };
 static STATUS(status_listener, "ListenerStatus", "State of a listener.");
 static const struct kfield status_address_fields[] = {
-	STR(x, "type", "IPAddress, Hostname, NamedAddress, or domain/path.", .pattern = &pat_address_type, CHARS(1, 253),
+	STR(x, "type", "IPAddress, Hostname, NamedAddress, or domain/path.",
+	    .pattern = &pat_address_type, CHARS(1, 253),
 	    TEXT("IPAddress")),
 	STR(x, "value", "The address.", CHARS(1, 253), REQ),
-	STR(x, "routability", "From where the address is reachable.", .max_len = 253, .cel = 1, EXP),
+	STR(x, "routability", "From where the address is reachable.", .max_len = 253, .cel = 1,
+	    EXP),
 };
 static STATUS(status_address, "GatewayStatusAddress", "An address in use.", .cel = 1);
 static const struct kfield status_gateway_fields[] = {
 	LIST(x, "addresses", "Addresses in use.", ks_status_address, ITEMS(0, 16)),
 	INT(x, "attachedListenerSets", "Number of ListenerSets attached.", .int32 = true),
 	CONDITIONS(ITEMS(0, 8), .def = COND_PROGRAMMED),
-	LIST(x, "listeners", "State of each listener.", ks_status_listener, ITEMS(0, 64), MAP_BY("name")),
+	LIST(x, "listeners", "State of each listener.", ks_status_listener, ITEMS(0, 64),
+	    MAP_BY("name")),
 };
 STATUS(status_gateway, "GatewayStatus", "State of a Gateway.");
 static const struct kfield status_listenerset_fields[] = {
 	CONDITIONS(ITEMS(0, 8), .def = COND_PROGRAMMED),
-	LIST(x, "listeners", "State of each listener.", ks_status_listener, ITEMS(0, 64), MAP_BY("name")),
+	LIST(x, "listeners", "State of each listener.", ks_status_listener, ITEMS(0, 64),
+	    MAP_BY("name")),
 };
 STATUS(status_listenerset, "ListenerSetStatus", "State of a ListenerSet.");
 
@@ -96,7 +108,8 @@ static const struct kfield status_ancestor_fields[] = {
 	CONTROLLER,
 	CONDITIONS(ITEMS(1, 8), REQ),
 };
-static STATUS(status_ancestor, "PolicyAncestorStatus", "State of a policy at one Gateway or Service.");
+static STATUS(status_ancestor, "PolicyAncestorStatus",
+    "State of a policy at one Gateway or Service.");
 static const struct kfield status_policy_fields[] = {
 	LIST(x, "ancestors", "State at each ancestor.", ks_status_ancestor, ITEMS(0, 16), REQ),
 };

@@ -1,15 +1,20 @@
 /*
- * kind.c - the kinds: KIND_TABLE (names, versions) with the schema of each, and the ways to find one. Twenty kinds are searched by walking; nothing here is on a path that runs more than once an object.
+ * kind.c - the kinds: KIND_TABLE (names, versions) with the schema of each, and the ways to find
+ * one. Twenty kinds are searched by walking; nothing here is on a path that runs more than once an
+ * object.
  */
 #include "conf/kinds/schema.h"
 #include "conf/kinds/table.h"
 
 #define SCHEMA_GATEWAYCLASS .doc = "A class of Gateways, and who serves them.", \
-	.spec = &ks_gatewayclass, .status_schema = &ks_status_gatewayclass, .status_def = STATUS_DEF_ACCEPTED
+	.spec = &ks_gatewayclass, .status_schema = &ks_status_gatewayclass, \
+	    .status_def = STATUS_DEF_ACCEPTED
 #define SCHEMA_GATEWAY .doc = "Where traffic enters: addresses, ports, host names, TLS.", \
-	.spec = &ks_gateway, .status_schema = &ks_status_gateway, .status_def = STATUS_DEF_PROGRAMMED
+	.spec = &ks_gateway, .status_schema = &ks_status_gateway, \
+	    .status_def = STATUS_DEF_PROGRAMMED
 #define SCHEMA_LISTENERSET .doc = "Further listeners for a Gateway, from another team.", \
-	.spec = &ks_listenerset, .status_schema = &ks_status_listenerset, .status_def = STATUS_DEF_PROGRAMMED
+	.spec = &ks_listenerset, .status_schema = &ks_status_listenerset, \
+	    .status_def = STATUS_DEF_PROGRAMMED
 #define SCHEMA_HTTPROUTE .doc = "Which HTTP requests go where, and what is done with them.", \
 	.spec = &ks_httproute, .status_schema = &ks_status_route
 #define SCHEMA_GRPCROUTE .doc = "Which gRPC calls go where.", \
@@ -46,7 +51,8 @@
 	.spec = &ks_workload
 
 const struct kind kind_table[KIND_COUNT] = {
-#define K(i, g, k, p, s, v, c, st) [KIND_##i] = {.id = KIND_##i, .group = g, .name = k, .plural = p, .shorts = s, \
+#define K(i, g, k, p, s, v, c, st) [KIND_##i] = {.id = KIND_##i, .group = g, .name = k, \
+    .plural = p, .shorts = s, \
     .versions = v, .cluster = c, .status = st, SCHEMA_##i},
 	KIND_TABLE(K)
 #undef K
@@ -70,10 +76,12 @@ const struct kind *
 kind_by_name(struct bytes group, struct bytes name)
 {
 	for (unsigned i = 0; i < KIND_COUNT; i++)
-		if (bytes_eq(name, bytes_str(kind_table[i].name)) && bytes_eq(group, bytes_str(kind_table[i].group)))
+		if (bytes_eq(name, bytes_str(kind_table[i].name)) &&
+		    bytes_eq(group, bytes_str(kind_table[i].group)))
 			return &kind_table[i];
 	for (size_t i = 0; i < HG_ARRAY_LEN(aliases); i++)
-		if (bytes_eq(name, bytes_str(aliases[i].kind)) && bytes_eq(group, bytes_str(aliases[i].group)))
+		if (bytes_eq(name, bytes_str(aliases[i].kind)) &&
+		    bytes_eq(group, bytes_str(aliases[i].group)))
 			return &kind_table[aliases[i].id];
 	return NULL;
 }
@@ -95,7 +103,8 @@ kind_by_noun(struct bytes noun)
 {
 	ptrdiff_t dot = bytes_chr(noun, '.', 0);
 	struct bytes word = bytes_of(noun.p, dot < 0 ? noun.n : (size_t)dot);
-	struct bytes group = dot < 0 ? BYTES_NONE : bytes_of(noun.p + dot + 1, noun.n - (size_t)dot - 1);
+	struct bytes group = dot < 0 ? BYTES_NONE : bytes_of(noun.p + dot + 1,
+	    noun.n - (size_t)dot - 1);
 
 	for (unsigned i = 0; i < KIND_COUNT; i++) {
 		const struct kind *k = &kind_table[i];
@@ -117,7 +126,8 @@ kind_spec(const struct kind *k, struct bytes version)
 
 /* ---- where else a field of that name is */
 static bool
-find_field(const struct kstruct *s, struct bytes name, const struct kstruct *not_in, char *path, size_t cap,
+find_field(const struct kstruct *s, struct bytes name, const struct kstruct *not_in, char *path,
+    size_t cap,
     unsigned depth)
 {
 	size_t len = strlen(path);
@@ -129,7 +139,8 @@ find_field(const struct kstruct *s, struct bytes name, const struct kstruct *not
 
 		if (!f->sub)
 			continue;
-		snprintf(path + len, cap - len, "%s%s%s", len ? "." : "", f->name, f->type == FT_LIST ? "[]" : "");
+		snprintf(path + len, cap - len, "%s%s%s", len ? "." : "", f->name,
+		    f->type == FT_LIST ? "[]" : "");
 		if (find_field(f->sub, name, not_in, path, cap, depth + 1))
 			return true;
 		path[len] = '\0';
@@ -138,7 +149,8 @@ find_field(const struct kstruct *s, struct bytes name, const struct kstruct *not
 }
 
 const char *
-schema_where(struct arena *a, const struct kstruct *root, struct bytes name, const struct kstruct *not_in)
+schema_where(struct arena *a, const struct kstruct *root, struct bytes name,
+    const struct kstruct *not_in)
 {
 	char path[512] = "";
 

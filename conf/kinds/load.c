@@ -1,10 +1,12 @@
 /*
- * load.c - from files to objects: reads each file, binds what is in it, applies the rules of the role directories,
- * and settles who wins where an object is defined twice. Everything that cannot be taken leaves a `load_bad` with
- * as much of its name as could be read, so that the object keeps its last good content and nobody else notices.
+ * load.c - from files to objects: reads each file, binds what is in it, applies the rules of the
+ * role directories, and settles who wins where an object is defined twice. Everything that cannot
+ * be taken leaves a `load_bad` with as much of its name as could be read, so that the object keeps
+ * its last good content and nobody else notices.
  *
- * Duplicates are found by sorting: the lists have to be sorted anyway, and the order of files then cannot matter
- * by construction. Lookups are binary searches in the same array; a hash index was rejected as a second truth.
+ * Duplicates are found by sorting: the lists have to be sorted anyway, and the order of files then
+ * cannot matter by construction. Lookups are binary searches in the same array; a hash index was
+ * rejected as a second truth.
  */
 #include "conf/kinds/load.h"
 
@@ -29,11 +31,14 @@ static const struct role_row {
 	const char *kind;
 	bool security, routes;
 } role_table[] = {
-	{"SecurityPolicy", true, false}, {"ClientTrafficPolicy", true, false}, {"BackendTLSPolicy", true, false},
+	{"SecurityPolicy", true, false}, {"ClientTrafficPolicy", true, false},
+	    {"BackendTLSPolicy", true, false},
 	{"ReferenceGrant", true, true}, {"Secret", true, true}, {"ConfigMap", true, true},
-	{"HTTPRoute", false, true}, {"GRPCRoute", false, true}, {"TLSRoute", false, true}, {"TCPRoute", false, true},
+	{"HTTPRoute", false, true}, {"GRPCRoute", false, true}, {"TLSRoute", false, true},
+	    {"TCPRoute", false, true},
 	{"UDPRoute", false, true}, {"Service", false, true}, {"EndpointSlice", false, true},
-	{"Endpoints", false, true}, {"Workload", false, true}, {"Backend", false, true}, {"XBackend", false, true},
+	{"Endpoints", false, true}, {"Workload", false, true}, {"Backend", false, true},
+	    {"XBackend", false, true},
 	{"BackendTrafficPolicy", false, true}, {"XBackendTrafficPolicy", false, true},
 	{"HTTPRouteFilter", false, true}, {"Ingress", false, true},
 };
@@ -45,14 +50,16 @@ role_allows(uint8_t role, struct bytes kind)
 		return true;
 	for (size_t i = 0; i < HG_ARRAY_LEN(role_table); i++)
 		if (bytes_eq(kind, bytes_str(role_table[i].kind)))
-			return role == PROTO_ROLE_SECURITY ? role_table[i].security : role_table[i].routes;
+			return role == PROTO_ROLE_SECURITY ? role_table[i].security :
+			    role_table[i].routes;
 	return false;
 }
 
 static const char *
 role_folder(uint8_t role)
 {
-	return role == PROTO_ROLE_SECURITY ? "security.d" : role == PROTO_ROLE_ROUTES ? "routes.d" : "infra.d";
+	return role == PROTO_ROLE_SECURITY ? "security.d" : role == PROTO_ROLE_ROUTES ? "routes.d" :
+	    "infra.d";
 }
 
 /* ---- what could not be taken */
@@ -65,7 +72,8 @@ first_error(struct loader *l, const struct diag *after)
 		e = e->next;
 	if (!e)
 		return BYTES("it has errors");
-	return bytes_str(arena_printf(l->arena, "%.*s:%u:%u: %.*s", BYTES_ARG(e->file), e->at.line, e->at.col,
+	return bytes_str(arena_printf(l->arena, "%.*s:%u:%u: %.*s", BYTES_ARG(e->file), e->at.line,
+	    e->at.col,
 	    BYTES_ARG(e->message)));
 }
 
@@ -97,12 +105,14 @@ good_role(struct loader *l, const struct node *root, const struct bind_id *id)
 	if (l->flat || !doc || !kind || kind->type != NODE_STRING)
 		return true;
 	if (!role_allows(doc->role, id->kind ? bytes_str(id->kind->name) : name)) {
-		diag_at(l->d, CODE_KIND_NOT_ALLOWED, kind, "kind %.*s may not be defined in %s", BYTES_ARG(name),
+		diag_at(l->d, CODE_KIND_NOT_ALLOWED, kind, "kind %.*s may not be defined in %s",
+		    BYTES_ARG(name),
 		    role_folder(doc->role));
 		return false;
 	}
 	if (doc->role == PROTO_ROLE_ROUTES && ns && !bytes_eq(ns->text, doc->ns)) {
-		diag_at(l->d, CODE_NAMESPACE_NOT_ALLOWED, ns, "files in routes.d/%.*s may only define objects of namespace "
+		diag_at(l->d, CODE_NAMESPACE_NOT_ALLOWED, ns,
+		    "files in routes.d/%.*s may only define objects of namespace "
 		    "\"%.*s\"", BYTES_ARG(doc->ns), BYTES_ARG(doc->ns));
 		return false;
 	}
@@ -143,7 +153,8 @@ take_file(void *arg, struct source_file *f)
 	l->out->files++;
 	l->file = f->path;
 	if (l->before && l->before(l->arg, f->path) != 0) {
-		add_bad(l, NULL, f->path, BYTES("the file is skipped: reading it did not end well"));
+		add_bad(l, NULL, f->path, BYTES("the file is skipped: reading it did not end "
+		    "well"));
 		return 0;
 	}
 	if (f->error) {
@@ -195,17 +206,21 @@ settle(struct loader *l, struct object **v, size_t n)
 	for (size_t i = 0; i < equal && equal > 1; i++) {
 		const struct diag *last = l->d->last;
 		const struct object *o = v[i], *other = v[i == 0 ? 1 : 0];
-		struct bind_id id = {.kind = o->kind, .ns = o->meta.ns, .name = o->meta.name, .known = true};
+		struct bind_id id = {.kind = o->kind, .ns = o->meta.ns, .name = o->meta.name,
+		    .known = true};
 
 		diag_at(l->d, CODE_DUPLICATE_OBJECT, node_path(o->node, "metadata.name"),
-		    "%s \"%.*s\" is defined twice: also in %.*s", o->kind->name, BYTES_ARG(o->meta.name),
+		    "%s \"%.*s\" is defined twice: also in %.*s", o->kind->name,
+		    BYTES_ARG(o->meta.name),
 		    BYTES_ARG(other->source));
-		add_bad(l, &id, o->node->doc ? o->node->doc->file : BYTES(""), first_error(l, last));
+		add_bad(l, &id, o->node->doc ? o->node->doc->file : BYTES(""),
+		    first_error(l, last));
 	}
 	for (size_t i = equal; i < n; i++)
 		diag_at(l->d, CODE_SHADOWED, node_path(v[i]->node, "metadata.name"),
 		    "%s \"%.*s\" has no effect: it is defined in %s too (%.*s)", v[i]->kind->name,
-		    BYTES_ARG(v[i]->meta.name), role_folder(role_of(v[0])), BYTES_ARG(v[0]->source));
+		    BYTES_ARG(v[i]->meta.name), role_folder(role_of(v[0])),
+		    BYTES_ARG(v[0]->source));
 	return equal == 1 ? v[0] : NULL;
 }
 
@@ -238,12 +253,14 @@ drop_bad_refs(struct loader *l)
 	for (uint32_t i = 0; i < os->n; i++) {
 		const struct diag *last = l->d->last;
 		struct object *o = os->all[i];
-		struct bind_id id = {.kind = o->kind, .ns = o->meta.ns, .name = o->meta.name, .known = true};
+		struct bind_id id = {.kind = o->kind, .ns = o->meta.ns, .name = o->meta.name,
+		    .known = true};
 
 		if (refs_good(os, o, l->d))
 			os->all[kept++] = o;
 		else
-			add_bad(l, &id, o->node->doc ? o->node->doc->file : BYTES(""), first_error(l, last));
+			add_bad(l, &id, o->node->doc ? o->node->doc->file : BYTES(""),
+			    first_error(l, last));
 	}
 	if (kept == os->n)
 		return;
@@ -303,7 +320,8 @@ int
 load_objects(struct arena *a, struct diags *d, struct source *src, unsigned nroots, bool flat,
     int (*before_file)(void *arg, struct bytes path), void *arg, struct load *out)
 {
-	struct loader l = {.arena = a, .d = d, .out = out, .before = before_file, .arg = arg, .flat = flat};
+	struct loader l = {.arena = a, .d = d, .out = out, .before = before_file, .arg = arg,
+	    .flat = flat};
 	int rc = 0;
 
 	*out = (struct load){0};
@@ -334,13 +352,12 @@ take_one(void *arg, struct node *root)
 struct object *
 object_from_json(struct arena *a, struct bytes json, struct bytes source)
 {
-	ptrdiff_t colon = bytes_rchr(source, ':');
 	struct diags d;
 	struct from_json j = {.arena = a, .d = &d};
 
 	diags_init(&d, a);
-	read_text(a, &d, colon > 0 ? bytes_of(source.p, (size_t)colon) : source, json, PROTO_ROLE_FLAT, BYTES_NONE,
-	    take_one, &j);
+	/* not the source's name: that may say libconfig */
+	read_text(a, &d, BYTES("last-good.json"), json, PROTO_ROLE_FLAT, BYTES_NONE, take_one, &j);
 	if (j.object)
 		j.object->source = source;
 	return j.object;

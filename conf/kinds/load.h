@@ -1,6 +1,6 @@
 /*
- * load.h - text to objects: walk a source, read YAML and libconfig, bind, apply the role rules, find
- * duplicates. Bad input is a diagnostic and never stops the rest.
+ * load.h - text to objects: walk a source, read YAML and libconfig, bind, apply the role rules,
+ * find duplicates. Bad input is a diagnostic and never stops the rest.
  */
 #ifndef CONF_KINDS_LOAD_H
 #define CONF_KINDS_LOAD_H
@@ -21,16 +21,18 @@ struct load {
 	struct objects objects;
 	struct load_bad *bad;
 	uint32_t files, documents;
-	struct bytes *file_names; /* every file seen, so that "does its file still exist" can be asked */
+	/* every file seen, so that "does its file still exist" can be asked */
+	struct bytes *file_names;
 	uint32_t nfiles;
 };
 
-/* All roots of a source. `before_file` (may be NULL) is called with each path first (the compiler's note page);
- * returning non-zero skips the file: its objects keep their last good content. */
+/* All roots of a source. `before_file` (may be NULL) is called with each path first (the compiler's
+ * note page); returning non-zero skips the file: its objects keep their last good content. */
 int load_objects(struct arena *, struct diags *, struct source *, unsigned nroots, bool flat,
     int (*before_file)(void *arg, struct bytes path), void *arg, struct load *out);
 
-/* headgate.conf. NULL text: all defaults. Returns NULL if it has errors (then the generation is refused). */
+/* headgate.conf. NULL text: all defaults. Returns NULL if it has errors (then the generation is
+ * refused). */
 struct k_headgate *load_conf(struct arena *, struct diags *, struct bytes file, struct bytes text);
 
 struct strbuf;
@@ -38,7 +40,8 @@ struct strbuf;
 struct object *object_from_json(struct arena *, struct bytes json, struct bytes source);
 void object_to_json(const struct object *, struct strbuf *out); /* with secrets: never for people */
 
-/* May a kind be defined in the folder of that role (enum proto_role)? Kinds of later versions by their name too. */
+/* May a kind be defined in the folder of that role (enum proto_role)? Kinds of later versions by
+ * their name too. */
 bool role_allows(uint8_t role, struct bytes kind);
 
 #endif

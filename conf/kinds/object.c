@@ -1,7 +1,8 @@
 /*
- * object.c - one resource: which kind and version it is, its metadata, its spec, and a hash of what it says.
- * Kinds of other programs are passed over in silence, but a name that is nearly one of ours is an error: it is
- * a typing mistake, and an object that is silently not there is found last of all.
+ * object.c - one resource: which kind and version it is, its metadata, its spec, and a hash of what
+ * it says. Kinds of other programs are passed over in silence, but a name that is nearly one of
+ * ours is an error: it is a typing mistake, and an object that is silently not there is found last
+ * of all.
  */
 #include "base/hash.h"
 #include "base/parse.h"
@@ -13,15 +14,18 @@
 #define OTHERS(nm) {.name = nm, .doc = "Not used.", .type = FT_IGNORED}
 static const struct kfield meta_fields[] = {
 	STR(name, "name", "Name, unique in namespace and kind.", REQ, CHARS(1, 253)),
-	STR(ns, "namespace", "Namespace; absent: that of the folder, or \"default\".", .max_len = 63),
+	STR(ns, "namespace", "Namespace; absent: that of the folder, or \"default\".",
+	    .max_len = 63),
 	STR(uid, "uid", "Identity in the cluster that this was exported from."),
 	INT(generation, "generation", "Counts changes of the spec."),
 	STR(created, "creationTimestamp", "When the object was made; the older one wins conflicts.",
 	    .flags = FF_DATE_TIME),
-	MAP(labels, "labels", "What selectors see.", .key_pattern = &pat_meta_key, .pattern = &pat_label_value,
+	MAP(labels, "labels", "What selectors see.", .key_pattern = &pat_meta_key,
+	    .pattern = &pat_label_value,
 	    .max_len = 63),
 	MAP(annotations, "annotations", "Remarks."),
-	OTHERS("generateName"), OTHERS("selfLink"), OTHERS("resourceVersion"), OTHERS("deletionTimestamp"),
+	OTHERS("generateName"), OTHERS("selfLink"), OTHERS("resourceVersion"),
+	    OTHERS("deletionTimestamp"),
 	OTHERS("deletionGracePeriodSeconds"), OTHERS("ownerReferences"), OTHERS("finalizers"),
 	OTHERS("managedFields"),
 };
@@ -35,9 +39,11 @@ check_meta(struct vctx *c, const struct k_meta *m)
 
 	if (m->name.p && !(label ? parse_dns_label(m->name) : parse_dns_subdomain(m->name)))
 		diag_at(c->d, CODE_METADATA, rule_child(m->node, "name"), "name \"%.*s\" is not %s",
-		    (int)HG_MIN(m->name.n, 80u), m->name.p, label ? pat_label.what : pat_subdomain.what);
+		    (int)HG_MIN(m->name.n, 80u), m->name.p, label ? pat_label.what :
+		    pat_subdomain.what);
 	if (m->ns.p && m->ns.n && !c->kind->cluster && !parse_dns_label(m->ns))
-		diag_at(c->d, CODE_METADATA, rule_child(m->node, "namespace"), "namespace \"%.*s\" is not %s",
+		diag_at(c->d, CODE_METADATA, rule_child(m->node, "namespace"),
+		    "namespace \"%.*s\" is not %s",
 		    (int)HG_MIN(m->ns.n, 80u), m->ns.p, pat_label.what);
 	for (uint32_t i = 0; i < m->annotations.n; i++) {
 		struct bytes key = m->annotations.v[i].key;
@@ -45,9 +51,11 @@ check_meta(struct vctx *c, const struct k_meta *m)
 
 		/* an API server compares annotation keys in lower case */
 		for (size_t k = 0; k < key.n && k < sizeof(lower); k++)
-			lower[k] = (char)(key.p[k] >= 'A' && key.p[k] <= 'Z' ? key.p[k] + 32 : key.p[k]);
+			lower[k] = (char)(key.p[k] >= 'A' && key.p[k] <= 'Z' ? key.p[k] + 32 :
+			    key.p[k]);
 		if (key.n > sizeof(lower) || !pat_meta_key.match(bytes_of(lower, key.n)))
-			diag_at_key(c->d, CODE_METADATA, m->annotations.v[i].node, "annotation key \"%.*s\" is not %s",
+			diag_at_key(c->d, CODE_METADATA, m->annotations.v[i].node,
+			    "annotation key \"%.*s\" is not %s",
 			    (int)HG_MIN(key.n, 80u), key.p, pat_meta_key.what);
 	}
 }
@@ -62,22 +70,26 @@ bind_meta(struct vctx *c, struct node *root, struct k_meta *m)
 		if (n)
 			diag_at(c->d, CODE_WRONG_TYPE, n, "metadata must be a map");
 		else
-			diag_at(c->d, CODE_REQUIRED, root, "required field \"metadata\" is missing");
+			diag_at(c->d, CODE_REQUIRED, root,
+			    "required field \"metadata\" is missing");
 		return;
 	}
 	bind_fields(c, &ks_meta, n, m);
 	if (c->d->errors == before)
 		check_meta(c, m);
 	if (m->ns.n == 0 || c->kind->cluster)
-		m->ns = c->kind->cluster ? BYTES_NONE : n->doc && n->doc->ns.n ? n->doc->ns : BYTES("default");
+		m->ns = c->kind->cluster ? BYTES_NONE : n->doc && n->doc->ns.n ? n->doc->ns :
+		    BYTES("default");
 }
 
 /* ---- kinds that are not ours */
 static const struct foreign {
 	const char *group, *kinds;
 } not_served[] = { /* known, not served by this version: a warning */
-	{"gateway.headgate.dev", "BackendTrafficPolicy SecurityPolicy ClientTrafficPolicy Backend HTTPRouteFilter"},
-	{"gateway.envoyproxy.io", "BackendTrafficPolicy SecurityPolicy ClientTrafficPolicy Backend HTTPRouteFilter "
+	{"gateway.headgate.dev", "BackendTrafficPolicy SecurityPolicy ClientTrafficPolicy Backend "
+	    "HTTPRouteFilter"},
+	{"gateway.envoyproxy.io", "BackendTrafficPolicy SecurityPolicy ClientTrafficPolicy Backend "
+	    "HTTPRouteFilter "
 	    "EnvoyProxy EnvoyPatchPolicy EnvoyExtensionPolicy"},
 	{"networking.k8s.io", "Ingress IngressClass"},
 	{"gateway.networking.x-k8s.io", "XMesh"},
@@ -109,7 +121,8 @@ is_own_group(struct bytes group)
 }
 
 static void
-unknown_kind(struct vctx *c, struct bind_id *id, struct node *root, struct bytes group, struct bytes name)
+unknown_kind(struct vctx *c, struct bind_id *id, struct node *root, struct bytes group,
+    struct bytes name)
 {
 	const struct node *kind = node_get(root, "kind"), *api = node_get(root, "apiVersion");
 	const char *names[KIND_COUNT], *near;
@@ -117,10 +130,12 @@ unknown_kind(struct vctx *c, struct bind_id *id, struct node *root, struct bytes
 	unsigned n = 0;
 
 	for (size_t i = 0; i < HG_ARRAY_LEN(not_served); i++) {
-		if (!bytes_eq(group, bytes_str(not_served[i].group)) || !listed(name, not_served[i].kinds))
+		if (!bytes_eq(group, bytes_str(not_served[i].group)) ||
+		    !listed(name, not_served[i].kinds))
 			continue;
 		id->ignored = true;
-		diag_at(c->d, CODE_NOT_SERVED, kind, "kind %.*s of %.*s is not served by this version", BYTES_ARG(name),
+		diag_at(c->d, CODE_NOT_SERVED, kind,
+		    "kind %.*s of %.*s is not served by this version", BYTES_ARG(name),
 		    BYTES_ARG(group));
 		return;
 	}
@@ -132,23 +147,27 @@ unknown_kind(struct vctx *c, struct bind_id *id, struct node *root, struct bytes
 		/* gateway.networking.k8.io/v1 HTTPRoute: the kind is right and the group nearly */
 		if (bytes_eq(name, bytes_str(k->name)) && group.n && group.n <= 64 && k->group[0] &&
 		    bytes_distance(group, bytes_str(k->group)) <= 2) {
-			d = diag_at(c->d, CODE_UNKNOWN_KIND, api, "unknown API group \"%.*s\"", BYTES_ARG(group));
+			d = diag_at(c->d, CODE_UNKNOWN_KIND, api, "unknown API group \"%.*s\"",
+			    BYTES_ARG(group));
 			diag_help(c->d, d, "did you mean \"%s\"?", k->group);
 			return;
 		}
 	}
-	near = n && !(group.n == 0 && listed(name, core_kinds)) ? diag_nearest(name, names, n) : NULL;
+	near = n && !(group.n == 0 && listed(name, core_kinds)) ? diag_nearest(name, names, n) :
+	    NULL;
 	if (!near && !is_own_group(group)) {
 		id->ignored = true;
 		return;
 	}
-	d = diag_at(c->d, CODE_UNKNOWN_KIND, kind, "unknown kind \"%.*s\" in group \"%.*s\"", BYTES_ARG(name),
+	d = diag_at(c->d, CODE_UNKNOWN_KIND, kind, "unknown kind \"%.*s\" in group \"%.*s\"",
+	    BYTES_ARG(name),
 	    BYTES_ARG(group));
 	if (near)
 		diag_help(c->d, d, "did you mean \"%s\"?", near);
 	for (unsigned i = 0; !near && i < KIND_COUNT; i++)
 		if (bytes_eq(name, bytes_str(kind_table[i].name)) && kind_table[i].group[0])
-			diag_help(c->d, d, "%s is a kind of %s", kind_table[i].name, kind_table[i].group);
+			diag_help(c->d, d, "%s is a kind of %s", kind_table[i].name,
+			    kind_table[i].group);
 }
 
 /* ---- root */
@@ -159,7 +178,8 @@ static const struct kfield root_fields[] = {
 	{.name = "spec", .doc = "What is wanted.", .type = FT_IGNORED},
 	{.name = "status", .doc = "What is.", .type = FT_IGNORED},
 };
-static const struct kstruct ks_root = {.name = "object", .fields = root_fields, .n = HG_ARRAY_LEN(root_fields)};
+static const struct kstruct ks_root = {.name = "object", .fields = root_fields,
+    .n = HG_ARRAY_LEN(root_fields)};
 
 /* Kind and version. NULL: told, or ignored. */
 static const struct kind *
@@ -171,23 +191,28 @@ find_kind(struct vctx *c, struct node *root, struct bind_id *id, struct bytes *v
 	ptrdiff_t slash;
 
 	if (!api || api->type != NODE_STRING || !kind || kind->type != NODE_STRING) {
-		const struct node *at = api && api->type != NODE_STRING ? api : kind && kind->type != NODE_STRING ? kind :
+		const struct node *at = api && api->type != NODE_STRING ? api : kind &&
+		    kind->type != NODE_STRING ? kind :
 		    root;
-		struct diag *d = diag_at(c->d, CODE_NOT_AN_OBJECT, at, "an object needs apiVersion and kind, both strings");
+		struct diag *d = diag_at(c->d, CODE_NOT_AN_OBJECT, at,
+		    "an object needs apiVersion and kind, both strings");
 
 		for (const struct node *n = root->first; n; n = n->next) {
-			const char *near = diag_nearest(n->key, (const char *const[]){"apiVersion", "kind"}, 2);
+			const char *near = diag_nearest(n->key,
+			    (const char *const[]){"apiVersion", "kind"}, 2);
 
 			if (near && !node_get(root, near)) {
 				d->at = n->key_at;
-				diag_help(c->d, d, "did you mean \"%s\" instead of \"%.*s\"?", near, BYTES_ARG(n->key));
+				diag_help(c->d, d, "did you mean \"%s\" instead of \"%.*s\"?", near,
+				    BYTES_ARG(n->key));
 			}
 		}
 		return NULL;
 	}
 	slash = bytes_chr(api->text, '/', 0);
 	group = bytes_of(api->text.p, slash < 0 ? 0 : (size_t)slash);
-	*version = slash < 0 ? api->text : bytes_of(api->text.p + slash + 1, api->text.n - (size_t)slash - 1);
+	*version = slash < 0 ? api->text : bytes_of(api->text.p + slash + 1,
+	    api->text.n - (size_t)slash - 1);
 	k = kind_by_name(group, kind->text);
 	if (!k) {
 		unknown_kind(c, id, root, group, kind->text);
@@ -205,9 +230,11 @@ served(struct vctx *c, const struct kind *k, const struct node *api, struct byte
 	while (rest.p)
 		if (bytes_eq(bytes_cut(&rest, ' '), version))
 			return true;
-	if (bytes_starts(api->text, BYTES("networking.istio.io/"))) /* v1, v1beta1, v1alpha3: the same fields */
+	/* v1, v1beta1, v1alpha3: the same fields */
+	if (bytes_starts(api->text, BYTES("networking.istio.io/")))
 		return true;
-	diag_help(c->d, diag_at(c->d, CODE_API_VERSION, api, "%s has no version \"%.*s\"", k->name, BYTES_ARG(version)),
+	diag_help(c->d, diag_at(c->d, CODE_API_VERSION, api, "%s has no version \"%.*s\"", k->name,
+	    BYTES_ARG(version)),
 	    "versions: %s", k->versions);
 	return false;
 }
@@ -216,7 +243,8 @@ served(struct vctx *c, const struct kind *k, const struct node *api, struct byte
 static void
 identify(const struct kind *k, const struct node *root, struct bind_id *id)
 {
-	const struct node *name = node_path(root, "metadata.name"), *ns = node_path(root, "metadata.namespace");
+	const struct node *name = node_path(root, "metadata.name"),
+	    *ns = node_path(root, "metadata.namespace");
 
 	if (!name || name->type != NODE_STRING || !name->text.n)
 		return;
@@ -238,7 +266,8 @@ bind_spec(struct vctx *c, struct object *o, const struct kstruct *s, struct node
 		return;
 	}
 	if (!spec)
-		spec = node_new(c->arena, NODE_MAP, root->doc), spec->at = root->at, spec->parent = root;
+		spec = node_new(c->arena, NODE_MAP, root->doc), spec->at = root->at,
+		    spec->parent = root;
 	if (spec->type != NODE_MAP) {
 		diag_at(c->d, CODE_WRONG_TYPE, spec, "spec must be a map");
 		return;
@@ -316,7 +345,8 @@ object_bind(struct arena *a, struct diags *d, struct node *root, struct bind_id 
 
 	*id = (struct bind_id){0};
 	if (root->type != NODE_MAP) {
-		diag_at(d, CODE_NOT_AN_OBJECT, root, "an object must be a map with apiVersion and kind");
+		diag_at(d, CODE_NOT_AN_OBJECT, root,
+		    "an object must be a map with apiVersion and kind");
 		return NULL;
 	}
 	c.kind = find_kind(&c, root, id, &version);
@@ -355,8 +385,9 @@ object_may_replace(struct diags *d, const struct object *old, const struct objec
 
 	for (unsigned i = 0; old->kind == now->kind && i < now->kind->spec->n; i++) {
 		const struct kfield *f = &now->kind->spec->fields[i];
-		const struct bytes *a = (const struct bytes *)(const void *)((const char *)old->spec + f->off);
-		const struct bytes *b = (const struct bytes *)(const void *)((const char *)now->spec + f->off);
+		const void *was = (const char *)old->spec + f->off;
+		const void *is = (const char *)now->spec + f->off;
+		const struct bytes *a = was, *b = is;
 
 		if (!(f->flags & FF_IMMUTABLE) || bytes_eq(*a, *b))
 			continue;

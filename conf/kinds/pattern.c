@@ -1,16 +1,18 @@
 /*
- * pattern.c - the patterns of the CRDs, read by hand. A hundred thousand routes have millions of texts to
- * check; PCRE2 would take longer over them than everything else in the binder together, and its `$` allows
- * a final line end where Go's does not. Each reader does what its text says, oddities included: the address
- * type and the protocol are not anchored on both sides in the CRD, so they are not here.
- * tests/unit/conf/test_pattern.c holds every reader against PCRE2 on samples and on random texts.
+ * pattern.c - the patterns of the CRDs, read by hand. A hundred thousand routes have millions of
+ * texts to check; PCRE2 would take longer over them than everything else in the binder together,
+ * and its `$` allows a final line end where Go's does not. Each reader does what its text says,
+ * oddities included: the address type and the protocol are not anchored on both sides in the CRD,
+ * so they are not here. tests/unit/conf/test_pattern.c holds every reader against PCRE2 on samples
+ * and on random texts.
  */
 #include "conf/kinds/pattern.h"
 
 #include "base/parse.h"
 
 enum {
-	C_LOWER = 1, C_UPPER = 2, C_DIGIT = 4, C_DASH = 8, C_UNDER = 16, C_DOT = 32, C_TOKEN = 64, C_PATH = 128,
+	C_LOWER = 1, C_UPPER = 2, C_DIGIT = 4, C_DASH = 8, C_UNDER = 16, C_DOT = 32, C_TOKEN = 64,
+	    C_PATH = 128,
 	C_LD = C_LOWER | C_DIGIT, C_AN = C_LOWER | C_UPPER | C_DIGIT
 };
 
@@ -18,9 +20,11 @@ enum {
 static const uint8_t class_of[256] = {
 	['a' ... 'z'] = C_LOWER, ['A' ... 'Z'] = C_UPPER, ['0' ... '9'] = C_DIGIT,
 	['-'] = C_DASH | BOTH, ['_'] = C_UNDER | BOTH, ['.'] = C_DOT | BOTH,
-	['~'] = BOTH, ['!'] = BOTH, ['$'] = BOTH, ['&'] = BOTH, ['\''] = BOTH, ['*'] = BOTH, ['+'] = BOTH,
+	['~'] = BOTH, ['!'] = BOTH, ['$'] = BOTH, ['&'] = BOTH, ['\''] = BOTH, ['*'] = BOTH,
+	    ['+'] = BOTH,
 	['#'] = C_TOKEN, ['%'] = C_TOKEN, ['^'] = C_TOKEN, ['`'] = C_TOKEN, ['|'] = C_TOKEN,
-	['/'] = C_PATH, ['('] = C_PATH, [')'] = C_PATH, [','] = C_PATH, [';'] = C_PATH, ['='] = C_PATH,
+	['/'] = C_PATH, ['('] = C_PATH, [')'] = C_PATH, [','] = C_PATH, [';'] = C_PATH,
+	    ['='] = C_PATH,
 	[':'] = C_PATH, ['@'] = C_PATH,
 };
 
@@ -147,10 +151,12 @@ contains(struct bytes b, const char *what)
 static bool
 match_address_type(struct bytes b)
 {
-	if (bytes_starts(b, BYTES("Hostname")) || contains(b, "IPAddress") || contains(b, "NamedAddress"))
+	if (bytes_starts(b, BYTES("Hostname")) || contains(b, "IPAddress") ||
+	    contains(b, "NamedAddress"))
 		return true;
 	for (size_t i = 1; i < b.n; i++)
-		if (b.p[i] == '/' && is(b.p[i - 1], C_LD) && path_chars(bytes_of(b.p + i + 1, b.n - i - 1)))
+		if (b.p[i] == '/' && is(b.p[i - 1], C_LD) &&
+		    path_chars(bytes_of(b.p + i + 1, b.n - i - 1)))
 			return true;
 	return false;
 }

@@ -1,7 +1,8 @@
 /*
- * print.c - objects and node trees back as text. An object is printed as its author wrote it, with the metadata
- * that was filled in, because people compare what they read with what they wrote; defaults are for `explain`.
- * YAML is written block by block, and a string is quoted whenever any reader could take it for something else.
+ * print.c - objects and node trees back as text. An object is printed as its author wrote it, with
+ * the metadata that was filled in, because people compare what they read with what they wrote;
+ * defaults are for `explain`. YAML is written block by block, and a string is quoted whenever any
+ * reader could take it for something else.
  */
 #include "base/json.h"
 #include "base/strbuf.h"
@@ -77,9 +78,11 @@ text_member(struct json *j, const char *key, struct bytes value)
 }
 
 static void
-print_meta(const struct object *o, const char *uid, int64_t generation, const char *created, struct json *j)
+print_meta(const struct object *o, const char *uid, int64_t generation, const char *created,
+    struct json *j)
 {
-	static const char *const own[] = {"name", "namespace", "uid", "generation", "creationTimestamp",
+	static const char *const own[] = {"name", "namespace", "uid", "generation",
+	    "creationTimestamp",
 	    "managedFields", NULL};
 	const struct node *meta = node_get(o->node, "metadata");
 
@@ -91,7 +94,8 @@ print_meta(const struct object *o, const char *uid, int64_t generation, const ch
 		json_key(j, "generation");
 		json_int(j, o->meta.generation.set ? o->meta.generation.v : generation);
 	}
-	text_member(j, "creationTimestamp", o->meta.created.p ? o->meta.created : bytes_str(created));
+	text_member(j, "creationTimestamp", o->meta.created.p ? o->meta.created :
+	    bytes_str(created));
 	for (const struct node *c = meta ? meta->first : NULL; c; c = c->next) {
 		if (c->type == NODE_NULL || one_of(c->key, own))
 			continue;
@@ -102,7 +106,8 @@ print_meta(const struct object *o, const char *uid, int64_t generation, const ch
 }
 
 static void
-print_object(const struct object *o, const char *uid, int64_t generation, const char *created, bool redact,
+print_object(const struct object *o, const char *uid, int64_t generation, const char *created,
+    bool redact,
     struct strbuf *out)
 {
 	static const char *const own[] = {"apiVersion", "kind", "metadata", "status", NULL};
@@ -117,7 +122,8 @@ print_object(const struct object *o, const char *uid, int64_t generation, const 
 	json_key(&j, "metadata");
 	print_meta(o, uid, generation, created, &j);
 	for (const struct node *c = o->node->first; c; c = c->next) {
-		const struct kfield *f = o->kind->spec_at_root ? schema_field(o->kind->spec, c->key) : NULL;
+		const struct kfield *f = o->kind->spec_at_root ?
+		    schema_field(o->kind->spec, c->key) : NULL;
 
 		if (c->type == NODE_NULL || one_of(c->key, own))
 			continue;
@@ -145,7 +151,8 @@ object_to_json(const struct object *o, struct strbuf *out)
 static bool
 needs_quotes(struct bytes s)
 {
-	static const char *const words[] = {"null", "~", "true", "false", "yes", "no", "on", "off", "y", "n", ".nan",
+	static const char *const words[] = {"null", "~", "true", "false", "yes", "no", "on", "off",
+	    "y", "n", ".nan",
 	    ".inf", "-.inf", "+.inf", "<<", "=", NULL};
 
 	if (s.n == 0 || s.p[0] == ' ' || s.p[s.n - 1] == ' ' || s.p[s.n - 1] == ':')
@@ -168,11 +175,13 @@ needs_quotes(struct bytes s)
 static bool
 fits_block(struct bytes s)
 {
-	if (s.n < 2 || s.p[s.n - 1] != '\n' || s.p[0] == ' ' || s.p[0] == '\n' || s.p[s.n - 2] == '\n' ||
+	if (s.n < 2 || s.p[s.n - 1] != '\n' || s.p[0] == ' ' || s.p[0] == '\n' ||
+	    s.p[s.n - 2] == '\n' ||
 	    !bytes_utf8(s, NULL))
 		return false;
 	for (size_t i = 0; i < s.n; i++)
-		if (((unsigned char)s.p[i] < 0x20 && s.p[i] != '\n') || (unsigned char)s.p[i] >= 0x7f)
+		if (((unsigned char)s.p[i] < 0x20 && s.p[i] != '\n') ||
+		    (unsigned char)s.p[i] >= 0x7f)
 			return false;
 	return true;
 }

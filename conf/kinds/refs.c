@@ -1,7 +1,8 @@
 /*
- * refs.c - rules between objects that v1.6 files need. A reference to an XBackend had a port in v1.6 and has none in
- * v1.7; where it repeats the XBackend's own port it is harmless (the binder has warned), where it says another one
- * nobody could tell which is meant. Only a walk over the bound tables finds all the places where a backendRef can be.
+ * refs.c - rules between objects that v1.6 files need. A reference to an XBackend had a port in
+ * v1.6 and has none in v1.7; where it repeats the XBackend's own port it is harmless (the binder
+ * has warned), where it says another one nobody could tell which is meant. Only a walk over the
+ * bound tables finds all the places where a backendRef can be.
  */
 #include "conf/kinds/k_policy.h"
 #include "conf/kinds/load.h"
@@ -22,7 +23,8 @@ struct walk {
 static bool
 is_backend(const struct kstruct *s)
 {
-	return s == &ks_backend_object_ref || s == &ks_l4_backend_ref || s == &ks_http_backend_ref ||
+	return s == &ks_backend_object_ref || s == &ks_l4_backend_ref ||
+	    s == &ks_http_backend_ref ||
 	    s == &ks_grpc_backend_ref;
 }
 
@@ -40,7 +42,8 @@ check_ref(struct walk *w, const struct k_backend_ref *b)
 	if (!x || x->port->number.v == b->port.v)
 		return;
 	diag_at(w->d, CODE_RULE, rule_child(b->node, "port"),
-	    "a reference to an XBackend has no port, and this is not that of \"%.*s\" (%lld)", BYTES_ARG(b->name),
+	    "a reference to an XBackend has no port, and this is not that of \"%.*s\" (%lld)",
+	    BYTES_ARG(b->name),
 	    (long long)x->port->number.v);
 	w->bad = true;
 }
@@ -73,7 +76,8 @@ bool
 refs_good(const struct objects *os, const struct object *o, struct diags *d)
 {
 	ptrdiff_t slash = bytes_chr(o->api_version, '/', 0);
-	struct bytes version = bytes_of(o->api_version.p + slash + 1, o->api_version.n - (size_t)(slash + 1));
+	struct bytes version = bytes_of(o->api_version.p + slash + 1,
+	    o->api_version.n - (size_t)(slash + 1));
 	struct walk w = {os, o, d, false};
 
 	if (os->count[KIND_XBACKEND] > 0 && !o->kind->spec_at_root)

@@ -1,6 +1,7 @@
 /*
- * schema.h - kinds and their fields as data. One table a struct, one line a field; the tables bind, default,
- * validate, print, explain and suggest. CEL rules of the CRDs are `check` functions of their struct.
+ * schema.h - kinds and their fields as data. One table a struct, one line a field; the tables bind,
+ * default, validate, print, explain and suggest. CEL rules of the CRDs are `check` functions of
+ * their struct.
  */
 #ifndef CONF_KINDS_SCHEMA_H
 #define CONF_KINDS_SCHEMA_H
@@ -10,28 +11,43 @@
 #include "conf/kinds/k_common.h"
 #include "conf/read/diag.h"
 
-/* K(ID, group, kind, plural, short names, served versions newest first, cluster-scoped, has a status) */
+/* K(ID, group, kind, plural, short names, served versions newest first, cluster-scoped, has a
+ * status) */
 #define KIND_TABLE(K) \
-	K(GATEWAYCLASS, "gateway.networking.k8s.io", "GatewayClass", "gatewayclasses", "gc", "v1 v1beta1", true, true) \
-	K(GATEWAY, "gateway.networking.k8s.io", "Gateway", "gateways", "gtw", "v1 v1beta1", false, true) \
-	K(LISTENERSET, "gateway.networking.k8s.io", "ListenerSet", "listenersets", "lset", "v1", false, true) \
-	K(HTTPROUTE, "gateway.networking.k8s.io", "HTTPRoute", "httproutes", "", "v1 v1beta1", false, true) \
-	K(GRPCROUTE, "gateway.networking.k8s.io", "GRPCRoute", "grpcroutes", "", "v1", false, true) \
-	K(TLSROUTE, "gateway.networking.k8s.io", "TLSRoute", "tlsroutes", "", "v1 v1alpha3 v1alpha2", false, true) \
-	K(TCPROUTE, "gateway.networking.k8s.io", "TCPRoute", "tcproutes", "", "v1 v1alpha2", false, true) \
-	K(UDPROUTE, "gateway.networking.k8s.io", "UDPRoute", "udproutes", "", "v1 v1alpha2", false, true) \
-	K(REFERENCEGRANT, "gateway.networking.k8s.io", "ReferenceGrant", "referencegrants", "refgrant", "v1 v1beta1", \
+	K(GATEWAYCLASS, "gateway.networking.k8s.io", "GatewayClass", "gatewayclasses", "gc", \
+	    "v1 v1beta1", true, true) \
+	K(GATEWAY, "gateway.networking.k8s.io", "Gateway", "gateways", "gtw", "v1 v1beta1", false, \
+	    true) \
+	K(LISTENERSET, "gateway.networking.k8s.io", "ListenerSet", "listenersets", "lset", "v1", \
+	    false, true) \
+	K(HTTPROUTE, "gateway.networking.k8s.io", "HTTPRoute", "httproutes", "", "v1 v1beta1", \
+	    false, true) \
+	K(GRPCROUTE, "gateway.networking.k8s.io", "GRPCRoute", "grpcroutes", "", "v1", false, \
+	    true) \
+	K(TLSROUTE, "gateway.networking.k8s.io", "TLSRoute", "tlsroutes", "", \
+	    "v1 v1alpha3 v1alpha2", false, true) \
+	K(TCPROUTE, "gateway.networking.k8s.io", "TCPRoute", "tcproutes", "", "v1 v1alpha2", \
+	    false, true) \
+	K(UDPROUTE, "gateway.networking.k8s.io", "UDPRoute", "udproutes", "", "v1 v1alpha2", \
+	    false, true) \
+	K(REFERENCEGRANT, "gateway.networking.k8s.io", "ReferenceGrant", "referencegrants", \
+	    "refgrant", "v1 v1beta1", \
 	    false, false) \
-	K(BACKENDTLSPOLICY, "gateway.networking.k8s.io", "BackendTLSPolicy", "backendtlspolicies", "btlspolicy", \
+	K(BACKENDTLSPOLICY, "gateway.networking.k8s.io", "BackendTLSPolicy", "backendtlspolicies", \
+	    "btlspolicy", \
 	    "v1 v1alpha3", false, true) \
-	K(XBACKEND, "gateway.networking.x-k8s.io", "XBackend", "xbackends", "xbackend", "v1alpha1", false, true) \
-	K(XBACKENDTRAFFICPOLICY, "gateway.networking.x-k8s.io", "XBackendTrafficPolicy", "xbackendtrafficpolicies", \
+	K(XBACKEND, "gateway.networking.x-k8s.io", "XBackend", "xbackends", "xbackend", \
+	    "v1alpha1", false, true) \
+	K(XBACKENDTRAFFICPOLICY, "gateway.networking.x-k8s.io", "XBackendTrafficPolicy", \
+	    "xbackendtrafficpolicies", \
 	    "xbtrafficpolicy", "v1alpha1", false, true) \
-	K(XTELEMETRYPOLICY, "gateway.networking.x-k8s.io", "XTelemetryPolicy", "xtelemetrypolicies", \
+	K(XTELEMETRYPOLICY, "gateway.networking.x-k8s.io", "XTelemetryPolicy", \
+	    "xtelemetrypolicies", \
 	    "xtelemetrypolicy", "v1alpha1", false, true) \
 	K(NAMESPACE, "", "Namespace", "namespaces", "ns", "v1", true, false) \
 	K(SERVICE, "", "Service", "services", "svc", "v1", false, true) \
-	K(ENDPOINTSLICE, "discovery.k8s.io", "EndpointSlice", "endpointslices", "", "v1", false, false) \
+	K(ENDPOINTSLICE, "discovery.k8s.io", "EndpointSlice", "endpointslices", "", "v1", false, \
+	    false) \
 	K(ENDPOINTS, "", "Endpoints", "endpoints", "ep", "v1", false, false) \
 	K(SECRET, "", "Secret", "secrets", "", "v1", false, false) \
 	K(CONFIGMAP, "", "ConfigMap", "configmaps", "cm", "v1", false, false) \
@@ -57,7 +73,8 @@ enum field_type {
 	FT_MAP,           /* k_map; with FF_INT_VALUES the values are numbers, kept as text */
 	FT_INT_OR_STRING, /* struct k_int_or_string */
 	FT_ANY,           /* struct node *, not looked into */
-	FT_INLINE,        /* sub's fields lie in the same bound struct: a group that exists only in the text */
+	/* sub's fields lie in the same bound struct: a group that exists only in the text */
+	FT_INLINE,
 	FT_LIMIT,         /* int64_t: number, duration or quantity by `unit` (headgate.conf) */
 	FT_IGNORED        /* known, not looked into, not kept */
 };
@@ -72,13 +89,15 @@ enum field_unit { UNIT_NONE, UNIT_COUNT, UNIT_BYTES, UNIT_MS };
 #define FF_IGNORE_UNKNOWN 0x20u /* struct: unknown members are fine (core kinds) */
 #define FF_INT_VALUES 0x40u    /* FT_MAP of numbers */
 #define FF_EXP_PATTERN 0x80u   /* the pattern is in the experimental channel only */
-#define FF_EXP_MIN_ITEMS 0x100u /* so is the least number of items; an empty list is taken with a warning */
+/* so is the least number of items; an empty list is taken with a warning */
+#define FF_EXP_MIN_ITEMS 0x100u
 #define FF_BASE64 0x200u       /* FT_MAP: values are base64 */
 #define FF_DATE_TIME 0x400u    /* FT_STRING: RFC 3339 */
 #define FF_NO_NODE 0x800u      /* struct: does not begin with its node (a record of the image) */
 #define FF_INT64 0x1000u       /* FT_INT: the CRD says int64 (no difference here) */
 
-/* A text that must match: the CRD's own words, and a reader by hand (tests hold the two against each other). */
+/* A text that must match: the CRD's own words, and a reader by hand (tests hold the two against
+ * each other). */
 struct pattern {
 	const char *text;              /* PCRE2/RE2, as in the CRD */
 	const char *what;              /* for people: "a lower-case DNS label" */
@@ -101,15 +120,18 @@ struct kfield {
 	uint8_t names_exp;             /* so many of the last names[] are experimental */
 	bool has_min, has_max, int32;  /* of FT_INT(S) */
 	const struct kstruct *sub;     /* FT_STRUCT, FT_LIST, FT_INLINE */
-	const char *const *names;      /* FT_ENUM, or allowed texts of FT_STRING(S) and FT_INT; NULL-terminated */
+	/* FT_ENUM, or allowed texts of FT_STRING(S) and FT_INT; NULL-terminated */
+	const char *const *names;
 	const uint8_t *values;         /* FT_ENUM: bound value of each name; NULL: 1 + index */
 	const struct pattern *pattern; /* FT_STRING(S), FT_DURATION, map values */
 	const struct pattern *key_pattern; /* FT_MAP */
 	const char *keys;              /* LIST_MAP: "name" or "group,kind,name" */
 	const char *def;               /* default as JSON text, as in the CRD */
-	const void *prebuilt;          /* the same, bound: the struct, or a K_LIST (FT_STRUCT and FT_LIST) */
+	/* the same, bound: the struct, or a K_LIST (FT_STRUCT and FT_LIST) */
+	const void *prebuilt;
 	int64_t min, max;
-	uint32_t min_len, max_len;     /* characters of strings, or of strings of a list/map; 0 = none */
+	/* characters of strings, or of strings of a list/map; 0 = none */
+	uint32_t min_len, max_len;
 	uint32_t min_items, max_items; /* lists; for maps and structs properties */
 };
 struct kstruct {
@@ -122,12 +144,14 @@ struct kstruct {
 	uint8_t cel;
 	int8_t cel_std;
 	void (*upgrade)(struct vctx *, struct node *); /* v1.6 spellings, before binding */
-	void (*check)(struct vctx *, void *bound); /* the struct's CEL rules, after its fields are good */
+	/* the struct's CEL rules, after its fields are good */
+	void (*check)(struct vctx *, void *bound);
 };
 struct kind {
 	enum kind_id id;
 	const char *group, *name, *plural, *shorts, *versions, *doc;
-	bool cluster, status, spec_at_root; /* spec_at_root: no `spec` member (Secret, EndpointSlice, …) */
+	/* spec_at_root: no `spec` member (Secret, EndpointSlice, …) */
+	bool cluster, status, spec_at_root;
 	const struct kstruct *spec;
 	const struct kstruct *spec_alpha;  /* of v1alpha2 where it differs, or NULL */
 	const struct kstruct *status_schema; /* or NULL: not in the CRD, or a core kind */
@@ -136,7 +160,8 @@ struct kind {
 
 extern const struct kind kind_table[KIND_COUNT];
 const struct kind *kind_by_id(enum kind_id);
-/* group "" with NULL version = any; NULL if unknown. Envoy Gateway's and Istio's groups are aliases. */
+/* group "" with NULL version = any; NULL if unknown. Envoy Gateway's and Istio's groups are
+ * aliases. */
 const struct kind *kind_by_name(struct bytes group, struct bytes kind);
 /* CLI nouns: kind, plural, short name, with or without ".group"; case-insensitive. */
 const struct kind *kind_by_noun(struct bytes noun);
@@ -150,18 +175,21 @@ struct objects {
 	uint32_t n;
 	struct map *index;
 };
-struct object *objects_find(const struct objects *, enum kind_id, struct bytes ns, struct bytes name);
+struct object *objects_find(const struct objects *, enum kind_id, struct bytes ns,
+    struct bytes name);
 
-/* Bind one resource (a map with apiVersion and kind) with defaults and validation. NULL: it is not valid, and
- * diags say why; *known tells whether kind, namespace and name could be read all the same (for last good content).
- * Kinds that headgate does not know (Deployment, …) return NULL without an error: *ignored is set. */
+/* Bind one resource (a map with apiVersion and kind) with defaults and validation. NULL: it is not
+ * valid, and diags say why; *known tells whether kind, namespace and name could be read all the
+ * same (for last good content). Kinds that headgate does not know (Deployment, …) return NULL
+ * without an error: *ignored is set. */
 struct bind_id {
 	const struct kind *kind;
 	struct bytes ns, name;
 	bool known, ignored;
 };
 struct object *object_bind(struct arena *, struct diags *, struct node *, struct bind_id *out);
-/* Immutable fields: may `now` take the place of `old` (the last good content)? False: told in diags. */
+/* Immutable fields: may `now` take the place of `old` (the last good content)? False: told in
+ * diags. */
 bool object_may_replace(struct diags *, const struct object *old, const struct object *now);
 /* The values of one struct by its table alone: defaults from JSON text, policies after merging. */
 void *struct_bind(struct arena *, struct diags *, const struct kstruct *, struct node *);
@@ -172,10 +200,11 @@ const struct kstruct *kind_spec(const struct kind *, struct bytes version);
 /* headgate.conf as a table: explain, load_conf. */
 extern const struct kstruct ks_headgate, ks_meta;
 
-/* JSON of the whole object as the user wrote it, with metadata completed (namespace, uid, generation,
- * creationTimestamp as given), without status; secrets redacted. Appends to `out` (base/strbuf). */
+/* JSON of the whole object as the user wrote it, with metadata completed (namespace, uid,
+ * generation, creationTimestamp as given), without status; secrets redacted. Appends to `out`. */
 struct strbuf;
-void object_print_json(const struct object *, const char *uid, int64_t generation, const char *created,
+void object_print_json(const struct object *, const char *uid, int64_t generation,
+    const char *created,
     struct strbuf *out);
 /* YAML of any node tree; `headgate get -o yaml`. */
 void node_print_yaml(const struct node *, unsigned indent, struct strbuf *out);

@@ -1,8 +1,8 @@
 /*
- * table.h - inside conf/kinds: how the schema tables are written, and the structs that several kinds share.
- * A table begins with `#define T k_something` and ends with `#undef T`; a line is one field:
- * type (member of the bound struct, "name in the manifest", "doc", limits…). Limits that come in the same
- * company everywhere have a name (GROUP, PORT, …).
+ * table.h - inside conf/kinds: how the schema tables are written, and the structs that several
+ * kinds share. A table begins with `#define T k_something` and ends with `#undef T`; a line is one
+ * field: type (member of the bound struct, "name in the manifest", "doc", limits…). Limits that
+ * come in the same company everywhere have a name (GROUP, PORT, …).
  */
 #ifndef CONF_KINDS_TABLE_H
 #define CONF_KINDS_TABLE_H
@@ -10,12 +10,14 @@
 #include "conf/kinds/bind.h"
 #include "conf/kinds/pattern.h"
 
-#define FIELD(ty, m, nm, dc, ...) {.name = nm, .doc = dc, .off = offsetof(struct T, m), .type = ty, __VA_ARGS__}
+#define FIELD(ty, m, nm, dc, ...) {.name = nm, .doc = dc, .off = offsetof(struct T, m), \
+    .type = ty, __VA_ARGS__}
 #define STR(m, nm, dc, ...) FIELD(FT_STRING, m, nm, dc, __VA_ARGS__)
 #define INT(m, nm, dc, ...) FIELD(FT_INT, m, nm, dc, __VA_ARGS__)
 #define BOOL(m, nm, dc, ...) FIELD(FT_BOOL, m, nm, dc, __VA_ARGS__)
 #define ENUM(m, nm, dc, ...) FIELD(FT_ENUM, m, nm, dc, __VA_ARGS__)
-#define DURATION(m, nm, dc, ...) FIELD(FT_DURATION, m, nm, dc, .pattern = &pat_duration, __VA_ARGS__)
+#define DURATION(m, nm, dc, ...) FIELD(FT_DURATION, m, nm, dc, .pattern = &pat_duration, \
+    __VA_ARGS__)
 #define STRUCT(m, nm, dc, s, ...) FIELD(FT_STRUCT, m, nm, dc, .sub = &s, __VA_ARGS__)
 #define LIST(m, nm, dc, s, ...) FIELD(FT_LIST, m, nm, dc, .sub = &s, __VA_ARGS__)
 #define STRINGS(m, nm, dc, ...) FIELD(FT_STRINGS, m, nm, dc, __VA_ARGS__)
@@ -45,7 +47,8 @@
 
 /* KSTRUCT(name, bound struct, "Name", "doc", more…): ks_<name> over <name>_fields. */
 #define KSTRUCT_(nm, sz, label, dc, ...) \
-	const struct kstruct ks_##nm = {.name = label, .doc = dc, .size = sz, .fields = nm##_fields, \
+	const struct kstruct ks_##nm = {.name = label, .doc = dc, .size = sz, \
+	    .fields = nm##_fields, \
 	    .n = HG_ARRAY_LEN(nm##_fields), __VA_ARGS__}
 #define KSTRUCT(nm, label, dc, ...) KSTRUCT_(nm, sizeof(struct T), label, dc, __VA_ARGS__)
 
@@ -62,23 +65,30 @@ extern const struct kstruct ks_parent_ref, ks_backend_object_ref, ks_secret_ref,
 extern const struct kstruct ks_gatewayclass, ks_gateway, ks_listenerset, ks_referencegrant;
 extern const struct kstruct ks_httproute, ks_grpcroute, ks_tlsroute, ks_tcproute, ks_udproute,
     ks_tlsroute_alpha, ks_tcproute_alpha, ks_udproute_alpha;
-extern const struct kstruct ks_backendtlspolicy, ks_xbackend, ks_xbackendtrafficpolicy, ks_xtelemetrypolicy;
-extern const struct kstruct ks_namespace, ks_service, ks_endpointslice, ks_endpoints, ks_secret, ks_configmap,
+extern const struct kstruct ks_backendtlspolicy, ks_xbackend, ks_xbackendtrafficpolicy,
+    ks_xtelemetrypolicy;
+extern const struct kstruct ks_namespace, ks_service, ks_endpointslice, ks_endpoints, ks_secret,
+    ks_configmap,
     ks_workload;
-extern const struct kstruct ks_status_gatewayclass, ks_status_gateway, ks_status_listenerset, ks_status_route,
+extern const struct kstruct ks_status_gatewayclass, ks_status_gateway, ks_status_listenerset,
+    ks_status_route,
     ks_status_policy, ks_status_xbackend;
 #define STATUS_DEF_ACCEPTED \
-	"{\"conditions\":[{\"lastTransitionTime\":\"1970-01-01T00:00:00Z\",\"message\":\"Waiting for controller\"," \
+	"{\"conditions\":[{\"lastTransitionTime\":\"1970-01-01T00:00:00Z\",\"message\":\"Waiting " \
+	    "for controller\"," \
 	"\"reason\":\"Pending\",\"status\":\"Unknown\",\"type\":\"Accepted\"}]}"
 #define STATUS_DEF_PROGRAMMED \
-	"{\"conditions\":[{\"lastTransitionTime\":\"1970-01-01T00:00:00Z\",\"message\":\"Waiting for controller\"," \
+	"{\"conditions\":[{\"lastTransitionTime\":\"1970-01-01T00:00:00Z\",\"message\":\"Waiting " \
+	    "for controller\"," \
 	"\"reason\":\"Pending\",\"status\":\"Unknown\",\"type\":\"Accepted\"}," \
 	"{\"lastTransitionTime\":\"1970-01-01T00:00:00Z\",\"message\":\"Waiting for controller\"," \
 	"\"reason\":\"Pending\",\"status\":\"Unknown\",\"type\":\"Programmed\"}]}"
 
 /* Rules that several kinds share. */
-void check_parent_refs(struct vctx *, const struct node *spec, const struct k_parent_ref *v, uint32_t n);
-/* Names of rules that are set occur once. `stride`: size of the rule struct; node and name lie first in each. */
+void check_parent_refs(struct vctx *, const struct node *spec, const struct k_parent_ref *v,
+    uint32_t n);
+/* Names of rules that are set occur once. `stride`: size of the rule struct; node and name lie
+ * first in each. */
 void check_rule_names(struct vctx *, const void *rules, uint32_t n, size_t stride, size_t name_off);
 void upgrade_persistence(struct vctx *, struct node *);
 

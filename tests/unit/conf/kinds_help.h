@@ -1,4 +1,5 @@
-/* kinds_help.h - for the tests of conf/kinds: texts to bound objects, and where the shared data lies. */
+/* kinds_help.h - for the tests of conf/kinds: texts to bound objects, and where the shared data
+ * lies. */
 #ifndef TESTS_UNIT_CONF_KINDS_HELP_H
 #define TESTS_UNIT_CONF_KINDS_HELP_H
 
@@ -21,7 +22,8 @@
 #include "conf/read/diag_print.h"
 #include "conf/read/read.h"
 
-/* The folder shared/ beside the repository: $HG_SHARED, or found by walking up. False: say so and skip. */
+/* The folder shared/ beside the repository: $HG_SHARED, or found by walking up. False: say so
+ * and skip. */
 static inline bool
 shared_path(const char *rel, char out[1024])
 {

@@ -1,8 +1,9 @@
 /*
- * test_bind_mutations.c - "one wrong key or value in a real manifest is found at its own line and column, always".
- * Every real manifest of the Gateway API's conformance suite and of Envoy Gateway's tests binds without an error
- * (a list of judged exceptions); then every single key and value in it that a schema knows is made wrong, one at a
- * time, and the error must be reported exactly there, and nothing much else.
+ * test_bind_mutations.c - "one wrong key or value in a real manifest is found at its own line and
+ * column, always". Every real manifest of the Gateway API's conformance suite and of Envoy
+ * Gateway's tests binds without an error (a list of judged exceptions); then every single key and
+ * value in it that a schema knows is made wrong, one at a time, and the error must be reported
+ * exactly there, and nothing much else.
  */
 #include "tests/unit/conf/kinds_help.h"
 
@@ -13,10 +14,12 @@ struct exception {
 	const char *file, *why;
 };
 static const struct exception exceptions[] = {
-	{"gatewayclass-observed-generation-bump.yaml", "{GATEWAY_CONTROLLER_NAME} is filled in by the suite"},
+	{"gatewayclass-observed-generation-bump.yaml",
+	    "{GATEWAY_CONTROLLER_NAME} is filled in by the suite"},
 	{"accesslog-otel-default.yaml", "a template"},
 	{"accesslog-otel-json.yaml", "a template"},
-	{"listenerset-tls-termination.yaml", "to[].namespace does not exist: an API server drops it, or refuses if strict"},
+	{"listenerset-tls-termination.yaml", "to[].namespace does not exist: an API server drops "
+	    "it, or refuses if strict"},
 };
 
 static const struct exception *
@@ -123,7 +126,8 @@ mutate(const struct target *t, struct mark at, const char *with, unsigned code)
 	for (const struct diag *d = b.diags.first; d; d = d->next)
 		found |= d->at.line == line && d->at.col == at.col && d->code == code;
 	if (!found || b.diags.errors > 2)
-		fail_msg("%s: at %u:%u, \"%.*s\" replaced by \"%.40s\": expected HG%04u there, got\n%s", t->path, at.line,
+		fail_msg("%s: at %u:%u, \"%.*s\" replaced by \"%.40s\": expected HG%04u there, "
+		    "got\n%s", t->path, at.line,
 		    at.col, (int)(to - from), t->text.p + from, with, code, b.text.p);
 	mutations++;
 	bound_free(&b);
@@ -135,7 +139,8 @@ one_line(const struct target *t, const struct node *n)
 {
 	char c = t->text.p[offset_of(t, n->at.line, n->at.col)];
 
-	return c != '|' && c != '>' && n->at.endcol > n->at.col && !memchr(n->text.p ? n->text.p : "", '\n', n->text.n);
+	return c != '|' && c != '>' && n->at.endcol > n->at.col &&
+	    !memchr(n->text.p ? n->text.p : "", '\n', n->text.n);
 }
 
 static void
@@ -225,7 +230,8 @@ mutate_object(const char *path, const struct object *o)
 	size_t from = 0, to;
 	const struct node *spec = o->kind->spec_at_root ? o->node : node_get(o->node, "spec");
 	ptrdiff_t slash = bytes_chr(o->api_version, '/', 0);
-	struct bytes version = bytes_of(o->api_version.p + slash + 1, o->api_version.n - (size_t)(slash + 1));
+	struct bytes version = bytes_of(o->api_version.p + slash + 1,
+	    o->api_version.n - (size_t)(slash + 1));
 
 	for (uint32_t l = 1; l < line; l++)
 		from = (size_t)bytes_chr(doc->text, '\n', from) + 1;
@@ -276,7 +282,8 @@ test_mutations(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_real_manifests), cmocka_unit_test(test_mutations)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_real_manifests),
+	    cmocka_unit_test(test_mutations)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

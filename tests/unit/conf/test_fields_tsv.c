@@ -1,7 +1,7 @@
 /*
- * test_fields_tsv.c - the schema tables against ../shared/gateway-api/fields-v1.7.0.tsv, every attribute of every
- * field of every version in both channels, in both directions: the tables are written out in the columns of that
- * file, and the two sets of lines must be the same.
+ * test_fields_tsv.c - the schema tables against ../shared/gateway-api/fields-v1.7.0.tsv, every
+ * attribute of every field of every version in both channels, in both directions: the tables are
+ * written out in the columns of that file, and the two sets of lines must be the same.
  */
 #include "tests/unit/conf/kinds_help.h"
 
@@ -36,7 +36,8 @@ struct out {
 struct row {
 	const char *type, *format, *def, *pattern, *list, *keys;
 	char names[512];
-	char min[24], max[24], min_len[12], max_len[12], min_items[12], max_items[12], min_props[12], max_props[12];
+	char min[24], max[24], min_len[12], max_len[12], min_items[12], max_items[12],
+	    min_props[12], max_props[12];
 	bool required;
 	int cel;
 };
@@ -55,8 +56,10 @@ emit(struct out *o, const char *path, const struct row *r)
 
 	snprintf(key, sizeof(key), "%s%s", o->prefix, path);
 	number(cel, (uint32_t)r->cel);
-	snprintf(value, sizeof(value), "%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s", r->type,
-	    r->format ? r->format : "", r->required ? "yes" : "", r->def ? r->def : "", r->names, r->min, r->max,
+	snprintf(value, sizeof(value), "%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s",
+	    r->type,
+	    r->format ? r->format : "", r->required ? "yes" : "", r->def ? r->def : "", r->names,
+	    r->min, r->max,
 	    r->min_len, r->max_len, r->min_items, r->max_items, r->min_props, r->max_props,
 	    r->pattern ? r->pattern : "", r->list ? r->list : "", r->keys ? r->keys : "", cel);
 	lines_add(o->l, key, value);
@@ -72,7 +75,8 @@ put_names(struct row *r, const struct kfield *f, bool standard)
 	if (f->names && standard)
 		n -= f->names_exp;
 	for (unsigned i = 0; i < n; i++)
-		snprintf(r->names + strlen(r->names), sizeof(r->names) - strlen(r->names), "%s%s", i ? "|" : "",
+		snprintf(r->names + strlen(r->names), sizeof(r->names) - strlen(r->names), "%s%s",
+		    i ? "|" : "",
 		    f->names[i]);
 }
 
@@ -108,7 +112,8 @@ struct_cel(const struct kstruct *s, bool standard)
 static void
 emit_field(struct out *o, const struct kfield *f, const char *parent)
 {
-	struct row r = {.required = f->flags & FF_REQUIRED, .def = f->def, .cel = f->cel - (o->standard ? f->cel_std : 0)};
+	struct row r = {.required = f->flags & FF_REQUIRED, .def = f->def,
+	    .cel = f->cel - (o->standard ? f->cel_std : 0)};
 	struct row item = {0};
 	bool list = f->type == FT_LIST || f->type == FT_STRINGS || f->type == FT_INTS;
 	char path[512], below[520];
@@ -168,9 +173,11 @@ emit_kind(struct lines *l, const struct kind *k, struct bytes version, bool stan
 	char prefix[128];
 	struct out o = {l, prefix, standard};
 
-	snprintf(prefix, sizeof(prefix), "%s %s %.*s ", standard ? "standard" : "experimental", k->name,
+	snprintf(prefix, sizeof(prefix), "%s %s %.*s ", standard ? "standard" : "experimental",
+	    k->name,
 	    BYTES_ARG(version));
-	emit(&o, "spec", &(struct row){.type = "object", .required = true, .cel = struct_cel(s, standard)});
+	emit(&o, "spec", &(struct row){.type = "object", .required = true,
+	    .cel = struct_cel(s, standard)});
 	emit_struct(&o, s, "spec");
 	if (!k->status_schema)
 		return;
@@ -206,13 +213,15 @@ read_tsv(struct lines *l, char *text)
 		snprintf(key, sizeof(key), "%s %s %s %s", col[0], col[1], col[2], col[4]);
 		value[0] = '\0';
 		for (unsigned i = 5; i < COLUMNS; i++)
-			snprintf(value + strlen(value), sizeof(value) - strlen(value), "%s%s", i > 5 ? "|" : "", col[i]);
+			snprintf(value + strlen(value), sizeof(value) - strlen(value), "%s%s",
+			    i > 5 ? "|" : "", col[i]);
 		lines_add(l, key, value);
 		line = end + 1;
 	}
 }
 
-/* Versions that the file has for a kind and channel; kinds of the file that headgate does not serve. */
+/* Versions that the file has for a kind and channel; kinds of the file that headgate does not
+ * serve. */
 static void
 emit_versions(struct lines *ours, const struct lines *file)
 {
@@ -228,7 +237,8 @@ emit_versions(struct lines *ours, const struct lines *file)
 			for (unsigned c = 0; c < 2; c++) {
 				char key[128];
 
-				snprintf(key, sizeof(key), "%s %s %.*s spec", channels[c], k->name, BYTES_ARG(version));
+				snprintf(key, sizeof(key), "%s %s %.*s spec", channels[c], k->name,
+				    BYTES_ARG(version));
 				if (map_get(&file->map, bytes_str(key)))
 					emit_kind(ours, k, version, c == 0);
 			}
@@ -237,7 +247,8 @@ emit_versions(struct lines *ours, const struct lines *file)
 }
 
 static unsigned
-compare(const struct lines *a, const struct lines *b, const char *a_name, const char *b_name, bool values)
+compare(const struct lines *a, const struct lines *b, const char *a_name, const char *b_name,
+    bool values)
 {
 	unsigned bad = 0;
 
@@ -247,7 +258,8 @@ compare(const struct lines *a, const struct lines *b, const char *a_name, const 
 		if (y && (!values || strcmp(x, y) == 0))
 			continue;
 		if (++bad <= 20)
-			fprintf(stderr, "%.*s\n  %s: %s\n  %s: %s\n", BYTES_ARG(a->keys[i]), a_name, x, b_name,
+			fprintf(stderr, "%.*s\n  %s: %s\n  %s: %s\n", BYTES_ARG(a->keys[i]), a_name,
+			    x, b_name,
 			    y ? y : "(not there)");
 	}
 	return bad;

@@ -1,6 +1,7 @@
 /*
- * test_load.c - files to objects: which role may define what, who wins where an object is defined twice, what a bad
- * file leaves behind, the order and the index of objects, headgate.conf, and last good texts there and back.
+ * test_load.c - files to objects: which role may define what, who wins where an object is defined
+ * twice, what a bad file leaves behind, the order and the index of objects, headgate.conf, and last
+ * good texts there and back.
  */
 #include "tests/unit/conf/kinds_help.h"
 
@@ -30,13 +31,15 @@ struct memory {
 };
 
 static int
-memory_walk(struct source *s, unsigned root, int (*file)(void *arg, struct source_file *), void *arg)
+memory_walk(struct source *s, unsigned root, int (*file)(void *arg, struct source_file *),
+    void *arg)
 {
 	const struct memory *m = s->impl;
 
 	(void)root;
 	for (unsigned i = 0; i < m->n; i++) {
-		struct source_file f = {.path = bytes_str(m->v[i].path), .text = bytes_str(m->v[i].text),
+		struct source_file f = {.path = bytes_str(m->v[i].path),
+		    .text = bytes_str(m->v[i].text),
 		    .ns = bytes_str(m->v[i].ns), .role = m->v[i].role, .error = m->v[i].error};
 		int rc = file(arg, &f);
 
@@ -69,7 +72,8 @@ load(struct loaded *l, const struct memory_file *v, unsigned n, bool flat)
 	*l = (struct loaded){0};
 	arena_init(&l->arena, 65536, 0);
 	diags_init(&l->diags, &l->arena);
-	assert_int_equal(load_objects(&l->arena, &l->diags, &m.source, 1, flat, skip_second, NULL, &l->load), 0);
+	assert_int_equal(load_objects(&l->arena, &l->diags, &m.source, 1, flat, skip_second, NULL,
+	    &l->load), 0);
 	strbuf_addz(&l->text, "");
 	for (const struct diag *d = l->diags.first; d; d = d->next)
 		diag_print_short(&l->text, d);
@@ -82,9 +86,11 @@ unload(struct loaded *l)
 	arena_release(&l->arena);
 }
 
-#define CM(name, ns) "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " name ", namespace: " ns "}\n"
+#define CM(name, ns) "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " name ", " \
+    "namespace: " ns "}\n"
 #define CM_HERE(name) "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " name "}\n"
-#define ROUTE(name) "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: " name "}\nspec: {}\n"
+#define ROUTE(name) "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: " \
+    "{name: " name "}\nspec: {}\n"
 #define GATEWAY "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: g}\n" \
 	"spec: {gatewayClassName: headgate, listeners: [{name: a, port: 80, protocol: HTTP}]}\n"
 
@@ -95,11 +101,14 @@ test_roles(void **state)
 		{"infra.d/a.yaml", GATEWAY "---\n" CM("a", "x"), NULL, PROTO_ROLE_INFRA, 0},
 		{"security.d/b.yaml", GATEWAY "---\n" CM("b", "yy"), NULL, PROTO_ROLE_SECURITY, 0},
 		{"security.d/c.yaml", ROUTE("r"), NULL, PROTO_ROLE_SECURITY, 0},
-		{"routes.d/shop/d.yaml", GATEWAY "---\n" ROUTE("r") "---\n" CM("c", "other") "---\n" CM("d", "shop"), "shop",
+		{"routes.d/shop/d.yaml", GATEWAY "---\n" ROUTE("r") "---\n" CM("c",
+		    "other") "---\n" CM("d", "shop"), "shop",
 		    PROTO_ROLE_ROUTES, 0},
 		/* not ours to forbid */
-		{"routes.d/shop/e.yaml", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n", "shop", PROTO_ROLE_ROUTES, 0},
-		{"routes.d/shop/f.yaml", "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: SecurityPolicy\nmetadata: {name: a}\n", "shop",
+		{"routes.d/shop/e.yaml", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: "
+		    "a}\n", "shop", PROTO_ROLE_ROUTES, 0},
+		{"routes.d/shop/f.yaml", "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: "
+		    "SecurityPolicy\nmetadata: {name: a}\n", "shop",
 		    PROTO_ROLE_ROUTES, 0},
 	};
 	struct loaded l;
@@ -109,11 +118,15 @@ test_roles(void **state)
 	load(&l, files, HG_ARRAY_LEN(files), false);
 	assert_string_equal(l.text.p,
 	    "security.d/b.yaml:2:7: error[HG0301]: kind Gateway may not be defined in security.d\n"
-	    "security.d/c.yaml:2:7: error[HG0301]: kind HTTPRoute may not be defined in security.d\n"
+	    "security.d/c.yaml:2:7: error[HG0301]: kind HTTPRoute may not be defined in "
+	    "security.d\n"
 	    "routes.d/shop/d.yaml:2:7: error[HG0301]: kind Gateway may not be defined in routes.d\n"
-	    "routes.d/shop/d.yaml:13:32: error[HG0302]: files in routes.d/shop may only define objects of namespace \"shop\"\n"
-	    "routes.d/shop/f.yaml:2:7: warning[HG2103]: kind SecurityPolicy of gateway.envoyproxy.io is not served by this version\n"
-	    "routes.d/shop/f.yaml:2:7: error[HG0301]: kind SecurityPolicy may not be defined in routes.d\n");
+	    "routes.d/shop/d.yaml:13:32: error[HG0302]: files in routes.d/shop may only define "
+	    "objects of namespace \"shop\"\n"
+	    "routes.d/shop/f.yaml:2:7: warning[HG2103]: kind SecurityPolicy of "
+	    "gateway.envoyproxy.io is not served by this version\n"
+	    "routes.d/shop/f.yaml:2:7: error[HG0301]: kind SecurityPolicy may not be defined in "
+	    "routes.d\n");
 	assert_int_equal(l.load.files, 6);
 	assert_int_equal(l.load.nfiles, 6);
 	assert_bytes(l.load.file_names[5], "routes.d/shop/f.yaml");
@@ -121,7 +134,8 @@ test_roles(void **state)
 	assert_non_null(objects_find(&l.load.objects, KIND_CONFIGMAP, BYTES("x"), BYTES("a")));
 	assert_non_null(objects_find(&l.load.objects, KIND_CONFIGMAP, BYTES("yy"), BYTES("b")));
 	assert_null(objects_find(&l.load.objects, KIND_CONFIGMAP, BYTES("other"), BYTES("c")));
-	o = objects_find(&l.load.objects, KIND_HTTPROUTE, BYTES("shop"), BYTES("r")); /* filled in from the folder */
+	/* filled in from the folder */
+	o = objects_find(&l.load.objects, KIND_HTTPROUTE, BYTES("shop"), BYTES("r"));
 	assert_non_null(o);
 	assert_bytes(o->source, "routes.d/shop/d.yaml:6");
 	unload(&l);
@@ -143,12 +157,15 @@ test_duplicates(void **state)
 	(void)state;
 	load(&l, files, HG_ARRAY_LEN(files), false);
 	assert_string_equal(l.text.p,
-	    "z.yaml:3:18: warning[HG2105]: ConfigMap \"a\" has no effect: it is defined in infra.d too (b.yaml:1)\n"
-	    "c.yaml:3:18: warning[HG2105]: ConfigMap \"a\" has no effect: it is defined in infra.d too (b.yaml:1)\n"
+	    "z.yaml:3:18: warning[HG2105]: ConfigMap \"a\" has no effect: it is defined in infra.d "
+	    "too (b.yaml:1)\n"
+	    "c.yaml:3:18: warning[HG2105]: ConfigMap \"a\" has no effect: it is defined in infra.d "
+	    "too (b.yaml:1)\n"
 	    "d.yaml:3:18: error[HG0306]: ConfigMap \"e\" is defined twice: also in e.yaml:1\n"
 	    "e.yaml:3:18: error[HG0306]: ConfigMap \"e\" is defined twice: also in d.yaml:1\n");
 	assert_int_equal(l.load.objects.n, 2);
-	assert_bytes(objects_find(&l.load.objects, KIND_CONFIGMAP, BYTES("x"), BYTES("a"))->source, "b.yaml:1");
+	assert_bytes(objects_find(&l.load.objects, KIND_CONFIGMAP, BYTES("x"), BYTES("a"))->source,
+	    "b.yaml:1");
 	for (const struct load_bad *b = l.load.bad; b; b = b->next, bad++) {
 		assert_int_equal(b->kind->id, KIND_CONFIGMAP);
 		assert_bytes(b->name, "e");
@@ -161,7 +178,8 @@ static void
 test_bad(void **state)
 {
 	static const struct memory_file files[] = {
-		{"a.yaml", ROUTE("good") "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: typo, namespace: shop}\nspec: {rulez: []}\n"
+		{"a.yaml", ROUTE("good") "---\napiVersion: gateway.networking.k8s.io/v1\nkind: "
+		    "HTTPRoute\nmetadata: {name: typo, namespace: shop}\nspec: {rulez: []}\n"
 		    "---\nkind: {}\n", NULL, 0, 0},
 		{"b.yaml", ROUTE("before") "---\na: [\n", NULL, 0, 0},
 		{"skip.yaml", ROUTE("skipped"), NULL, 0, 0},
@@ -201,8 +219,11 @@ static void
 test_order(void **state)
 {
 	static const struct memory_file files[] = {
-		{"a.yaml", CM("b", "yy") "---\n" CM("a", "yy") "---\n" ROUTE("z") "---\n" CM("c", "x") "---\n" ROUTE("a"), NULL, 0, 0},
-		{"b.json", "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\","
+		{"a.yaml", CM("b", "yy") "---\n" CM("a", "yy") "---\n" ROUTE("z") "---\n" CM("c",
+		    "x") "---\n" ROUTE("a"), NULL, 0, 0},
+		{"b.json",
+		    "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{\"apiVersion\":\"v1\","
+		    "\"kind\":\"ConfigMap\","
 		    "\"metadata\":{\"name\":\"aa\",\"namespace\":\"yy\"}}]}", NULL, 0, 0},
 	};
 	static const char *const expect[] = {"a", "z", "c", "a", "aa", "b"};
@@ -216,7 +237,8 @@ test_order(void **state)
 	for (unsigned i = 0; i < HG_ARRAY_LEN(expect); i++) {
 		assert_bytes(l.load.objects.all[i]->meta.name, expect[i]);
 		assert_int_equal(l.load.objects.all[i]->index, i);
-		assert_ptr_equal(objects_find(&l.load.objects, l.load.objects.all[i]->kind->id, l.load.objects.all[i]->meta.ns,
+		assert_ptr_equal(objects_find(&l.load.objects, l.load.objects.all[i]->kind->id,
+		    l.load.objects.all[i]->meta.ns,
 		    l.load.objects.all[i]->meta.name), l.load.objects.all[i]);
 	}
 	o = l.load.objects.first[KIND_CONFIGMAP];
@@ -231,11 +253,15 @@ test_order(void **state)
 static void
 test_xbackend_port(void **state)
 {
-#define XBREF(name, port) "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: " name "}\n" \
-	"spec: {rules: [{backendRefs: [{group: gateway.networking.x-k8s.io, kind: XBackend, name: b, port: " port "}]}]}\n"
+#define XBREF(name, port) "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n" \
+    "metadata: {name: " name "}\n" \
+	"spec: {rules: [{backendRefs: [{group: gateway.networking.x-k8s.io, kind: XBackend, " \
+	    "name: b, port: " port "}]}]}\n"
 	static const struct memory_file files[] = {
-		{"a.yaml", "apiVersion: gateway.networking.x-k8s.io/v1alpha1\nkind: XBackend\nmetadata: {name: b}\n"
-		    "spec: {type: ExternalHostname, externalHostname: {hostname: a}, port: {number: 80}}\n"
+		{"a.yaml", "apiVersion: gateway.networking.x-k8s.io/v1alpha1\nkind: XBackend\n"
+		    "metadata: {name: b}\n"
+		    "spec: {type: ExternalHostname, externalHostname: {hostname: a}, port: "
+		    "{number: 80}}\n"
 		    XBREF("same", "80") XBREF("other", "81"), NULL, 0, 0},
 	};
 	struct loaded l;
@@ -246,7 +272,8 @@ test_xbackend_port(void **state)
 	assert_int_equal(l.diags.errors, 1);
 	assert_int_equal(l.diags.last->at.line, 14);
 	assert_int_equal(l.load.objects.count[KIND_HTTPROUTE], 1);
-	assert_non_null(objects_find(&l.load.objects, KIND_HTTPROUTE, BYTES("default"), BYTES("same")));
+	assert_non_null(objects_find(&l.load.objects, KIND_HTTPROUTE, BYTES("default"),
+	    BYTES("same")));
 	assert_bytes(l.load.bad->name, "other");
 	unload(&l);
 }
@@ -261,10 +288,12 @@ conf_says(const char *text, const char *expect)
 
 	arena_init(&a, 4096, 0);
 	diags_init(&d, &a);
-	assert_int_equal(load_conf(&a, &d, BYTES("headgate.conf"), bytes_str(text)) == NULL, expect[0] != '\0');
+	assert_int_equal(load_conf(&a, &d, BYTES("headgate.conf"), bytes_str(text)) == NULL,
+	    expect[0] != '\0');
 	strbuf_addz(&out, "");
 	for (const struct diag *x = d.first; x; x = x->next)
-		strbuf_printf(&out, "%u:%u: HG%04u %.*s\n", x->at.line, x->at.col, x->code, BYTES_ARG(x->message));
+		strbuf_printf(&out, "%u:%u: HG%04u %.*s\n", x->at.line, x->at.col, x->code,
+		    BYTES_ARG(x->message));
 	assert_string_equal(out.p, expect);
 	strbuf_release(&out);
 	arena_release(&a);
@@ -289,10 +318,13 @@ test_conf(void **state)
 	assert_int_equal(h->settings->shutdown_grace_ms, 30000);
 	assert_int_equal(h->settings->access_log, IM_LOG_JSON);
 	assert_bytes(h->access_log->path, "stdout");
-	h = load_conf(&a, &d, BYTES("headgate.conf"), BYTES("resources = \"/r\";\nworkers = 4;\naddresses = [ \"127.0.0.1\", \"::1\" ];\n"
-	    "address_pool = \"127.1.0.0/16\";\ngateway_classes = ( \"nginx\" );\nadmin: { address = \"127.0.0.1:9000\"; };\n"
+	h = load_conf(&a, &d, BYTES("headgate.conf"),
+	    BYTES("resources = \"/r\";\nworkers = 4;\naddresses = [ \"127.0.0.1\", \"::1\" ];\n"
+	    "address_pool = \"127.1.0.0/16\";\ngateway_classes = ( \"nginx\" );\nadmin: { address "
+	    "= \"127.0.0.1:9000\"; };\n"
 	    "access_log: { format = \"combined\"; };\nshutdown: { grace = \"5s\"; };\n"
-	    "limits: { heartbeat = 0; header_timeout = \"2s\"; idle_timeout_ms = 100; field_bytes = \"32Ki\"; body_bytes = 5000000000L; };\n"));
+	    "limits: { heartbeat = 0; header_timeout = \"2s\"; idle_timeout_ms = 100; field_bytes "
+	    "= \"32Ki\"; body_bytes = 5000000000L; };\n"));
 	assert_non_null(h);
 	assert_int_equal(d.errors, 0);
 	assert_int_equal(h->workers.v, 4);
@@ -309,15 +341,21 @@ test_conf(void **state)
 	assert_int_equal(h->settings->access_log, IM_LOG_COMBINED);
 	arena_release(&a);
 
-	conf_says("workers = -1;\nlimits: { heartbea = 1; fields = 1; header_timeout = \"1x\"; field_bytes = \"1\"; };\n",
-	    "1:11: HG0106 -1 is out of range: must be between 0 and 1024\n2:11: HG0103 unknown field \"heartbea\" in limits\n"
+	conf_says("workers = -1;\nlimits: { heartbea = 1; fields = 1; header_timeout = \"1x\"; "
+	    "field_bytes = \"1\"; };\n",
+	    "1:11: HG0106 -1 is out of range: must be between 0 and 1024\n2:11: HG0103 unknown "
+	    "field \"heartbea\" in limits\n"
 	    "2:34: HG0106 1 is out of range: must be between 8 and 1000\n"
-	    "2:54: HG0105 \"1x\" is not a duration such as 500ms, 5s or 1m30s\n2:74: HG0106 1 is out of range: must be between 64 and 65536\n");
-	conf_says("address_pool = \"x\";\naddresses = [ \"1.2.3\" ];\nadmin: { address = \"9000\"; };\n",
-	    "2:15: HG0116 \"1.2.3\" is not an IP address\n1:16: HG0116 \"x\" is not a network such as 127.1.0.0/16\n"
+	    "2:54: HG0105 \"1x\" is not a duration such as 500ms, 5s or 1m30s\n2:74: HG0106 1 is "
+	    "out of range: must be between 64 and 65536\n");
+	conf_says("address_pool = \"x\";\naddresses = [ \"1.2.3\" ];\nadmin: { address = \"9000\"; "
+	    "};\n",
+	    "2:15: HG0116 \"1.2.3\" is not an IP address\n1:16: HG0116 \"x\" is not a network such "
+	    "as 127.1.0.0/16\n"
 	    "3:20: HG0116 \"9000\" is not an address with a port, such as 127.0.0.1:9000\n");
 	conf_says("access_log: { path = \"off\"; };\n", "");
-	conf_says("resource = \"/x\";\n", "1:1: HG0103 unknown field \"resource\" in headgate.conf\n");
+	conf_says("resource = \"/x\";\n", "1:1: HG0103 unknown field \"resource\" in "
+	    "headgate.conf\n");
 }
 
 /* ---- printing, last good texts */
@@ -329,13 +367,18 @@ test_print(void **state)
 	struct bound b;
 
 	(void)state;
-	bound_read(&b, "s.yaml", BYTES("# c\napiVersion: v1\nkind: Secret\nmetadata:\n  name: s\n  labels: {a: \"1\"}\n  annotations: ~\n"
+	bound_read(&b, "s.yaml", BYTES("# c\napiVersion: v1\nkind: Secret\nmetadata:\n  name: s\n  "
+	    "labels: {a: \"1\"}\n  annotations: ~\n"
 	    "type: Opaque\nstringData:\n  password: hunter2\n  empty: ''\nstatus: {a: b}\n"));
 	assert_string_equal(b.text.p, "");
 	object_print_json(b.v[0], "u-1", 3, "2026-01-31T12:00:00Z", &out);
-	assert_string_equal(out.p, "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"s\",\"namespace\":\"default\","
-	    "\"uid\":\"u-1\",\"generation\":3,\"creationTimestamp\":\"2026-01-31T12:00:00Z\",\"labels\":{\"a\":\"1\"}},"
-	    "\"type\":\"Opaque\",\"stringData\":{\"password\":\"<redacted>\",\"empty\":\"<redacted>\"}}");
+	assert_string_equal(out.p,
+	    "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"s\","
+	    "\"namespace\":\"default\","
+	    "\"uid\":\"u-1\",\"generation\":3,\"creationTimestamp\":\"2026-01-31T12:00:00Z\","
+	    "\"labels\":{\"a\":\"1\"}},"
+	    "\"type\":\"Opaque\",\"stringData\":{\"password\":\"<redacted>\",\"empty\":"
+	    "\"<redacted>\"}}");
 	strbuf_reset(&out);
 	object_to_json(b.v[0], &out);
 	assert_non_null(strstr(out.p, "hunter2"));
@@ -348,21 +391,30 @@ test_print(void **state)
 	assert_null(object_from_json(&b.arena, BYTES("{"), BYTES("x:1")));
 	bound_free(&b);
 
-	bound_read(&b, "r.yaml", BYTES("apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r, annotations: {t: \"a\\nb\\n\", u: 'yes', v: '1', w: '', x: \"\\t\", 'y': 'a: b', z: '- a'}}\n"
-	    "spec:\n  hostnames: [a.b, '*.c']\n  parentRefs: []\n  rules:\n  - matches: [{path: {value: /a}}, {}]\n"));
+	bound_read(&b, "r.yaml", BYTES("apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n"
+	    "metadata: {name: r, annotations: {t: \"a\\nb\\n\", u: 'yes', v: '1', w: '', x: "
+	    "\"\\t\", 'y': 'a: b', z: '- a'}}\n"
+	    "spec:\n  hostnames: [a.b, '*.c']\n  parentRefs: []\n  rules:\n  - matches: [{path: "
+	    "{value: /a}}, {}]\n"));
 	assert_string_equal(b.text.p, "");
 	node_print_yaml(b.v[0]->node, 0, &yaml);
-	assert_string_equal(yaml.p, "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata:\n  name: r\n  annotations:\n    t: |\n"
-	    "      a\n      b\n    u: \"yes\"\n    v: \"1\"\n    w: \"\"\n    x: \"\\t\"\n    \"y\": \"a: b\"\n    z: \"- a\"\nspec:\n  hostnames:\n  - a.b\n"
-	    "  - \"*.c\"\n  parentRefs: []\n  rules:\n  - matches:\n    - path:\n        value: /a\n    - {}\n");
+	assert_string_equal(yaml.p, "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n"
+	    "metadata:\n  name: r\n  annotations:\n    t: |\n"
+	    "      a\n      b\n    u: \"yes\"\n    v: \"1\"\n    w: \"\"\n    x: \"\\t\"\n    "
+	    "\"y\": \"a: b\"\n    z: \"- a\"\nspec:\n  hostnames:\n  - a.b\n"
+	    "  - \"*.c\"\n  parentRefs: []\n  rules:\n  - matches:\n    - path:\n        value: "
+	    "/a\n    - {}\n");
 	bound_free(&b);
 	/* what is printed reads as the same */
 	bound_read(&b, "r.yaml", strbuf_bytes(&yaml));
 	assert_string_equal(b.text.p, "");
 	strbuf_reset(&out);
 	node_print_json(b.v[0]->node, &out);
-	assert_string_equal(out.p, "{\"apiVersion\":\"gateway.networking.k8s.io/v1\",\"kind\":\"HTTPRoute\",\"metadata\":{\"name\":\"r\",\"annotations\":"
-	    "{\"t\":\"a\\nb\\n\",\"u\":\"yes\",\"v\":\"1\",\"w\":\"\",\"x\":\"\\t\",\"y\":\"a: b\",\"z\":\"- a\"}},\"spec\":{\"hostnames\":[\"a.b\",\"*.c\"],"
+	assert_string_equal(out.p,
+	    "{\"apiVersion\":\"gateway.networking.k8s.io/v1\",\"kind\":\"HTTPRoute\",\"metadata\":"
+	    "{\"name\":\"r\",\"annotations\":"
+	    "{\"t\":\"a\\nb\\n\",\"u\":\"yes\",\"v\":\"1\",\"w\":\"\",\"x\":\"\\t\",\"y\":\"a: "
+	    "b\",\"z\":\"- a\"}},\"spec\":{\"hostnames\":[\"a.b\",\"*.c\"],"
 	    "\"parentRefs\":[],\"rules\":[{\"matches\":[{\"path\":{\"value\":\"/a\"}},{}]}]}}");
 	bound_free(&b);
 	strbuf_release(&out);
@@ -408,7 +460,8 @@ round_trip(const char *path)
 static void
 test_round_trips(void **state)
 {
-	static const char *const dirs[] = {"gateway-api/conformance/tests", "gateway-api/conformance/base", "envoy-gateway/e2e"};
+	static const char *const dirs[] = {"gateway-api/conformance/tests",
+	    "gateway-api/conformance/base", "envoy-gateway/e2e"};
 	char dir[1024], path[1400];
 
 	(void)state;
@@ -438,7 +491,8 @@ test_explain(void **state)
 		int rc;
 	} rows[] = {
 		{"httproute", "spec\t<HTTPRouteSpec> -required-", 0},
-		{"HTTPRoute.spec.rules[].matches.path.type", "Possible values: Exact, PathPrefix, RegularExpression", 0},
+		{"HTTPRoute.spec.rules[].matches.path.type",
+		    "Possible values: Exact, PathPrefix, RegularExpression", 0},
 		{"gateway.listeners.port", "Range: 1 to 65535", 0},
 		{"gateway.status.listeners.attachedRoutes", "<integer> -required-", 0},
 		{"httproute.metadata.labels", "What selectors see.", 0},
@@ -472,8 +526,10 @@ test_status(void **state)
 	struct bound b;
 
 	(void)state;
-	bound_read(&b, "s.yaml", BYTES("apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\nspec: {}\nstatus:\n  parents:\n"
-	    "  - controllerName: a.b/c\n    parentRef: {name: g}\n    conditions:\n    - {type: Accepted, status: \"True\", reason: Accepted, message: '',\n"
+	bound_read(&b, "s.yaml", BYTES("apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n"
+	    "metadata: {name: r}\nspec: {}\nstatus:\n  parents:\n"
+	    "  - controllerName: a.b/c\n    parentRef: {name: g}\n    conditions:\n    - {type: "
+	    "Accepted, status: \"True\", reason: Accepted, message: '',\n"
 	    "       lastTransitionTime: 2026-01-31T12:00:00Z}\n"));
 	assert_string_equal(b.text.p, "");
 	assert_true(struct_valid(&b.arena, &b.diags, b.v[0]->kind->status_schema, b.v[0]->status));
@@ -486,9 +542,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_roles), cmocka_unit_test(test_duplicates), cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_order), cmocka_unit_test(test_xbackend_port), cmocka_unit_test(test_conf),
-		cmocka_unit_test(test_print), cmocka_unit_test(test_round_trips), cmocka_unit_test(test_explain),
+		cmocka_unit_test(test_roles), cmocka_unit_test(test_duplicates),
+		    cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_order), cmocka_unit_test(test_xbackend_port),
+		    cmocka_unit_test(test_conf),
+		cmocka_unit_test(test_print), cmocka_unit_test(test_round_trips),
+		    cmocka_unit_test(test_explain),
 		cmocka_unit_test(test_status),
 	};
 

@@ -1,7 +1,8 @@
 /*
- * test_schema_pattern.c - each hand-written reader of a CRD pattern against PCRE2 with the CRD's own text: fixed
- * samples, and random texts made of the characters that matter. Then what hangs on the tables as a whole: defaults
- * that were bound by hand equal their JSON text, every field is documented, offsets do not overlap.
+ * test_schema_pattern.c - each hand-written reader of a CRD pattern against PCRE2 with the CRD's
+ * own text: fixed samples, and random texts made of the characters that matter. Then what hangs on
+ * the tables as a whole: defaults that were bound by hand equal their JSON text, every field is
+ * documented, offsets do not overlap.
  */
 #include "tests/unit/conf/kinds_help.h"
 
@@ -12,16 +13,26 @@
 #include "conf/kinds/pattern.h"
 
 static const char *const samples[] = {
-	"", "a", "A", "0", "-", ".", "_", "*", "a-b", "-a", "a-", "a.b", "a..b", ".a", "a.", "a-.b", "a.-b", "*.a", "*.a.b",
-	"*a", "a.*", "*.*", "example.com", "Example.com", "example.com/", "example.com/x", "/x", "example.com/x/y",
-	"example.com/x y", "x/IPAddress", "Hostname", "HostnameX", "xHostname", "NamedAddress", "IPAddress", "zzz",
-	"a/ b/c", "HTTP", "https", "H-T", "-H", "acme.io/TLS", "acme.io/T-S", "acme.io/", "A/b", "a/b", "http://a",
-	"https://a", "ftp://a", "http://*", "http://*.a", "http://*.a:80", "http://a:123456", "http://a:", "http://",
-	"http://a.", "http://a..b", "http://*:8", "/", "/a/b", "/%2f", "/%2", "/%zz", "a%20", "spiffe://a/b", "a:b", "a:/",
-	"://", "x://", "?://", "System", "Systemx", "a.io/b", "a.io/-b", "a.io/b-", "a.io/1234567890123456789012345678901"
-	"23456789012345678901234567890123", "a.io/12345678901234567890123456789012345678901234567890123456789012345",
-	"1s", "1m30s", "1", "s", "100000s", "99999h", "1h1m1s1ms", "1h1m1s1ms1s", "1ms", "01s", "1.5s", "-1s", "a b",
-	"a  b", "a\tb", " a", "a ", "a\n", "\n", "a\x7f", "\xc3\xa4", "pkg.Service", ".pkg.Service", "..a", "1a", "_a", "a1.b_2",
+	"", "a", "A", "0", "-", ".", "_", "*", "a-b", "-a", "a-", "a.b", "a..b", ".a", "a.", "a-.b",
+	    "a.-b", "*.a", "*.a.b",
+	"*a", "a.*", "*.*", "example.com", "Example.com", "example.com/", "example.com/x", "/x",
+	    "example.com/x/y",
+	"example.com/x y", "x/IPAddress", "Hostname", "HostnameX", "xHostname", "NamedAddress",
+	    "IPAddress", "zzz",
+	"a/ b/c", "HTTP", "https", "H-T", "-H", "acme.io/TLS", "acme.io/T-S", "acme.io/", "A/b",
+	    "a/b", "http://a",
+	"https://a", "ftp://a", "http://*", "http://*.a", "http://*.a:80", "http://a:123456",
+	    "http://a:", "http://",
+	"http://a.", "http://a..b", "http://*:8", "/", "/a/b", "/%2f", "/%2", "/%zz", "a%20",
+	    "spiffe://a/b", "a:b", "a:/",
+	"://", "x://", "?://", "System", "Systemx", "a.io/b", "a.io/-b", "a.io/b-",
+	    "a.io/1234567890123456789012345678901"
+	"23456789012345678901234567890123",
+	    "a.io/12345678901234567890123456789012345678901234567890123456789012345",
+	"1s", "1m30s", "1", "s", "100000s", "99999h", "1h1m1s1ms", "1h1m1s1ms1s", "1ms", "01s",
+	    "1.5s", "-1s", "a b",
+	"a  b", "a\tb", " a", "a ", "a\n", "\n", "a\x7f", "\xc3\xa4", "pkg.Service", ".pkg.Service",
+	    "..a", "1a", "_a", "a1.b_2",
 	"a.1b", "a/b/c", "a:b", "a,b", "a_", "a,", "a:", "x--y", "a.b/c.d", "a.b/", "A.b/c", "100m",
 };
 
@@ -32,7 +43,8 @@ compare(const struct pattern *p, pcre2_code *code, pcre2_match_data *m, struct b
 	bool got = p->match(text);
 
 	if (want != got)
-		fail_msg("pattern %s on \"%.*s\": PCRE2 says %d, the reader %d", p->text, BYTES_ARG(text), want, got);
+		fail_msg("pattern %s on \"%.*s\": PCRE2 says %d, the reader %d", p->text,
+		    BYTES_ARG(text), want, got);
 }
 
 static void
@@ -47,7 +59,8 @@ test_patterns(void **state)
 		PCRE2_SIZE at;
 		int err;
 		/* `$` of Go's RE2 is the very end */
-		pcre2_code *code = pcre2_compile((PCRE2_SPTR)p->text, PCRE2_ZERO_TERMINATED, PCRE2_DOLLAR_ENDONLY, &err, &at,
+		pcre2_code *code = pcre2_compile((PCRE2_SPTR)p->text, PCRE2_ZERO_TERMINATED,
+		    PCRE2_DOLLAR_ENDONLY, &err, &at,
 		    NULL);
 		pcre2_match_data *m = pcre2_match_data_create(64, NULL);
 		unsigned yes = 0;
@@ -62,7 +75,8 @@ test_patterns(void **state)
 			char text[80];
 			size_t n = 0, len;
 
-			/* Random from a sample: one or two bytes changed, else random throughout. */
+			/* Random from a sample: one or two bytes changed, else random
+			 * throughout. */
 			seed = hash_mix(seed + 0x9e3779b97f4a7c15ull);
 			if (seed % 3) {
 				const char *from = samples[(seed >> 8) % HG_ARRAY_LEN(samples)];
@@ -70,7 +84,8 @@ test_patterns(void **state)
 				n = HG_MIN(strlen(from), sizeof(text) - 2);
 				memcpy(text, from, n);
 				for (unsigned e = 0; e <= (seed >> 20) % 2; e++) {
-					char c = letters[(seed >> (24 + 6 * e)) % (sizeof(letters) - 1)];
+					char c = letters[(seed >> (24 +
+					    6 * e)) % (sizeof(letters) - 1)];
 
 					if (n && (seed >> 40) % 2)
 						text[(seed >> (44 + e)) % n] = c;
@@ -159,7 +174,8 @@ sound(const struct kstruct *s)
 		if (!f->doc || !f->doc[0] || f->doc[strlen(f->doc) - 1] != '.')
 			if (!f->doc || !strstr(f->doc, "…"))
 				fail_msg("%s.%s has no sentence for explain", s->name, f->name);
-		assert_int_equal(f->type == FT_STRUCT || f->type == FT_LIST || f->type == FT_INLINE, f->sub != NULL);
+		assert_int_equal(f->type == FT_STRUCT || f->type == FT_LIST || f->type == FT_INLINE,
+		    f->sub != NULL);
 		assert_true(f->type != FT_ENUM || f->names);
 		assert_true((f->list == LIST_MAP) == (f->keys != NULL));
 		assert_true(!s->size || f->off + slot_size(f) <= s->size);
@@ -169,7 +185,8 @@ sound(const struct kstruct *s)
 			const struct kfield *g = &s->fields[k];
 
 			assert_string_not_equal(f->name, g->name);
-			assert_true(!slot_size(f) || !slot_size(g) || f->off >= g->off + slot_size(g) ||
+			assert_true(!slot_size(f) || !slot_size(g) || f->off >= g->off +
+			    slot_size(g) ||
 			    g->off >= f->off + slot_size(f));
 		}
 	}
@@ -266,10 +283,14 @@ test_nouns(void **state)
 		const char *noun;
 		enum kind_id id;
 	} rows[] = {
-		{"gtw", KIND_GATEWAY}, {"gateways", KIND_GATEWAY}, {"Gateway", KIND_GATEWAY}, {"GATEWAY", KIND_GATEWAY},
-		{"httproute", KIND_HTTPROUTE}, {"httproutes.gateway.networking.k8s.io", KIND_HTTPROUTE},
-		{"svc", KIND_SERVICE}, {"cm", KIND_CONFIGMAP}, {"ns", KIND_NAMESPACE}, {"gc", KIND_GATEWAYCLASS},
-		{"wl", KIND_WORKLOAD}, {"btlspolicy", KIND_BACKENDTLSPOLICY}, {"xbackend", KIND_XBACKEND},
+		{"gtw", KIND_GATEWAY}, {"gateways", KIND_GATEWAY}, {"Gateway", KIND_GATEWAY},
+		    {"GATEWAY", KIND_GATEWAY},
+		{"httproute", KIND_HTTPROUTE}, {"httproutes.gateway.networking.k8s.io",
+		    KIND_HTTPROUTE},
+		{"svc", KIND_SERVICE}, {"cm", KIND_CONFIGMAP}, {"ns", KIND_NAMESPACE},
+		    {"gc", KIND_GATEWAYCLASS},
+		{"wl", KIND_WORKLOAD}, {"btlspolicy", KIND_BACKENDTLSPOLICY},
+		    {"xbackend", KIND_XBACKEND},
 		{"refgrant", KIND_REFERENCEGRANT}, {"ep", KIND_ENDPOINTS},
 	};
 
@@ -283,7 +304,8 @@ test_nouns(void **state)
 	assert_null(kind_by_noun(BYTES("pods")));
 	assert_null(kind_by_noun(BYTES("")));
 	assert_null(kind_by_noun(BYTES("gateway.example.com")));
-	assert_ptr_equal(kind_by_name(BYTES("networking.istio.io"), BYTES("WorkloadEntry")), kind_by_id(KIND_WORKLOAD));
+	assert_ptr_equal(kind_by_name(BYTES("networking.istio.io"), BYTES("WorkloadEntry")),
+	    kind_by_id(KIND_WORKLOAD));
 	assert_null(kind_by_id(KIND_COUNT));
 	for (unsigned i = 0; i < KIND_COUNT; i++)
 		assert_int_equal(kind_table[i].id, i);
@@ -292,7 +314,8 @@ test_nouns(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_patterns), cmocka_unit_test(test_tables_are_sound),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_patterns),
+	    cmocka_unit_test(test_tables_are_sound),
 	    cmocka_unit_test(test_defaults), cmocka_unit_test(test_nouns)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
