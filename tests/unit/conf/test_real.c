@@ -148,8 +148,8 @@ test_styles(void **state)
 	d.out = fdopen(mkstemp(path), "w");
 	walk_into(&d, folder);
 	assert_int_equal(d.files, 300);
-	/* libfyaml 0.7.12 refuses a plain text of several lines that starts with ':' behind an explicit key; to
-	 * refuse is safe, to read something else would not be. */
+	/* libfyaml 0.7.12 refuses a plain text of several lines that starts with ':' behind an
+	 * explicit key; to refuse is safe, to read something else would not be. */
 	assert_true(d.failed <= 3);
 	compare(&d, path);
 	dir = opendir(folder);
