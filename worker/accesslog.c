@@ -54,13 +54,47 @@ seconds(struct out *o, uint64_t ns)
 	digits(o, ns % SEC_NS / 1000, 6);
 }
 
+/* Nothing to escape: all of 0x20..0x7f but quote and backslash. Eight bytes at a time. */
+static bool
+is_plain(struct bytes b)
+{
+	const uint64_t ones = ~0ull / 255, high = ones << 7;
+	size_t i = 0;
+
+	for (; i + 8 <= b.n; i += 8) {
+		uint64_t v, q, s;
+
+		memcpy(&v, b.p + i, 8);
+		q = v ^ ones * '"';
+		s = v ^ ones * '\\';
+		if ((((v - ones * 0x20) | (q - ones) | (s - ones) | v)) & high)
+			return false;
+	}
+	for (; i < b.n; i++) {
+		unsigned char c = (unsigned char)b.p[i];
+
+		if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
+			return false;
+	}
+	return true;
+}
+
+static void
+escaped(struct out *o, struct bytes b, size_t max)
+{
+	if (b.n <= HG_MIN(max, o->cap - o->n) && is_plain(b))
+		raw(o, b.p, b.n);
+	else
+		o->n += json_escape(b, o->p + o->n, HG_MIN(max, o->cap - o->n));
+}
+
 /* Escaped text of at most `max` bytes of output; the closing quote always has room. */
 static void
 quoted(struct out *o, struct bytes b, size_t max)
 {
 	LIT(o, "\"");
 	if (b.n)
-		o->n += json_escape(b, o->p + o->n, HG_MIN(max, o->cap - o->n));
+		escaped(o, b, max);
 	LIT(o, "\"");
 }
 
@@ -73,9 +107,9 @@ static void
 pair(struct out *o, struct bytes ns, struct bytes name)
 {
 	LIT(o, "\"");
-	o->n += json_escape(ns, o->p + o->n, HG_MIN((size_t)256, o->cap - o->n));
+	escaped(o, ns, 256);
 	LIT(o, "/");
-	o->n += json_escape(name, o->p + o->n, HG_MIN((size_t)256, o->cap - o->n));
+	escaped(o, name, 256);
 	LIT(o, "\"");
 }
 

@@ -98,12 +98,8 @@ attempt_send(struct attempt *a)
 	enum hg_err e;
 
 	a->st = h1_up_open(&a->up->h1, &a->resp, a->mirror ? &mirror_events : &main_events, a);
-	if (!a->mirror) {
-		e = forward_attempt(&x->arena, &x->work, &a->req);
-		if (e != HG_OK)
-			return e;
-	}
-	e = a->st->ops->send_head(a->st, &a->req, whole ? STREAM_END : 0);
+	/* The working copy is not changed any more, and the adapter leaves out what filters removed. */
+	e = a->st->ops->send_head(a->st, a->mirror ? &a->req : &x->work, whole ? STREAM_END : 0);
 	if (e != HG_OK)
 		return e;
 	a->sent = true;
@@ -317,7 +313,8 @@ main_head(struct stream *st, struct msg *m, unsigned flags)
 	struct attempt *a = st->owner;
 	struct exchange *x = a->x;
 
-	fields_hop_by_hop(&m->fields);
+	if (fields_get(&m->fields, FIELD_CONNECTION))
+		fields_hop_by_hop(&m->fields);
 	if (flags & STREAM_INFO) {
 		informational(x, m);
 		return;

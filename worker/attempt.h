@@ -1,6 +1,6 @@
 /*
- * attempt.h - one try at one endpoint, of the request itself or of a mirror of it: its connection, its stream, its own
- * copy of the head, its cursor on the body, its timer.
+ * attempt.h - one try at one endpoint, of the request itself or of a mirror of it: its connection, its stream, its
+ * cursor on the body, its timer. A mirror has a copy of the head too, since it may outlive changes to the original.
  */
 #ifndef WORKER_ATTEMPT_H
 #define WORKER_ATTEMPT_H
@@ -20,7 +20,8 @@ struct attempt {
 	int cursor;                /* on x->body, or -1 */
 	bool mirror, reused, sent, req_ended, head_seen, resp_ended, counted, limited;
 	uint8_t phase;             /* enum attempt_phase: what the timer waits for */
-	struct msg req, resp;
+	struct msg req;            /* a mirror's copy of the head */
+	struct msg resp;
 };
 enum attempt_phase { ATTEMPT_CONNECT, ATTEMPT_ANSWER, ATTEMPT_BODY };
 

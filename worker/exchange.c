@@ -52,6 +52,14 @@ exchange_new(struct worker *w, struct conn *conn, struct stream *down)
 	return x;
 }
 
+struct bytes
+exchange_ip(struct exchange *x)
+{
+	if (x->ip_n == 0)
+		x->ip_n = (uint8_t)addr_print_ip(&x->peer, x->ip);
+	return bytes_of(x->ip, x->ip_n);
+}
+
 static void
 unpin(struct exchange *x)
 {

@@ -105,12 +105,14 @@ struct exchange {
 	uint32_t socket;               /* index in gen */
 	struct timer timer, pause;
 	struct addr peer;
+	char ip[46];                   /* its text, made at first use */
+	uint8_t ip_n;
 	uint64_t conn_id;
 	bool tls;
 
 	/* ---- kept from one use to the next */
 	struct arena arena;
-	char ip[46], port[8], endpoint[56];
+	char port[8], endpoint[56];
 	struct msg head;               /* as received; the adapter's storage */
 	struct msg work;               /* what filters edit */
 	struct msg answer;             /* on its way to the client */
@@ -126,6 +128,7 @@ enum step_result exchange_refuse(struct exchange *, enum hg_err);
 void exchange_lost(struct exchange *, enum hg_err);
 /* Copy what the tail needs and unpin. */
 void exchange_let_go(struct exchange *);
+struct bytes exchange_ip(struct exchange *);
 /* A mirror ended: frees an exchange that only waited for it. */
 void exchange_mirror_over(struct exchange *);
 void exchange_free_pools(struct worker *); /* at the end: arenas of the constructed ones */

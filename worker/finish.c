@@ -59,7 +59,7 @@ log_line(struct exchange *x, unsigned status)
 		.gateway_ns = x->names.gateway_ns, .gateway = x->names.gateway, .listener = x->names.listener,
 		.route_ns = x->names.route_ns, .route = x->names.route, .rule = x->names.rule,
 		.has_route = x->hit.rule != IM_NONE, .tls = x->tls, .request_id = x->fenv.request_id,
-		.client_ip = bytes_str(x->ip), .client_port = x->peer.port, .minor = x->head.minor,
+		.client_ip = exchange_ip(x), .client_port = x->peer.port, .minor = x->head.minor,
 		.method = x->head.method, .scheme = x->tls ? BYTES("https") : BYTES("http"),
 		.host = x->head.host.len ? bytes_of(x->head.host.name, x->head.host.len) : x->head.authority,
 		.path = x->path.p ? x->path : x->head.path, .query = x->head.query, .target = x->head.target,
@@ -90,8 +90,6 @@ finish_account(struct exchange *x)
 		return;
 	if (!x->resp_ended && x->err == HG_OK)
 		x->err = HG_ERR_CLIENT_CLOSED;
-	if (x->ip[0] == '\0')
-		addr_print_ip(&x->peer, x->ip);
 	counters(x, status);
 	if (x->w->log_format != IM_LOG_OFF)
 		log_line(x, status);

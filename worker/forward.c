@@ -25,6 +25,8 @@ static const uint8_t drops[FIELD_COUNT] = {
 	[FIELD_UPGRADE] = DROP_FRAME,
 	[FIELD_HTTP2_SETTINGS] = DROP_FRAME,
 	[FIELD_TE] = DROP_FRAME,
+	[FIELD_PROXY_AUTHENTICATE] = DROP_FRAME,
+	[FIELD_PROXY_AUTHORIZATION] = DROP_FRAME,
 	[FIELD_HOST] = DROP_REQUEST | DROP_TRAILER | DROP_ALIAS,
 	[FIELD_TRAILER] = DROP_TRAILER,
 	[FIELD_X_FORWARDED_FOR] = DROP_REQUEST | DROP_TRAILER | DROP_ALIAS,
@@ -35,7 +37,6 @@ static const uint8_t drops[FIELD_COUNT] = {
 	[FIELD_FORWARDED] = DROP_REQUEST | DROP_TRAILER | DROP_ALIAS,
 	[FIELD_X_REQUEST_ID] = DROP_REQUEST | DROP_TRAILER | DROP_ALIAS,
 	[FIELD_AUTHORIZATION] = DROP_TRAILER,
-	[FIELD_PROXY_AUTHORIZATION] = DROP_TRAILER,
 	[FIELD_COOKIE] = DROP_TRAILER,
 	[FIELD_SET_COOKIE] = DROP_TRAILER,
 	[FIELD_EXPECT] = DROP_TRAILER,
@@ -161,7 +162,7 @@ copy_live(struct arena *a, const struct msg *in, struct msg *out, unsigned drop)
 }
 
 enum hg_err
-forward_attempt(struct arena *a, const struct msg *work, struct msg *out)
+forward_copy(struct arena *a, const struct msg *work, struct msg *out)
 {
 	return copy_live(a, work, out, 0);
 }

@@ -23,8 +23,8 @@ struct forward_env {
 
 /* Working copy of a request: texts shared with `in`. HG_ERR_NOMEM if there is no room for the fields. */
 enum hg_err forward_request(struct forward_env *, const struct msg *in, struct msg *work);
-/* An attempt's own copy: lines that filters removed are left out. */
-enum hg_err forward_attempt(struct arena *, const struct msg *work, struct msg *out);
+/* A copy of the working copy (a mirror's): lines that filters removed are left out. */
+enum hg_err forward_copy(struct arena *, const struct msg *work, struct msg *out);
 /* Response of a backend on its way to the client. */
 enum hg_err forward_response(struct forward_env *, const struct msg *in, struct msg *out);
 /* Informational response: fields that are not hop-by-hop, nothing added. */

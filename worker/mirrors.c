@@ -30,7 +30,7 @@ begin(struct exchange *x, const struct im_mirror *m)
 	METRIC(w, mirrors, 1);
 	list_append(&x->mirrors, &a->link);
 	msg_init(&a->resp, false);
-	if (forward_attempt(&x->arena, &x->work, &a->req) != HG_OK) {
+	if (forward_copy(&x->arena, &x->work, &a->req) != HG_OK) {
 		mirror_over(a, true);
 		return;
 	}

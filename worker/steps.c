@@ -11,12 +11,22 @@
 
 /* ---- admit */
 
+static struct bytes
+port_text(struct exchange *x, unsigned port)
+{
+	char *p = x->port + sizeof(x->port);
+
+	do
+		*--p = (char)('0' + port % 10);
+	while (port /= 10);
+	return bytes_of(p, (size_t)(x->port + sizeof(x->port) - p));
+}
+
 static struct forward_env
 forward_env_of(struct exchange *x)
 {
-	if (x->ip[0] == '\0')
-		addr_print_ip(&x->peer, x->ip);
-	return (struct forward_env){.arena = &x->arena, .client_ip = bytes_str(x->ip), .via = x->w->via,
+	return (struct forward_env){.arena = &x->arena, .client_ip = exchange_ip(x), .via = x->w->via,
+	    .port = port_text(x, x->fctx.listener_port),
 	    .random = {worker_random(x->w), worker_random(x->w)}, .tls = x->tls};
 }
 
@@ -42,7 +52,9 @@ step_admit(struct exchange *x)
 		x->close = true; /* two readers of this path may disagree: say no more to this peer */
 		return exchange_refuse(x, HG_ERR_BAD_REQUEST);
 	}
-	fields_hop_by_hop(&m->fields);
+	/* Connection can name any field; the fixed ones are dropped by id (forward.c). */
+	if (fields_get(&m->fields, FIELD_CONNECTION))
+		fields_hop_by_hop(&m->fields);
 	if (x->w->body_bytes && m->framing == MSG_LENGTH && m->length > (uint64_t)x->w->body_bytes)
 		return exchange_refuse(x, HG_ERR_BODY_TOO_LARGE);
 	return STEP_NEXT;
@@ -194,9 +206,7 @@ step_shape(struct exchange *x)
 
 	if (r->error != HG_OK)
 		return exchange_refuse(x, (enum hg_err)r->error);
-	(void)snprintf(x->port, sizeof(x->port), "%u", x->fctx.listener_port);
 	x->fenv = forward_env_of(x);
-	x->fenv.port = bytes_str(x->port);
 	e = forward_request(&x->fenv, &x->head, &x->work);
 	if (e != HG_OK)
 		return exchange_refuse(x, HG_ERR_OVERLOAD);

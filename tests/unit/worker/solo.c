@@ -1,6 +1,6 @@
 /*
  * solo.c - one worker without a master: every host and path of PORT goes to 127.0.0.1:BACKEND…. Log lines go to
- * standard output. For trying things and for the byte corpus; not built by the makefile:
+ * standard output (SOLO_QUIET: there are none). For trying things and for the byte corpus; not built by the makefile:
  *     make B=/tmp/b all-archives; cc -D_GNU_SOURCE -I. -include base/banned.h tests/unit/worker/solo.c …
  */
 #include "tests/unit/worker/harness.h"
@@ -42,6 +42,8 @@ main(int argc, char **argv)
 	for (int i = 2; i < argc && n < 16; i++)
 		ports[n++] = port_of(argv[i]);
 	world_init(&w, 1);
+	if (getenv("SOLO_QUIET"))
+		w.m.settings.access_log = IM_LOG_OFF;
 	fd = harness_bind(&a, port_of(argv[1]));
 	world_socket(&w, 1, a.port);
 	w.listener.port = a.port;

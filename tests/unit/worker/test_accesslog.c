@@ -30,7 +30,7 @@ parse(const struct access *a)
 	assert_true(n <= sizeof(out));
 	assert_int_equal(out[n - 1], '\n');
 	assert_null(memchr(out, '\n', n - 1));
-	j = json_loadb(out, n, JSON_REJECT_DUPLICATES, &e);
+	j = json_loadb(out, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
 	if (j == NULL)
 		fail_msg("%s in %.*s", e.text, (int)n, out);
 	return j;

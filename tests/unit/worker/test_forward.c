@@ -63,9 +63,9 @@ test_request(void **state)
 	assert_bytes(out.authority, "gw.test:8080");
 	assert_null(out.buf); /* the copy owns nothing */
 
-	/* An attempt's copy leaves out what filters took away. */
+	/* A mirror's copy leaves out what filters took away. */
 	fields_remove(&out.fields, BYTES("cookie"));
-	assert_int_equal(forward_attempt(&arena, &out, &again), HG_OK);
+	assert_int_equal(forward_copy(&arena, &out, &again), HG_OK);
 	assert_values(&again, "cookie", NULL);
 	assert_values(&again, "accept", "v");
 	assert_int_equal(again.fields.n, out.fields.n - 1);
