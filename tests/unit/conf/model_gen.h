@@ -172,6 +172,10 @@ gen_rule(
 
 			v[0] = (struct m_value){
 			    .name = BYTES("x-b"), .value = bytes_str(GEN_PICK(g, gen_tenants))};
+			if (i % 16 == 8) {
+				v[0].value = BYTES("t[0-9]");
+				v[0].regex = true;
+			}
 			rule->matches[i].nheaders = HG_MAX(rule->matches[i].nheaders, (uint16_t)1);
 			continue;
 		}
