@@ -54,21 +54,27 @@ seconds(struct out *o, uint64_t ns)
 	digits(o, ns % SEC_NS / 1000, 6);
 }
 
-/* Nothing to escape: all of 0x20..0x7f but quote and backslash. Eight bytes at a time. */
+static bool
+odd(const char *p) /* is one of these eight below 0x20, above 0x7f, a quote or a backslash? */
+{
+	const uint64_t ones = ~0ull / 255;
+	uint64_t v;
+
+	memcpy(&v, p, 8);
+	return ((v - ones * 0x20) | ((v ^ ones * '"') - ones) | ((v ^ ones * '\\') - ones) | v) & ones << 7;
+}
+
+/* Nothing to escape. A borrow may call a good byte odd, never the other way round. */
 static bool
 is_plain(struct bytes b)
 {
-	const uint64_t ones = ~0ull / 255, high = ones << 7;
 	size_t i = 0;
 
-	for (; i + 8 <= b.n; i += 8) {
-		uint64_t v, q, s;
-
-		memcpy(&v, b.p + i, 8);
-		q = v ^ ones * '"';
-		s = v ^ ones * '\\';
-		if ((((v - ones * 0x20) | (q - ones) | (s - ones) | v)) & high)
-			return false;
+	if (b.n >= 8) {
+		for (; i + 8 <= b.n; i += 8)
+			if (odd(b.p + i))
+				return false;
+		return i == b.n || !odd(b.p + b.n - 8);
 	}
 	for (; i < b.n; i++) {
 		unsigned char c = (unsigned char)b.p[i];

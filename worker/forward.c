@@ -112,10 +112,13 @@ new_id(struct forward_env *e)
 	/* The layout of a random UUID (RFC 9562, version 4). */
 	e->random[0] = (e->random[0] & ~0xf000ull) | 0x4000;
 	e->random[1] = (e->random[1] & ~(3ull << 62)) | 1ull << 63;
-	for (unsigned i = 0; i < 32; i++) {
-		if (i == 8 || i == 12 || i == 16 || i == 20)
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned c = (unsigned)(e->random[i / 8] >> (56 - 8 * (i % 8))) & 255;
+
+		if (i == 4 || i == 6 || i == 8 || i == 10)
 			*o++ = '-';
-		*o++ = hex[e->random[i / 16] >> (60 - 4 * (i % 16)) & 15];
+		*o++ = hex[c >> 4];
+		*o++ = hex[c & 15];
 	}
 	return bytes_of(p, 36);
 }

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -160,6 +161,8 @@ struct harness {
 	pid_t pid;
 };
 
+static unsigned harness_nofile, harness_waste; /* next worker: limit on descriptors (0 = ours), how many are gone */
+
 static inline void *
 harness_region(size_t n)
 {
@@ -185,6 +188,13 @@ harness_start(struct harness *h)
 	if (h->pid == 0) {
 		close(fds[0]);
 		h->env.chan = fds[1];
+		if (harness_nofile) {
+			struct rlimit r = {harness_nofile, harness_nofile};
+
+			HG_CHECK(setrlimit(RLIMIT_NOFILE, &r) == 0);
+			for (unsigned i = 0; i < harness_waste; i++)
+				HG_CHECK(dup(fds[1]) >= 0);
+		}
 		worker_prepare();
 		_exit(worker_run(&h->env));
 	}
@@ -247,14 +257,12 @@ harness_serve(struct harness *h, int fd, uint64_t generation)
 	return harness_wait(h, PROTO_ACTIVE);
 }
 
-/* Drains it; its exit status, or -1. */
+/* Its exit status, 1000 + signal, or -1. */
 static inline int
-harness_stop(struct harness *h, uint32_t grace_ms)
+harness_reap(struct harness *h)
 {
-	struct proto_drain d = {grace_ms};
 	int status = -1;
 
-	(void)imsg_send(&h->chan, PROTO_DRAIN, 0, &d, sizeof(d), NULL, 0);
 	if (waitpid(h->pid, &status, 0) != h->pid)
 		return -1;
 	imsg_release(&h->chan);
@@ -263,6 +271,16 @@ harness_stop(struct harness *h, uint32_t grace_ms)
 	munmap(h->env.board, sizeof(struct board));
 	munmap(h->env.names, sizeof(struct names));
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+/* Drains it. */
+static inline int
+harness_stop(struct harness *h, uint32_t grace_ms)
+{
+	struct proto_drain d = {grace_ms};
+
+	(void)imsg_send(&h->chan, PROTO_DRAIN, 0, &d, sizeof(d), NULL, 0);
+	return harness_reap(h);
 }
 
 #endif
