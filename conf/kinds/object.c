@@ -37,7 +37,7 @@ check_meta(struct vctx *c, const struct k_meta *m)
 {
 	bool label = c->kind->id == KIND_NAMESPACE || c->kind->id == KIND_SERVICE;
 
-	if (m->name.p && !(label ? parse_dns_label(m->name) : parse_dns_subdomain(m->name)))
+	if (m->name.p && !(label ? parse_dns_label(m->name) : pat_subdomain.match(m->name)))
 		diag_at(c->d, CODE_METADATA, rule_child(m->node, "name"), "name \"%.*s\" is not %s",
 		    (int)HG_MIN(m->name.n, 80u), m->name.p, label ? pat_label.what :
 		    pat_subdomain.what);
@@ -60,16 +60,17 @@ check_meta(struct vctx *c, const struct k_meta *m)
 	}
 }
 
+/* `strict`: unknown and missing members of the root have been told. */
 static void
-bind_meta(struct vctx *c, struct node *root, struct k_meta *m)
+bind_meta(struct vctx *c, struct node *root, bool strict, struct k_meta *m)
 {
 	struct node *n = node_get(root, "metadata");
 	uint32_t before = c->d->errors;
 
 	if (!n || n->type != NODE_MAP) {
 		if (n)
-			diag_at(c->d, CODE_WRONG_TYPE, n, "metadata must be a map");
-		else
+			diag_at(c->d, CODE_WRONG_TYPE, n, "must be a map");
+		else if (!strict)
 			diag_at(c->d, CODE_REQUIRED, root,
 			    "required field \"metadata\" is missing");
 		return;
@@ -164,6 +165,9 @@ unknown_kind(struct vctx *c, struct bind_id *id, struct node *root, struct bytes
 	    BYTES_ARG(group));
 	if (near)
 		diag_help(c->d, d, "did you mean \"%s\"?", near);
+	/* kinds that were experimental once: XListenerSet */
+	if (name.n > 1 && name.p[0] == 'X' && !kind_by_name(group, name))
+		name = bytes_of(name.p + 1, name.n - 1);
 	for (unsigned i = 0; !near && i < KIND_COUNT; i++)
 		if (bytes_eq(name, bytes_str(kind_table[i].name)) && kind_table[i].group[0])
 			diag_help(c->d, d, "%s is a kind of %s", kind_table[i].name,
@@ -174,12 +178,37 @@ unknown_kind(struct vctx *c, struct bind_id *id, struct node *root, struct bytes
 static const struct kfield root_fields[] = {
 	{.name = "apiVersion", .doc = "Group and version of the kind.", .type = FT_IGNORED},
 	{.name = "kind", .doc = "The kind.", .type = FT_IGNORED},
-	{.name = "metadata", .doc = "Name, namespace, labels, annotations.", .type = FT_IGNORED},
-	{.name = "spec", .doc = "What is wanted.", .type = FT_IGNORED},
+	{.name = "metadata", .doc = "Name, namespace, labels, annotations.", .type = FT_IGNORED,
+	    .flags = FF_REQUIRED},
+	{.name = "spec", .doc = "What is wanted.", .type = FT_IGNORED, .flags = FF_REQUIRED},
 	{.name = "status", .doc = "What is.", .type = FT_IGNORED},
 };
 static const struct kstruct ks_root = {.name = "object", .fields = root_fields,
     .n = HG_ARRAY_LEN(root_fields)};
+
+/* No apiVersion or kind: at what is wrong, or at what was probably meant. */
+static void
+not_an_object(struct vctx *c, const struct node *root)
+{
+	static const char *const names[] = {"apiVersion", "kind"};
+	static const char text[] = "an object needs apiVersion and kind, both strings";
+
+	for (const struct node *n = root->first; n; n = n->next) {
+		const char *near = diag_nearest(n->key, names, 2);
+
+		if (!near || (node_get(root, near) && !bytes_eq(n->key, bytes_str(near))))
+			continue;
+		if (bytes_eq(n->key, bytes_str(near)) && n->type == NODE_STRING)
+			continue;
+		if (bytes_eq(n->key, bytes_str(near)))
+			diag_at(c->d, CODE_NOT_AN_OBJECT, n, text);
+		else
+			diag_help(c->d, diag_at_key(c->d, CODE_NOT_AN_OBJECT, n, text),
+			    "did you mean \"%s\"?", near);
+		return;
+	}
+	diag_at(c->d, CODE_NOT_AN_OBJECT, root, text);
+}
 
 /* Kind and version. NULL: told, or ignored. */
 static const struct kind *
@@ -191,22 +220,7 @@ find_kind(struct vctx *c, struct node *root, struct bind_id *id, struct bytes *v
 	ptrdiff_t slash;
 
 	if (!api || api->type != NODE_STRING || !kind || kind->type != NODE_STRING) {
-		const struct node *at = api && api->type != NODE_STRING ? api : kind &&
-		    kind->type != NODE_STRING ? kind :
-		    root;
-		struct diag *d = diag_at(c->d, CODE_NOT_AN_OBJECT, at,
-		    "an object needs apiVersion and kind, both strings");
-
-		for (const struct node *n = root->first; n; n = n->next) {
-			const char *near = diag_nearest(n->key,
-			    (const char *const[]){"apiVersion", "kind"}, 2);
-
-			if (near && !node_get(root, near)) {
-				d->at = n->key_at;
-				diag_help(c->d, d, "did you mean \"%s\" instead of \"%.*s\"?", near,
-				    BYTES_ARG(n->key));
-			}
-		}
+		not_an_object(c, root);
 		return NULL;
 	}
 	slash = bytes_chr(api->text, '/', 0);
@@ -261,15 +275,13 @@ bind_spec(struct vctx *c, struct object *o, const struct kstruct *s, struct node
 	struct node *spec = o->kind->spec_at_root ? root : node_get(root, "spec");
 	bool core = (s->flags & FF_IGNORE_UNKNOWN) != 0;
 
-	if (!spec && !core) {
-		diag_at(c->d, CODE_REQUIRED, root, "required field \"spec\" is missing");
-		return;
-	}
+	if (!spec && !core)
+		return; /* told */
 	if (!spec)
 		spec = node_new(c->arena, NODE_MAP, root->doc), spec->at = root->at,
 		    spec->parent = root;
 	if (spec->type != NODE_MAP) {
-		diag_at(c->d, CODE_WRONG_TYPE, spec, "spec must be a map");
+		diag_at(c->d, CODE_WRONG_TYPE, spec, "must be a map");
 		return;
 	}
 	c->root = s;
@@ -342,6 +354,7 @@ object_bind(struct arena *a, struct diags *d, struct node *root, struct bind_id 
 	const struct kstruct *s;
 	struct bytes version;
 	struct object *o;
+	bool strict;
 
 	*id = (struct bind_id){0};
 	if (root->type != NODE_MAP) {
@@ -357,13 +370,14 @@ object_bind(struct arena *a, struct diags *d, struct node *root, struct bind_id 
 		return NULL;
 	s = kind_spec(c.kind, version);
 	c.root = s;
-	if (!c.kind->spec_at_root && !(s->flags & FF_IGNORE_UNKNOWN))
+	strict = !c.kind->spec_at_root && !(s->flags & FF_IGNORE_UNKNOWN);
+	if (strict)
 		bind_fields(&c, &ks_root, root, NULL);
 	o = arena_zalloc(a, sizeof(*o));
 	o->kind = c.kind;
 	o->api_version = node_text(node_get(root, "apiVersion"));
 	o->node = root;
-	bind_meta(&c, root, &o->meta);
+	bind_meta(&c, root, strict, &o->meta);
 	bind_spec(&c, o, s, root);
 	if (d->errors != before)
 		return NULL;

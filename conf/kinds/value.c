@@ -173,8 +173,8 @@ value_int(struct vctx *c, const struct kfield *f, const struct node *n, int64_t 
 {
 	int64_t lo = f->has_min ? f->min : INT64_MIN, hi = f->has_max ? f->max : INT64_MAX;
 
-	if (n->type == NODE_FLOAT && n->real == (double)(int64_t)n->real && n->real > -9e15 &&
-	    n->real < 9e15) {
+	if (n->type == NODE_FLOAT && n->real > -9e15 && n->real < 9e15 &&
+	    n->real == (double)(int64_t)n->real) {
 		*out = (int64_t)n->real;
 	} else if (n->type == NODE_INT) {
 		*out = n->integer;

@@ -222,6 +222,33 @@ mutate_struct(const struct target *t, const struct kstruct *s, const struct node
 }
 
 static void
+mutate_root(const struct target *t, const struct object *o)
+{
+	bool core = o->kind->spec_at_root || (o->kind->spec->flags & FF_IGNORE_UNKNOWN);
+	struct bytes text;
+	char with[300];
+
+	for (const struct node *n = o->node->first; n; n = n->next) {
+		bool type = bytes_eq(n->key, BYTES("apiVersion")) || bytes_eq(n->key, BYTES("kind"));
+
+		if (n->type == NODE_NULL)
+			continue;
+		snprintf(with, sizeof(with), "%.*sZq", BYTES_ARG(n->key));
+		if (type)
+			mutate(t, n->key_at, with, CODE_NOT_AN_OBJECT);
+		else if (!core)
+			mutate(t, n->key_at, with, CODE_UNKNOWN_FIELD);
+		if (type)
+			mutate(t, n->at, "[a]", CODE_NOT_AN_OBJECT);
+	}
+	text = node_text(node_get(o->node, "kind"));
+	snprintf(with, sizeof(with), "%.*sx", BYTES_ARG(text));
+	mutate(t, node_get(o->node, "kind")->at, with, CODE_UNKNOWN_KIND);
+	snprintf(with, sizeof(with), "%.*sx", BYTES_ARG(o->api_version));
+	mutate(t, node_get(o->node, "apiVersion")->at, with, CODE_API_VERSION);
+}
+
+static void
 mutate_object(const char *path, const struct object *o)
 {
 	const struct doc *doc = o->node->doc;
@@ -244,6 +271,7 @@ mutate_object(const char *path, const struct object *o)
 	/* the mark of the next document is not ours */
 	t.text = bytes_of(doc->text.p + from, to - from);
 	t.first_line = line;
+	mutate_root(&t, o);
 	mutate_struct(&t, &ks_meta, node_get(o->node, "metadata"));
 	if (spec)
 		mutate_struct(&t, kind_spec(o->kind, version), spec);
