@@ -21,7 +21,8 @@ diags_init(struct diags *ds, struct arena *a)
 static bool
 is_warning(uint16_t code)
 {
-	return code >= 2000 && code < 3000;
+	/* 02xx: the object is valid and keeps what works of it; statuses say the rest */
+	return (code >= 2000 && code < 3000) || (code >= 200 && code < 300);
 }
 
 /* Counted, linked if there is room. Sets *spare when the record is only a scratch one. */

@@ -4,6 +4,7 @@
  * hostname it meets. The reason of a refusal is that of the furthest step reached. A listener that
  * cannot serve yet still counts routes.
  */
+#include "conf/read/codes.h"
 #include "conf/resolve/backend.h"
 #include "conf/resolve/route_http.h"
 #include "conf/resolve/routekind.h"
@@ -145,11 +146,17 @@ attach_parent(struct scope *sc, struct r_route *r, struct r_parent *p, const k_s
 	if (best == 3 && r->invalid != NULL) {
 		p->reason = "UnsupportedValue";
 		p->message = r->invalid;
+	} else if (best != 3) {
+		p->message = arena_printf(sc->arena, "%s%s", p->message,
+		    node_position(sc, p->ref->node));
 	}
+	if (best == 0 && p->ref->node != NULL && !sc->quiet)
+		diag_at(sc->in.diags, CODE_PARENT_NOT_FOUND, p->ref->node, "%s",
+		    STEPS[0].message);
 }
 
 static bool
-find_parent(const struct scope *sc, const struct object *o, const struct k_parent_ref *ref,
+find_parent(struct scope *sc, const struct object *o, const struct k_parent_ref *ref,
     struct r_parent *p)
 {
 	struct bytes ns = ref->ns.n != 0 ? ref->ns : o->meta.ns;
@@ -162,6 +169,10 @@ find_parent(const struct scope *sc, const struct object *o, const struct k_paren
 	    (kind == KIND_GATEWAY && !bytes_eq(ref->kind, BYTES("Gateway"))))
 		return false;
 	owner = objects_find(sc->in.objects, kind, ns, ref->name);
+	if (owner == NULL && ref->node != NULL && !sc->quiet)
+		diag_at(sc->in.diags, CODE_PARENT_NOT_FOUND, ref->node,
+		    "%.*s %.*s/%.*s does not exist", BYTES_ARG(ref->kind), BYTES_ARG(ns),
+		    BYTES_ARG(ref->name));
 	if (owner == NULL || sc->slot[owner->index] == NULL)
 		return false;
 	if (kind == KIND_GATEWAY) {
@@ -202,6 +213,7 @@ one(struct scope *sc, const struct object *o, const struct routekind *kind)
 	struct r_route *r = &sc->routes[sc->nroutes++];
 	bool some = false;
 
+	sc->quiet = o->stale;
 	r->obj = o;
 	r->kind = kind->image;
 	r->unserved = kind->unserved;
@@ -225,6 +237,7 @@ one(struct scope *sc, const struct object *o, const struct routekind *kind)
 		r->m = NULL;
 	}
 	backend_policies(sc, r);
+	sc->quiet = false;
 }
 
 void

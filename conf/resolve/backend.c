@@ -129,27 +129,27 @@ follow(struct scope *sc, struct r_route *r, const char *where, const struct k_ba
 	const char *why;
 
 	if (b->group.n != 0 || (b->kind.n != 0 && !bytes_eq(b->kind, BYTES("Service")))) {
-		fault_add(sc, &r->refs, REF_KIND,
+		fault_add(sc, &r->refs, REF_KIND, b->node,
 		    "%s: %.*s%s%.*s cannot be a backend, only a Service can", where,
 		    BYTES_ARG(b->group), b->group.n != 0 ? "/" : "", BYTES_ARG(b->kind));
 		return NULL;
 	}
 	if (!grant_allows(
 		sc, r->obj->kind->id, r->obj->meta.ns, BYTES(""), BYTES("Service"), ns, b->name)) {
-		fault_add(sc, &r->refs, REF_NOT_PERMITTED,
+		fault_add(sc, &r->refs, REF_NOT_PERMITTED, b->node,
 		    "%s: no ReferenceGrant in %.*s permits Service %.*s", where, BYTES_ARG(ns),
 		    BYTES_ARG(b->name));
 		return NULL;
 	}
 	sp = service_port(sc, ns, b->name, (uint16_t)b->port.v, r->kind == IM_UDPROUTE);
 	if (sp->missing != NULL) {
-		fault_add(sc, &r->refs, REF_NOT_FOUND, "%s: Service %.*s/%.*s %s", where,
+		fault_add(sc, &r->refs, REF_NOT_FOUND, b->node, "%s: Service %.*s/%.*s %s", where,
 		    BYTES_ARG(ns), BYTES_ARG(b->name), sp->missing);
 		return NULL;
 	}
 	why = app_fault(sp->app, r->kind);
 	if (why != NULL) {
-		fault_add(sc, &r->refs, REF_PROTOCOL,
+		fault_add(sc, &r->refs, REF_PROTOCOL, b->node,
 		    "%s: appProtocol %.*s of Service %.*s/%.*s: %s", where, BYTES_ARG(sp->app),
 		    BYTES_ARG(ns), BYTES_ARG(b->name), why);
 		return NULL;

@@ -99,26 +99,29 @@ certificate_check(struct scope *sc, enum kind_id from, struct bytes from_ns,
 	const struct object *o;
 
 	if (r->group.n != 0 || !bytes_eq(r->kind, BYTES("Secret"))) {
-		fault_add(sc, f, REF_NOT_FOUND,
+		fault_add(sc, f, REF_NOT_FOUND, r->node,
 		    "%.*s %.*s cannot be a certificate, only a Secret can", BYTES_ARG(r->kind),
 		    BYTES_ARG(r->name));
 		return;
 	}
 	if (!grant_allows(sc, from, from_ns, r->group, r->kind, ns, r->name)) {
-		fault_add(sc, f, REF_NOT_PERMITTED, "no ReferenceGrant in %.*s permits Secret %.*s",
-		    BYTES_ARG(ns), BYTES_ARG(r->name));
+		fault_add(sc, f, REF_NOT_PERMITTED, r->node,
+		    "no ReferenceGrant in %.*s permits Secret %.*s", BYTES_ARG(ns),
+		    BYTES_ARG(r->name));
 		return;
 	}
 	o = objects_find(sc->in.objects, KIND_SECRET, ns, r->name);
 	if (o == NULL)
-		fault_add(sc, f, REF_NOT_FOUND, "Secret %.*s/%.*s does not exist", BYTES_ARG(ns),
-		    BYTES_ARG(r->name));
+		fault_add(sc, f, REF_NOT_FOUND, r->node, "Secret %.*s/%.*s does not exist",
+		    BYTES_ARG(ns), BYTES_ARG(r->name));
 	else if (!pem_plausible(secret_value(sc, o->spec, BYTES("tls.crt")), "CERTIFICATE"))
-		fault_add(sc, f, REF_NOT_FOUND, "Secret %.*s/%.*s has no certificate in tls.crt",
-		    BYTES_ARG(ns), BYTES_ARG(r->name));
+		fault_add(sc, f, REF_NOT_FOUND, r->node,
+		    "Secret %.*s/%.*s has no certificate in tls.crt", BYTES_ARG(ns),
+		    BYTES_ARG(r->name));
 	else if (!pem_plausible(secret_value(sc, o->spec, BYTES("tls.key")), "PRIVATE KEY"))
-		fault_add(sc, f, REF_NOT_FOUND, "Secret %.*s/%.*s has no private key in tls.key",
-		    BYTES_ARG(ns), BYTES_ARG(r->name));
+		fault_add(sc, f, REF_NOT_FOUND, r->node,
+		    "Secret %.*s/%.*s has no private key in tls.key", BYTES_ARG(ns),
+		    BYTES_ARG(r->name));
 }
 
 bool
@@ -129,12 +132,13 @@ ca_check(struct scope *sc, enum kind_id from, struct bytes from_ns, const struct
 	const struct object *o;
 
 	if (r->group.n != 0 || !bytes_eq(r->kind, BYTES("ConfigMap"))) {
-		fault_add(sc, f, REF_KIND, "%.*s %.*s cannot be a CA bundle, only a ConfigMap can",
-		    BYTES_ARG(r->kind), BYTES_ARG(r->name));
+		fault_add(sc, f, REF_KIND, r->node,
+		    "%.*s %.*s cannot be a CA bundle, only a ConfigMap can", BYTES_ARG(r->kind),
+		    BYTES_ARG(r->name));
 		return false;
 	}
 	if (!grant_allows(sc, from, from_ns, r->group, r->kind, ns, r->name)) {
-		fault_add(sc, f, REF_NOT_PERMITTED,
+		fault_add(sc, f, REF_NOT_PERMITTED, r->node,
 		    "no ReferenceGrant in %.*s permits ConfigMap %.*s", BYTES_ARG(ns),
 		    BYTES_ARG(r->name));
 		return false;
@@ -145,10 +149,11 @@ ca_check(struct scope *sc, enum kind_id from, struct bytes from_ns, const struct
 	if (pem_plausible(text, "CERTIFICATE"))
 		return true;
 	if (o == NULL)
-		fault_add(sc, f, REF_NOT_FOUND, "ConfigMap %.*s/%.*s does not exist", BYTES_ARG(ns),
-		    BYTES_ARG(r->name));
-	else
-		fault_add(sc, f, REF_NOT_FOUND, "ConfigMap %.*s/%.*s has no certificates in ca.crt",
+		fault_add(sc, f, REF_NOT_FOUND, r->node, "ConfigMap %.*s/%.*s does not exist",
 		    BYTES_ARG(ns), BYTES_ARG(r->name));
+	else
+		fault_add(sc, f, REF_NOT_FOUND, r->node,
+		    "ConfigMap %.*s/%.*s has no certificates in ca.crt", BYTES_ARG(ns),
+		    BYTES_ARG(r->name));
 	return false;
 }

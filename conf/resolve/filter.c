@@ -204,7 +204,7 @@ refuse(struct ctx *c, const struct k_filter *k)
 	} else {
 		const struct k_object_ref *e = k->extension;
 
-		fault_add(c->sc, &c->r->refs, REF_KIND,
+		fault_add(c->sc, &c->r->refs, REF_KIND, k->node,
 		    "%s[%u].extensionRef: %.*s %.*s is not a filter that headgate "
 		    "knows",
 		    c->in->where, c->i, BYTES_ARG(e == NULL ? BYTES("?") : e->kind),

@@ -139,9 +139,11 @@ set_refs(struct scope *sc, struct r_gateway *gw)
 	const struct k_gateway_tls *tls = gw->k->tls;
 	struct faults f = {REF_OK, NULL};
 
+	sc->quiet = gw->obj->stale;
 	if (tls != NULL && tls->backend != NULL && tls->backend->certificate != NULL)
 		certificate_check(
 		    sc, KIND_GATEWAY, gw->obj->meta.ns, tls->backend->certificate, &f);
+	sc->quiet = false;
 	if (f.worst == REF_OK)
 		cond_set(&gw->conds, COND_RESOLVED, COND_TRUE, "ResolvedRefs",
 		    "all references are resolved");

@@ -45,7 +45,7 @@ set_kinds(struct scope *sc, struct r_listener *l, const struct protocol *p)
 		uint8_t kind = routekind_parse(k->group, k->kind);
 
 		if (kind == 0 || (kind != p->kinds[0] && kind != p->kinds[1])) {
-			fault_add(sc, &l->refs, REF_OK,
+			fault_add(sc, &l->refs, REF_OK, k->node,
 			    "allowedRoutes.kinds[%u]: %.*s cannot attach to protocol %s", i,
 			    BYTES_ARG(k->kind), p->name);
 			if (l->refs_reason == NULL)
@@ -158,6 +158,7 @@ listener_resolve(struct scope *sc, struct r_gateway *gw, struct r_set *set)
 	const struct k_listener *v = set == NULL ? gw->k->listeners.v : set->k->listeners.v;
 	struct r_listener *out = arena_zalloc(sc->arena, (n + 1) * sizeof(*out));
 
+	sc->quiet = set == NULL ? gw->obj->stale : set->obj->stale;
 	for (uint32_t i = 0; i < n; i++) {
 		struct r_listener *l = &out[i];
 
@@ -168,6 +169,7 @@ listener_resolve(struct scope *sc, struct r_gateway *gw, struct r_set *set)
 		l->hostname = v[i].hostname.n != 0 ? v[i].hostname : BYTES_NONE;
 		one(sc, l);
 	}
+	sc->quiet = false;
 	if (set == NULL) {
 		gw->own = out;
 		gw->nown = n;

@@ -82,8 +82,8 @@ listenerset_resolve(struct scope *sc)
 	}
 }
 
-/* At least one of its listeners is worth something. Asked after the conflicts inside the Gateway, and
- * again after those between Gateways. */
+/* At least one of its listeners is worth something. Asked after the conflicts inside the Gateway,
+ * and again after those between Gateways. */
 void
 listenerset_accept(struct r_set *s)
 {

@@ -105,8 +105,10 @@ judge_tls(struct scope *sc, struct r_policy *p)
 	struct faults f = {REF_OK, NULL};
 	uint32_t good = 0;
 
+	sc->quiet = p->obj->stale;
 	for (uint32_t i = 0; v != NULL && i < v->cas.n; i++)
 		good += ca_check(sc, KIND_BACKENDTLSPOLICY, p->obj->meta.ns, &v->cas.v[i], &f);
+	sc->quiet = false;
 	if (f.worst == REF_OK)
 		cond_set(&p->conds, COND_RESOLVED, COND_TRUE, "ResolvedRefs",
 		    "all references are resolved");

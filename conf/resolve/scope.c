@@ -6,6 +6,7 @@
 #include "conf/resolve/scope.h"
 
 #include "base/mem.h"
+#include "conf/read/codes.h"
 #include "conf/resolve/backend.h"
 
 struct bytes
@@ -104,9 +105,35 @@ object_cmp_age(const struct scope *sc, const struct object *a, const struct obje
 	return c != 0 ? c : bytes_cmp(a->meta.name, b->meta.name);
 }
 
-void
-fault_add(struct scope *sc, struct faults *f, enum ref_fault fault, const char *fmt, ...)
+const char *
+node_position(struct scope *sc, const struct node *n)
 {
+	if (sc->quiet || n == NULL || n->doc == NULL || n->at.line == 0)
+		return "";
+	return arena_printf(
+	    sc->arena, " (%.*s:%u:%u)", BYTES_ARG(n->doc->file), n->at.line, n->at.col);
+}
+
+static uint16_t
+fault_code(enum ref_fault fault)
+{
+	switch (fault) {
+	case REF_NOT_FOUND:
+		return CODE_REF_NOT_FOUND;
+	case REF_NOT_PERMITTED:
+		return CODE_REF_NOT_PERMITTED;
+	case REF_PROTOCOL:
+		return CODE_NOT_SERVED;
+	default:
+		return CODE_REF_KIND;
+	}
+}
+
+void
+fault_add(struct scope *sc, struct faults *f, enum ref_fault fault, const struct node *node,
+    const char *fmt, ...)
+{
+	const char *text;
 	va_list ap;
 
 	if (fault > f->worst)
@@ -121,8 +148,12 @@ fault_add(struct scope *sc, struct faults *f, enum ref_fault fault, const char *
 		strbuf_addz(f->text, "; ");
 	}
 	va_start(ap, fmt);
-	strbuf_vprintf(f->text, fmt, ap);
+	text = arena_vprintf(sc->arena, fmt, ap);
 	va_end(ap);
+	strbuf_addz(f->text, text);
+	strbuf_addz(f->text, node_position(sc, node));
+	if (node != NULL && !sc->quiet)
+		diag_at(sc->in.diags, fault_code(fault), node, "%s", text);
 }
 
 static struct map *

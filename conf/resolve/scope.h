@@ -42,6 +42,7 @@ struct scope {
 	struct bytes *poolnames;
 	size_t npool, poolcap, poolnamecap;
 	struct model model;
+	bool quiet;                /* the object in hand is stale: its positions mean nothing */
 	uint32_t ids_lost;         /* objects that share id 0 */
 };
 
@@ -60,8 +61,12 @@ bool map_pair(const k_map *, struct bytes key, struct bytes *value);
 /* Older first, then namespace/name (gateway-api.md section 4). */
 int object_cmp_age(const struct scope *, const struct object *, const struct object *);
 bool kind_is(const struct object *, enum kind_id);
-void fault_add(struct scope *, struct faults *, enum ref_fault, const char *fmt, ...)
-    HG_PRINTF(4, 5);
+/* A fault in the reference at `node` (may be NULL): into the status text with its position, and as
+ * a warning for `headgate check`. */
+void fault_add(struct scope *, struct faults *, enum ref_fault, const struct node *,
+    const char *fmt, ...) HG_PRINTF(5, 6);
+/* " (web.yaml:14:7)", or "". */
+const char *node_position(struct scope *, const struct node *);
 
 /* The steps, in order; each file says what it decides. */
 void meta_resolve(struct scope *);

@@ -192,8 +192,9 @@ status_class(struct status *st, const struct r_class *c)
 	add_stale(st, &conds);
 	if (st->sc->ids_lost != 0)
 		cond_set(&conds, COND_IDS, COND_TRUE, "TooManyObjects",
-		    arena_printf(st->sc->arena, "%u rules, endpoints or names share one set of counters",
-		    st->sc->ids_lost));
+		    arena_printf(st->sc->arena,
+			"%u rules, endpoints or names share one set of counters",
+			st->sc->ids_lost));
 	strbuf_addc(&st->out, '{');
 	status_conditions(st, BYTES(""), &conds, manifest(st, "conditions"), CLASS_OWN);
 	strbuf_addc(&st->out, ',');
@@ -387,7 +388,8 @@ policy(struct status *st, const struct r_policy *p)
 	strbuf_addz(&st->out, "]}");
 }
 
-/* A Service has no status of ours in a cluster either; what it asks for in vain is said all the same. */
+/* A Service has no status of ours in a cluster either; what it asks for in vain is said all the
+ * same. */
 static void
 service(struct status *st)
 {

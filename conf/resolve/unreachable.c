@@ -3,6 +3,7 @@
  * route takes everything that it would. Only equal matches without predicates are compared (a hash
  * of path and method): cheap, and never wrong. Coverage by prefix is what `headgate match` shows.
  */
+#include "conf/read/codes.h"
 #include "conf/resolve/scope.h"
 
 static bool
@@ -50,7 +51,7 @@ route(struct scope *sc, const struct r_route *r)
 		const struct m_rule *m = &r->m->rules[i];
 
 		if (covered(m, &seen, sc, &by) && k->rules.v[m->index].node != NULL)
-			diag_at(sc->in.diags, 2701, k->rules.v[m->index].node,
+			diag_at(sc->in.diags, CODE_UNREACHABLE_RULE, k->rules.v[m->index].node,
 			    "rule %u is never reached: rule %u "
 			    "has the same matches and comes first",
 			    m->index, by);
@@ -62,6 +63,7 @@ void
 unreachable_warn(struct scope *sc)
 {
 	for (uint32_t i = 0; i < sc->nroutes; i++)
-		if (sc->routes[i].m != NULL && sc->routes[i].m->nrules > 1 && sc->in.diags != NULL)
+		if (sc->routes[i].m != NULL && sc->routes[i].m->nrules > 1 &&
+		    !sc->routes[i].obj->stale)
 			route(sc, &sc->routes[i]);
 }
