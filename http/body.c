@@ -1,8 +1,9 @@
 /*
- * body.c - the queue behind a request body that several readers follow. Chunks are references to receive buffers, kept
- * until every cursor that still counts has passed; nothing is copied. A cursor past its bound is cut instead of holding
- * the others up: a mirror loses its copy, a retry its chance, a collector refuses. Only attempts and collectors hold
- * back credit, and a rewound attempt does not take back credit that was given.
+ * body.c - the queue behind a request body that several readers follow. Chunks are references to
+ * receive buffers, kept until every cursor that still counts has passed; nothing is copied. A
+ * cursor past its bound is cut instead of holding the others up: a mirror loses its copy, a retry
+ * its chance, a collector refuses. Only attempts and collectors hold back credit, and a rewound
+ * attempt does not take back credit that was given.
  */
 #include "http/body.h"
 

@@ -1,7 +1,8 @@
 /*
- * fields.c - lists, hop-by-hop fields and trailers. A Connection field may name any field, and a client that names
- * X-Forwarded-For or Authorization makes a naive gateway drop what the backend trusts: such names are not obeyed.
- * Trailers are decided by a list of what they must not be, since trailers of applications have any name.
+ * fields.c - lists, hop-by-hop fields and trailers. A Connection field may name any field, and a
+ * client that names X-Forwarded-For or Authorization makes a naive gateway drop what the backend
+ * trusts: such names are not obeyed. Trailers are decided by a list of what they must not be, since
+ * trailers of applications have any name.
  */
 #include "http/fields.h"
 
@@ -11,24 +12,28 @@
 
 _Static_assert(FIELD_COUNT <= 64, "sets of field ids are 64 bits");
 
-static const uint64_t hop = BIT(CONNECTION) | BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION) | BIT(UPGRADE) | BIT(TE) |
-    BIT(HTTP2_SETTINGS) | BIT(PROXY_AUTHENTICATE) | BIT(PROXY_AUTHORIZATION);
+static const uint64_t hop = BIT(CONNECTION) | BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION) |
+    BIT(UPGRADE) | BIT(TE) | BIT(HTTP2_SETTINGS) | BIT(PROXY_AUTHENTICATE) |
+    BIT(PROXY_AUTHORIZATION);
 
 /* Connection cannot take these away. */
-static const uint64_t firm = BIT(HOST) | BIT(CONTENT_LENGTH) | BIT(TRANSFER_ENCODING) | BIT(TRAILER) | BIT(EXPECT) |
-    BIT(VIA) | BIT(FORWARDED) | BIT(X_FORWARDED_FOR) | BIT(X_FORWARDED_PROTO) | BIT(X_FORWARDED_HOST) |
-    BIT(X_FORWARDED_PORT) | BIT(X_REAL_IP) | BIT(X_REQUEST_ID) | BIT(ORIGIN) | BIT(COOKIE) | BIT(SET_COOKIE) |
-    BIT(AUTHORIZATION) | BIT(WWW_AUTHENTICATE) | BIT(CONTENT_TYPE) | BIT(CONTENT_ENCODING) | BIT(CACHE_CONTROL) |
+static const uint64_t firm = BIT(HOST) | BIT(CONTENT_LENGTH) | BIT(TRANSFER_ENCODING) |
+    BIT(TRAILER) | BIT(EXPECT) | BIT(VIA) | BIT(FORWARDED) | BIT(X_FORWARDED_FOR) |
+    BIT(X_FORWARDED_PROTO) | BIT(X_FORWARDED_HOST) | BIT(X_FORWARDED_PORT) | BIT(X_REAL_IP) |
+    BIT(X_REQUEST_ID) | BIT(ORIGIN) | BIT(COOKIE) | BIT(SET_COOKIE) | BIT(AUTHORIZATION) |
+    BIT(WWW_AUTHENTICATE) | BIT(CONTENT_TYPE) | BIT(CONTENT_ENCODING) | BIT(CACHE_CONTROL) |
     BIT(LOCATION) | BIT(DATE) | BIT(VARY);
 
-static const uint64_t no_trailer = BIT(HOST) | BIT(CONNECTION) | BIT(CONTENT_LENGTH) | BIT(TRANSFER_ENCODING) |
-    BIT(TE) | BIT(TRAILER) | BIT(UPGRADE) | BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION) | BIT(EXPECT) | BIT(VIA) |
-    BIT(DATE) | BIT(FORWARDED) | BIT(X_FORWARDED_FOR) | BIT(X_FORWARDED_PROTO) | BIT(X_FORWARDED_HOST) |
-    BIT(X_FORWARDED_PORT) | BIT(X_REAL_IP) | BIT(X_REQUEST_ID) | BIT(ORIGIN) | BIT(ACRM) | BIT(ACRH) | BIT(ACAO) |
-    BIT(ACAC) | BIT(ACAM) | BIT(ACAH) | BIT(ACEH) | BIT(ACMA) | BIT(VARY) | BIT(COOKIE) | BIT(SET_COOKIE) |
-    BIT(CONTENT_TYPE) | BIT(LOCATION) | BIT(AUTHORIZATION) | BIT(RETRY_AFTER) | BIT(CONTENT_ENCODING) |
-    BIT(CACHE_CONTROL) | BIT(GRPC_TIMEOUT) | BIT(TRACEPARENT) | BIT(HTTP2_SETTINGS) | BIT(PROXY_AUTHENTICATE) |
-    BIT(PROXY_AUTHORIZATION) | BIT(EARLY_DATA) | BIT(WWW_AUTHENTICATE);
+static const uint64_t no_trailer = BIT(HOST) | BIT(CONNECTION) | BIT(CONTENT_LENGTH) |
+    BIT(TRANSFER_ENCODING) | BIT(TE) | BIT(TRAILER) | BIT(UPGRADE) | BIT(KEEP_ALIVE) |
+    BIT(PROXY_CONNECTION) | BIT(EXPECT) | BIT(VIA) | BIT(DATE) | BIT(FORWARDED) |
+    BIT(X_FORWARDED_FOR) | BIT(X_FORWARDED_PROTO) | BIT(X_FORWARDED_HOST) | BIT(X_FORWARDED_PORT) |
+    BIT(X_REAL_IP) | BIT(X_REQUEST_ID) | BIT(ORIGIN) | BIT(ACRM) | BIT(ACRH) | BIT(ACAO) |
+    BIT(ACAC) | BIT(ACAM) | BIT(ACAH) | BIT(ACEH) | BIT(ACMA) | BIT(VARY) | BIT(COOKIE) |
+    BIT(SET_COOKIE) | BIT(CONTENT_TYPE) | BIT(LOCATION) | BIT(AUTHORIZATION) | BIT(RETRY_AFTER) |
+    BIT(CONTENT_ENCODING) | BIT(CACHE_CONTROL) | BIT(GRPC_TIMEOUT) | BIT(TRACEPARENT) |
+    BIT(HTTP2_SETTINGS) | BIT(PROXY_AUTHENTICATE) | BIT(PROXY_AUTHORIZATION) | BIT(EARLY_DATA) |
+    BIT(WWW_AUTHENTICATE);
 
 bool
 fields_list(struct bytes *rest, struct bytes *item)
@@ -75,12 +80,9 @@ mark(struct fields *t, struct bytes name)
 void
 fields_hop_by_hop(struct fields *t)
 {
-	for (unsigned id = 1; id < FIELD_COUNT; id++) {
-		if (!(hop >> id & 1) || t->first[id] == 0)
-			continue;
-		for (struct field *f = fields_get(t, (enum field_id)id); f; f = fields_next(t, f))
-			f->flags |= FIELD_HOP;
-	}
+	for (uint32_t i = 0; i < t->n; i++)
+		if (hop >> t->v[i].id & 1)
+			t->v[i].flags |= FIELD_HOP;
 	for (const struct field *f = fields_get(t, FIELD_CONNECTION); f; f = fields_next(t, f)) {
 		struct bytes rest = f->value, item;
 

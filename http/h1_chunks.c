@@ -1,8 +1,9 @@
 /*
- * h1_chunks.c - the chunked coding (RFC 9112 section 7.1), strictly: 1-16 digits, extensions by the grammar and in
- * bounds, CRLF exactly, and a bound on framing against payload over the whole body, since a limit per chunk invites
- * a million small chunks. A size line, the CRLF behind data and the trailer section are each taken whole or not at
- * all: they are short, so looking twice is cheaper than one more state.
+ * h1_chunks.c - the chunked coding (RFC 9112 section 7.1), strictly: 1-16 digits, extensions by the
+ * grammar and in bounds, CRLF exactly, and a bound on framing against payload over the whole body,
+ * since a limit per chunk invites a million small chunks. A size line, the CRLF behind data and the
+ * trailer section are each taken whole or not at all: they are short, so looking twice is cheaper
+ * than one more state.
  */
 #include "base/check.h"
 #include "http/fields.h"
@@ -130,8 +131,8 @@ size_line(struct h1_chunks *c, const char *p, uint32_t n, uint32_t *used)
 }
 
 static enum hg_err
-trailer_section(struct h1_chunks *c, const char *p, uint32_t n, const struct h1_limits *l, uint32_t *used,
-    struct fields *t)
+trailer_section(struct h1_chunks *c, const char *p, uint32_t n, const struct h1_limits *l,
+    uint32_t *used, struct fields *t)
 {
 	enum hg_err e;
 
@@ -148,8 +149,8 @@ trailer_section(struct h1_chunks *c, const char *p, uint32_t n, const struct h1_
 }
 
 enum hg_err
-h1_chunks_step(struct h1_chunks *c, const char *p, uint32_t n, const struct h1_limits *l, uint32_t *used,
-    uint32_t *data_off, uint32_t *data_n, struct fields *trailers)
+h1_chunks_step(struct h1_chunks *c, const char *p, uint32_t n, const struct h1_limits *l,
+    uint32_t *used, uint32_t *data_off, uint32_t *data_n, struct fields *trailers)
 {
 	enum hg_err e;
 
@@ -183,5 +184,7 @@ h1_chunks_step(struct h1_chunks *c, const char *p, uint32_t n, const struct h1_l
 		return trailer_section(c, p, n, l, used, trailers);
 	}
 	c->meta += *used;
-	return c->meta > l->chunk_overhead + 2 * HG_MIN(c->payload, (uint64_t)INT64_MAX / 2) ? BAD : HG_OK;
+	return c->meta > l->chunk_overhead + 2 * HG_MIN(c->payload, (uint64_t)INT64_MAX / 2) ?
+	    BAD :
+	    HG_OK;
 }

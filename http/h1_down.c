@@ -1,11 +1,12 @@
 /*
- * h1_down.c - the client's side of HTTP/1. Input and output are two small machines: `in` says what the next bytes are,
- * `sent` how far the response is; the connection goes on when both have ended and the owner has let go. Reading is
- * paused while an exchange runs, so pipelined requests wait in the kernel. Every event may end the connection: after
- * one, `dead` and `in` are looked at again, and the memory stays until `closed`, which comes from the loop. One timer
- * serves all kinds of waiting: what is due is computed when it fires, and a request that arrives whole never moves
- * it. When a response is cut short the client must see it: no last chunk, a short length, and a reset where only the
- * end of the connection delimits.
+ * h1_down.c - the client's side of HTTP/1. Input and output are two small machines: `in` says what
+ * the next bytes are, `sent` how far the response is; the connection goes on when both have ended
+ * and the owner has let go. Reading is paused while an exchange runs, so pipelined requests wait in
+ * the kernel. Every event may end the connection: after one, `dead` and `in` are looked at again,
+ * and the memory stays until `closed`, which comes from the loop. One timer serves all kinds of
+ * waiting: what is due is computed when it fires, and a request that arrives whole never moves it.
+ * When a response is cut short the client must see it: no last chunk, a short length, and a reset
+ * where only the end of the connection delimits.
  */
 #include "base/check.h"
 #include "base/clock.h"
@@ -119,7 +120,8 @@ body_due(const struct h1_down *d)
 	    (uint64_t)((double)d->s.body_bytes / (double)l->body_rate * (double)SEC_NS);
 }
 
-/* The client's time runs only while we would take its bytes: `since` is shifted by what we made it wait. */
+/* The client's time runs only while we would take its bytes: `since` is shifted by what we made it
+ * wait. */
 static void
 body_clock(struct h1_down *d, bool run)
 {
@@ -139,7 +141,8 @@ fire(struct timer *t)
 	struct h1_down *d = HG_CONTAINER(t, struct h1_down, timer);
 	uint64_t at = now(d);
 
-	if (d->chan.queued && !d->chan.writable && at >= d->chan.last_progress + d->limits->write_ms * MS_NS) {
+	if (d->chan.queued && !d->chan.writable &&
+	    at >= d->chan.last_progress + d->limits->write_ms * MS_NS) {
 		reset_owner(d, HG_ERR_CLIENT_SLOW);
 		return;
 	}
@@ -191,7 +194,8 @@ refuse(struct h1_down *d, enum hg_err e)
 static void
 no_room(struct h1_down *d)
 {
-	static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
+	static const char answer[] =
+	    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
 	    "Connection: close\r\n\r\n";
 
 	chan_send(&d->chan, (struct slice){NULL, answer, sizeof(answer) - 1});
@@ -491,7 +495,8 @@ settle(struct h1_down *d, const struct msg *m, unsigned flags, bool no_body)
 
 	if ((flags & STREAM_CLOSE) || d->s.draining || d->s.refused || d->s.peer_eof)
 		d->s.keep_alive = false;
-	if (d->s.in == IN_BODY && (d->s.framing != MSG_LENGTH || d->s.left > SKIP_MAX || d->s.expects_100))
+	if (d->s.in == IN_BODY &&
+	    (d->s.framing != MSG_LENGTH || d->s.left > SKIP_MAX || d->s.expects_100))
 		d->s.keep_alive = false;
 	if (d->s.http10 && endless && !no_body && !(flags & STREAM_END))
 		d->s.keep_alive = false;
@@ -514,7 +519,9 @@ send_head(struct stream *st, const struct msg *m, unsigned flags)
 		return h1_write_info(&d->chan, &d->s.out, m);
 	}
 	settle(d, m, flags, no_body);
-	persist = !d->s.keep_alive ? H1_PERSIST_CLOSE : d->s.http10 ? H1_PERSIST_KEEP : H1_PERSIST_PLAIN;
+	persist = !d->s.keep_alive ? H1_PERSIST_CLOSE :
+	    d->s.http10            ? H1_PERSIST_KEEP :
+				     H1_PERSIST_PLAIN;
 	e = h1_write_response(&d->chan, &d->s.out, m, flags, no_body, d->s.http10, persist);
 	if (e == HG_OK)
 		d->s.sent = (flags & STREAM_END) && d->s.out.left == 0 ? SENT_END : SENT_HEAD;
@@ -654,8 +661,9 @@ static const struct stream_ops stream_ops = {
 };
 
 void
-h1_down_start(struct h1_down *d, struct loop *l, struct bufs *bufs, int fd, const struct h1_limits *limits,
-    const struct h1_down_events *ev, void *owner, struct msg *storage)
+h1_down_start(struct h1_down *d, struct loop *l, struct bufs *bufs, int fd,
+    const struct h1_limits *limits, const struct h1_down_events *ev, void *owner,
+    struct msg *storage)
 {
 	memset(&d->s, 0, sizeof(d->s));
 	d->ev = ev;

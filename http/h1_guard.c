@@ -1,13 +1,15 @@
 /*
- * h1_guard.c - what a message is, decided on the raw bytes. One pass over the lines checks every byte, cuts names and
- * values and knows the framing fields when it ends; only then is the meaning looked at (target, Host, framing,
- * Connection), on the few fields that have it. Lines end with CRLF and nothing else, a name touches its colon, nothing
- * is folded, framing is at most one field with one value. Where RFC 9112 lets a recipient repair, we refuse: two
- * parsers in a row repair differently, and that difference is the attack.
+ * h1_guard.c - what a message is, decided on the raw bytes. One pass over the lines checks every
+ * byte, cuts names and values and knows the framing fields when it ends; only then is the meaning
+ * looked at (target, Host, framing, Connection), on the few fields that have it. Lines end with
+ * CRLF and nothing else, a name touches its colon, nothing is folded, framing is at most one field
+ * with one value. Where RFC 9112 lets a recipient repair, we refuse: two parsers in a row repair
+ * differently, and that difference is the attack.
  *
- * A head that is not complete is read again from its start, but only when something new can be learned (a control
- * byte came, or the head is still short): the number of passes is bounded by the number of lines. Keeping the state
- * of a half-read line was rejected: the bytes may move between two calls.
+ * A head that is not complete is read again from its start, but only when something new can be
+ * learned (a control byte came, or the head is still short): the number of passes is bounded by the
+ * number of lines. Keeping the state of a half-read line was rejected: the bytes may move between
+ * two calls.
  */
 #include "http/h1_guard.h"
 
@@ -20,8 +22,10 @@
 #define SHORT_HEAD 1024 /* below this a look at everything is cheap */
 
 const uint8_t h1_tchar[256] = {
-	['0' ... '9'] = 1, ['a' ... 'z'] = 1, ['A' ... 'Z'] = 1, ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1,
-	['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1, ['^'] = 1, ['_'] = 1, ['`'] = 1,
+	['0' ... '9'] = 1, ['a' ... 'z'] = 1, ['A' ... 'Z'] = 1, ['!'] = 1, ['#'] = 1, ['$'] = 1,
+	['%'] = 1,
+	['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1, ['^'] = 1, ['_'] = 1,
+	['`'] = 1,
 	['|'] = 1, ['~'] = 1,
 };
 
@@ -29,14 +33,6 @@ static inline bool
 blank(char c)
 {
 	return c == ' ' || c == '\t';
-}
-
-static inline uint32_t
-token_end(const char *p, uint32_t i, uint32_t end)
-{
-	while (i < end && h1_tchar[(unsigned char)p[i]])
-		i++;
-	return i;
 }
 
 /* CRLF at i? OK, AGAIN at the end of the bytes, BAD. */
@@ -52,11 +48,12 @@ line_end(const char *p, uint32_t i, uint32_t n)
 	return p[i + 1] == '\n' ? HG_OK : BAD;
 }
 
-/* One field line at p[off..end), end being where bytes or the line limit stop. *next = behind its CRLF. */
+/* One field line at p[off..end), end being where bytes or the line limit stop. *next = behind its
+ * CRLF. */
 static inline enum hg_err
 field_line(const char *p, uint32_t off, uint32_t end, struct fields *t, uint32_t *next)
 {
-	uint32_t colon = token_end(p, off, end), v, j, z;
+	uint32_t colon = h1_token_end(p, off, end), v, j, z;
 	struct bytes name;
 	enum hg_err e;
 
@@ -81,8 +78,8 @@ field_line(const char *p, uint32_t off, uint32_t end, struct fields *t, uint32_t
 }
 
 enum hg_err
-h1_guard_fields(const char *p, uint32_t off, uint32_t n, uint32_t max, uint32_t max_line, uint32_t max_lines,
-    struct fields *t, uint32_t *used)
+h1_guard_fields(const char *p, uint32_t off, uint32_t n, uint32_t max, uint32_t max_line,
+    uint32_t max_lines, struct fields *t, uint32_t *used)
 {
 	uint32_t stop = n - off > max ? off + max : n, start = off;
 
@@ -97,7 +94,8 @@ h1_guard_fields(const char *p, uint32_t off, uint32_t n, uint32_t max, uint32_t 
 				return HG_OK;
 			}
 		} else {
-			e = t->n >= max_lines && off < end ? HG_ERR_HEADER_TOO_LARGE : field_line(p, off, end, t, &off);
+			e = t->n >= max_lines && off < end ? HG_ERR_HEADER_TOO_LARGE :
+							     field_line(p, off, end, t, &off);
 			if (e == HG_OK)
 				continue;
 		}
@@ -113,6 +111,11 @@ version(const char *p, uint32_t i, uint32_t n, uint8_t *minor)
 {
 	static const char want[] = "HTTP/";
 
+	if (n - i >= 8 && n > i && memcmp(p + i, "HTTP/1.", 7) == 0 &&
+	    (p[i + 7] == '0' || p[i + 7] == '1')) {
+		*minor = (uint8_t)(p[i + 7] - '0');
+		return HG_OK;
+	}
 	for (uint32_t k = 0; k < 5; k++, i++) {
 		if (i >= n)
 			return HG_ERR_AGAIN;
@@ -138,10 +141,11 @@ news(const char *p, uint32_t n, uint32_t scan, uint32_t max)
 
 /* method SP target SP version CRLF, from p[off..n). */
 static enum hg_err
-request_line(const char *p, uint32_t off, uint32_t n, const struct h1_limits *l, struct msg *m, uint32_t *next)
+request_line(const char *p, uint32_t off, uint32_t n, const struct h1_limits *l, struct msg *m,
+    uint32_t *next)
 {
 	uint32_t end = n - off > l->request_line ? off + l->request_line : n;
-	uint32_t sp = token_end(p, off, end), sp2;
+	uint32_t sp = h1_token_end(p, off, end), sp2;
 	enum hg_err e = HG_ERR_AGAIN;
 
 	if (sp < end) {
@@ -168,7 +172,7 @@ request_line(const char *p, uint32_t off, uint32_t n, const struct h1_limits *l,
 static bool
 single(const struct fields *t, enum field_id id, struct bytes *value)
 {
-	const struct field *f = fields_get(t, id);
+	const struct field *f = t->first[id] ? fields_get(t, id) : NULL;
 
 	*value = f ? f->value : BYTES_NONE;
 	return f == NULL || fields_next(t, f) == NULL;
@@ -183,7 +187,7 @@ foreign_coding(struct bytes v)
 	while (v.p) {
 		struct bytes part = bytes_trim(bytes_cut(&v, ','));
 
-		if (last || part.n == 0 || token_end(part.p, 0, (uint32_t)part.n) != part.n)
+		if (last || part.n == 0 || h1_token_end(part.p, 0, (uint32_t)part.n) != part.n)
 			return false;
 		last = bytes_eqi(part, BYTES("chunked"));
 	}
@@ -198,8 +202,8 @@ framing(struct msg *m)
 
 	m->framing = MSG_NONE;
 	m->length = 0;
-	if (!single(&m->fields, FIELD_TRANSFER_ENCODING, &te) || !single(&m->fields, FIELD_CONTENT_LENGTH, &cl) ||
-	    (te.p && cl.p))
+	if (!single(&m->fields, FIELD_TRANSFER_ENCODING, &te) ||
+	    !single(&m->fields, FIELD_CONTENT_LENGTH, &cl) || (te.p && cl.p))
 		return BAD;
 	if (te.p) {
 		if (m->minor == 0)
@@ -237,7 +241,8 @@ connection(struct msg *m)
 	m->te_trailers = te && m->request && fields_te_trailers(&m->fields);
 }
 
-/* Host against the target: exactly one in 1.1, valid, and no other name than an absolute target's. */
+/* Host against the target: exactly one in 1.1, valid, and no other name than an absolute target's.
+ */
 static enum hg_err
 host(struct msg *m, const struct uri_target *t)
 {
@@ -255,11 +260,14 @@ host(struct msg *m, const struct uri_target *t)
 	if (uri_host(t->authority, &other) != HG_OK)
 		return BAD;
 	if (v.p) {
-		uint16_t def = t->form == URI_AUTHORITY ? other.port : bytes_eqi(t->scheme, BYTES("https")) ? 443 : 80;
+		uint16_t def = t->form == URI_AUTHORITY  ? other.port :
+		    bytes_eqi(t->scheme, BYTES("https")) ? 443 :
+							   80;
 
 		port = m->host.port ? m->host.port : def;
 		other_port = other.port ? other.port : def;
-		if (!bytes_eq(bytes_of(m->host.name, m->host.len), bytes_of(other.name, other.len)) ||
+		if (!bytes_eq(
+			bytes_of(m->host.name, m->host.len), bytes_of(other.name, other.len)) ||
 		    port != other_port)
 			return BAD;
 	}
@@ -276,7 +284,8 @@ expect(struct msg *m)
 	for (; f; f = fields_next(&m->fields, f)) {
 		if (!bytes_eqi(f->value, BYTES("100-continue")))
 			return HG_ERR_BAD_EXPECT;
-		m->expect_continue = m->framing == MSG_CHUNKED || (m->framing == MSG_LENGTH && m->length > 0);
+		m->expect_continue =
+		    m->framing == MSG_CHUNKED || (m->framing == MSG_LENGTH && m->length > 0);
 	}
 	return HG_OK;
 }
@@ -306,7 +315,8 @@ request_meaning(struct msg *m)
 }
 
 enum hg_err
-h1_guard_request(const char *p, uint32_t n, const struct h1_limits *l, uint32_t *scan, struct msg *m, uint32_t *used)
+h1_guard_request(const char *p, uint32_t n, const struct h1_limits *l, uint32_t *scan,
+    struct msg *m, uint32_t *used)
 {
 	uint32_t off = 0, next = 0, part = 0;
 	enum hg_err e = HG_OK;
@@ -325,7 +335,8 @@ h1_guard_request(const char *p, uint32_t n, const struct h1_limits *l, uint32_t 
 		e = request_line(p, off, n, l, m, &next);
 	if (e == HG_OK)
 		e = next - off >= l->header ? HG_ERR_HEADER_TOO_LARGE :
-		    h1_guard_fields(p, next, n, l->header - (next - off), l->field, l->fields, &m->fields, &part);
+					      h1_guard_fields(p, next, n, l->header - (next - off),
+						  l->field, l->fields, &m->fields, &part);
 	if (e == HG_ERR_AGAIN)
 		*scan = n;
 	if (e != HG_OK)
@@ -386,8 +397,8 @@ response_meaning(struct msg *m, bool head_request)
 }
 
 enum hg_err
-h1_guard_response(const char *p, uint32_t n, const struct h1_limits *l, uint32_t *scan, bool head_request,
-    struct msg *m, uint32_t *used)
+h1_guard_response(const char *p, uint32_t n, const struct h1_limits *l, uint32_t *scan,
+    bool head_request, struct msg *m, uint32_t *used)
 {
 	uint32_t next = 0, part = 0;
 	enum hg_err e;
@@ -398,7 +409,8 @@ h1_guard_response(const char *p, uint32_t n, const struct h1_limits *l, uint32_t
 	e = status_line(p, n, l, m, &next);
 	if (e == HG_OK)
 		e = next >= l->header ? BAD :
-		    h1_guard_fields(p, next, n, l->header - next, l->field, l->fields, &m->fields, &part);
+					h1_guard_fields(p, next, n, l->header - next, l->field,
+					    l->fields, &m->fields, &part);
 	if (e == HG_ERR_AGAIN)
 		*scan = n;
 	if (e != HG_OK)

@@ -1,10 +1,11 @@
 /*
- * h1_up.c - the backend's side of HTTP/1: a connection that carries one exchange at a time and waits in a pool between
- * them. It always reads: a byte or an end that comes while no request runs, or behind a response, makes it useless, and
- * is noticed without asking. A response is trusted as little as a request: it passes the same guard and the same second
- * opinion, interim heads are counted, a 101 must have been asked for. The connection lives on only if request and
- * response both ended, nothing lies behind the response, and the peer did not say otherwise. After a failed write the
- * backend's words are still read, because it may have answered before it closed.
+ * h1_up.c - the backend's side of HTTP/1: a connection that carries one exchange at a time and
+ * waits in a pool between them. It always reads: a byte or an end that comes while no request runs,
+ * or behind a response, makes it useless, and is noticed without asking. A response is trusted as
+ * little as a request: it passes the same guard and the same second opinion, interim heads are
+ * counted, a 101 must have been asked for. The connection lives on only if request and response
+ * both ended, nothing lies behind the response, and the peer did not say otherwise. After a failed
+ * write the backend's words are still read, because it may have answered before it closed.
  */
 #include "base/check.h"
 #include "http/h1_write.h"
@@ -85,12 +86,14 @@ static void
 final(struct h1_up *u, bool more)
 {
 	struct msg *m = u->msg;
-	bool none = m->framing == MSG_NONE || m->head || (m->framing == MSG_LENGTH && m->length == 0);
+	bool none =
+	    m->framing == MSG_NONE || m->head || (m->framing == MSG_LENGTH && m->length == 0);
 
 	u->s.keep_alive = m->keep_alive;
 	u->s.framing = m->framing;
 	if ((u->s.connect_method && m->status < 300 && m->status >= 200) || m->status == 101) {
-		/* Switched; what lies behind the head is the tunnel's. Bytes wait until the owner says tunnel(). */
+		/* Switched; what lies behind the head is the tunnel's. Bytes wait until the owner
+		 * says tunnel(). */
 		u->s.keep_alive = false;
 		u->s.in = IN_TUNNEL;
 		u->s.raw = true;
@@ -140,7 +143,8 @@ give(struct h1_up *u, struct buf *b, uint32_t off, uint32_t k)
 	u->stream.ev->body(&u->stream, slice_of(b, b->data + off, k));
 }
 
-/* The last bytes of the body go to the owner together with the end: what comes behind them is known now. */
+/* The last bytes of the body go to the owner together with the end: what comes behind them is known
+ * now. */
 static uint32_t
 take_plain(struct h1_up *u, struct buf *b, uint32_t off, uint32_t n)
 {
@@ -279,7 +283,8 @@ on_error(struct chan *c, enum hg_err e)
 		die(u);
 		u->ev->failed(u, e);
 	} else if (u->s.in == IN_DONE && u->s.busy) {
-		u->s.keep_alive = false; /* the response is whole; the request's rest has nowhere to go */
+		u->s.keep_alive =
+		    false; /* the response is whole; the request's rest has nowhere to go */
 	} else {
 		reset_owner(u, e == HG_ERR_NOMEM ? e : HG_ERR_BACKEND_RESET);
 	}
@@ -393,8 +398,8 @@ detach(struct stream *st)
 		return;
 	u->s.busy = false;
 	h1_write_done(&u->s.out);
-	if (!u->s.keep_alive || !u->s.request_done || !u->s.response_done || u->chan.queued || u->chan.hangup ||
-	    u->chan.readable || u->chan.failed) {
+	if (!u->s.keep_alive || !u->s.request_done || !u->s.response_done || u->chan.queued ||
+	    u->chan.hangup || u->chan.readable || u->chan.failed) {
 		die(u);
 		return;
 	}
@@ -416,8 +421,9 @@ static const struct stream_ops stream_ops = {
 };
 
 int
-h1_up_connect(struct h1_up *u, struct loop *l, struct bufs *bufs, const struct addr *a, struct bytes unix_path,
-    const struct h1_limits *limits, const struct h1_up_events *ev, void *owner)
+h1_up_connect(struct h1_up *u, struct loop *l, struct bufs *bufs, const struct addr *a,
+    struct bytes unix_path, const struct h1_limits *limits, const struct h1_up_events *ev,
+    void *owner)
 {
 	memset(&u->s, 0, sizeof(u->s));
 	u->ev = ev;
@@ -445,7 +451,8 @@ h1_up_open(struct h1_up *u, struct msg *storage, const struct stream_events *ev,
 	u->s.in = IN_HEAD;
 	u->s.credit = u->s.left = 0;
 	u->s.scan = u->s.informational = 0;
-	u->s.keep_alive = u->s.request_done = u->s.response_done = u->s.got_bytes = u->s.raw = u->s.upgrade = false;
+	u->s.keep_alive = u->s.request_done = u->s.response_done = u->s.got_bytes = u->s.raw =
+	    u->s.upgrade = false;
 	u->s.requests++;
 	return &u->stream;
 }

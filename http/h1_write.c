@@ -1,8 +1,9 @@
 /*
- * h1_write.c - rendering. The bound of a head is computed by writing it: the cursor counts past its end, and a head that
- * did not fit the small class is written again into the large one. Field lines that lie one behind the other in the
- * message's buffer, as received, are copied as one run, which is nearly all of them nearly always. A table of iovecs
- * pointing into the received head was rejected: an iovec costs the kernel more than copying the line costs us.
+ * h1_write.c - rendering. The bound of a head is computed by writing it: the cursor counts past its
+ * end, and a head that did not fit the small class is written again into the large one. Field lines
+ * that lie one behind the other in the message's buffer, as received, are copied as one run, which
+ * is nearly all of them nearly always. A table of iovecs pointing into the received head was
+ * rejected: an iovec costs the kernel more than copying the line costs us.
  */
 #include "http/h1_write.h"
 
@@ -12,7 +13,9 @@
 #include "base/clock.h"
 
 #define BIT(id) (1ull << FIELD_##id)
-#define OWNED (BIT(CONTENT_LENGTH) | BIT(TRANSFER_ENCODING) | BIT(CONNECTION) | BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION))
+#define OWNED \
+	(BIT(CONTENT_LENGTH) | BIT(TRANSFER_ENCODING) | BIT(CONNECTION) | BIT(KEEP_ALIVE) | \
+	    BIT(PROXY_CONNECTION))
 #define SMALL_BODY 1024 /* copied behind the head; above, a slice of its own is cheaper */
 #define SPARE 64        /* room for a chunk line, its CRLF and the last chunk */
 
@@ -80,7 +83,8 @@ put_fields(struct cursor *c, const struct fields *t, uint64_t skip)
 			const struct field *g = &t->v[i];
 
 			if ((g->flags & (FIELD_GONE | FIELD_HOP)) || (skip >> g->id & 1) ||
-			    !touches(last->value, g->name.p, "\r\n") || !touches(g->name, g->value.p, ": "))
+			    !touches(last->value, g->name.p, "\r\n") ||
+			    !touches(g->name, g->value.p, ": "))
 				break;
 			last = g;
 		}
@@ -213,7 +217,8 @@ render_request(struct cursor *c, struct h1_out *o, const struct head *h)
 	PUT(c, " HTTP/1.1\r\nHost: ");
 	put_bytes(c, m->authority);
 	PUT(c, "\r\n");
-	put_fields(c, &m->fields, OWNED | BIT(HOST) | BIT(TE) | BIT(HTTP2_SETTINGS) | (upgrade ? 0 : BIT(UPGRADE)));
+	put_fields(c, &m->fields,
+	    OWNED | BIT(HOST) | BIT(TE) | BIT(HTTP2_SETTINGS) | (upgrade ? 0 : BIT(UPGRADE)));
 	if (m->te_trailers)
 		PUT(c, "TE: trailers\r\n");
 	if (upgrade)
@@ -306,10 +311,14 @@ render_response(struct cursor *c, struct h1_out *o, const struct head *h)
 }
 
 enum hg_err
-h1_write_response(struct chan *c, struct h1_out *o, const struct msg *m, unsigned flags, bool no_body, bool http10,
-    enum h1_persist persist)
+h1_write_response(struct chan *c, struct h1_out *o, const struct msg *m, unsigned flags,
+    bool no_body, bool http10, enum h1_persist persist)
 {
-	struct head h = {.m = m, .flags = flags, .now = loop_now(c->loop), .no_body = no_body, .http10 = http10,
+	struct head h = {.m = m,
+	    .flags = flags,
+	    .now = loop_now(c->loop),
+	    .no_body = no_body,
+	    .http10 = http10,
 	    .persist = persist};
 
 	return write_head(c, o, &h, render_response);
@@ -375,7 +384,8 @@ h1_write_end(struct chan *c, struct h1_out *o, const struct fields *trailers)
 
 	if (!o->chunked)
 		return true;
-	for (uint32_t need = SPARE; need <= BUF_LARGE; need = need == SPARE ? BUF_SMALL / 2 : need * 4) {
+	for (uint32_t need = SPARE; need <= BUF_LARGE;
+	     need = need == SPARE ? BUF_SMALL / 2 : need * 4) {
 		if (!room(c, o, need))
 			return false;
 		at = cursor_of(o);

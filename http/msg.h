@@ -1,7 +1,8 @@
 /*
- * msg.h - one message head, request or response, of either protocol version, and how its body is framed. Texts are
- * borrowed from the buffer `head` (one reference) or from the exchange's arena. The as-received message is never
- * modified: filters edit a copy (msg_copy), which shares the texts.
+ * msg.h - one message head, request or response, of either protocol version, and how its body is
+ * framed. Texts are borrowed from the buffer `head` (one reference) or from the exchange's arena.
+ * The as-received message is never modified: filters edit a copy (msg_copy), which shares the
+ * texts.
  */
 #ifndef HTTP_MSG_H
 #define HTTP_MSG_H
@@ -18,9 +19,11 @@ enum msg_framing { MSG_NONE, MSG_LENGTH, MSG_CHUNKED, MSG_CLOSE };
 
 struct msg {
 	struct bytes method, target; /* request, as received */
-	struct bytes path, query;    /* request, working copy: what goes upstream (query absent or without '?') */
-	struct bytes authority;      /* Host or :authority as received; working copy: what goes upstream */
-	struct bytes scheme;         /* "http" / "https" where the client said it (absolute form, h2) */
+	struct bytes path,
+	    query; /* request, working copy: what goes upstream (query absent or without '?') */
+	struct bytes
+	    authority;       /* Host or :authority as received; working copy: what goes upstream */
+	struct bytes scheme; /* "http" / "https" where the client said it (absolute form, h2) */
 	struct bytes reason;         /* response */
 	uint16_t status;             /* response */
 	uint8_t minor;               /* HTTP/1.x; 2 = HTTP/2 */
@@ -31,15 +34,17 @@ struct msg {
 	uint64_t length;             /* MSG_LENGTH */
 	struct buf *buf;             /* reference that keeps the texts alive, or NULL */
 	struct buf *trailer_buf;     /* the same for the trailers' */
-	struct uri_host host;        /* request: canonical form of `authority` as received; len 0 if there was none */
+	struct uri_host
+	    host; /* request: canonical form of `authority` as received; len 0 if there was none */
 	struct fields fields;
-	struct fields trailers;      /* as received; lines that must not be trailers are FIELD_GONE */
+	struct fields trailers; /* as received; lines that must not be trailers are FIELD_GONE */
 	struct field store[MSG_FIELDS + MSG_TRAILERS]; /* trailers lie behind the fields */
 };
 
 void msg_init(struct msg *, bool request);
-void msg_release(struct msg *);                    /* drops the references; the owner of the storage calls it */
-void msg_copy(struct msg *dst, const struct msg *src); /* head without trailers; n fields only; takes a reference */
+void msg_release(struct msg *); /* drops the references; the owner of the storage calls it */
+void msg_copy(struct msg *dst,
+    const struct msg *src); /* head without trailers; n fields only; takes a reference */
 const char *msg_reason(uint16_t status);           /* RFC 9110 phrase, "" if unknown */
 
 #endif

@@ -1,10 +1,11 @@
 /*
- * buf.c - buffers in two size classes from base/pool. A buffer is one object of its pool with the header in front,
- * so a class of 4096 gives a little less payload and pages stay whole. The limit counts bytes handed out over both
- * classes, because that is what "memory of one worker" means; each pool's capacity is the whole limit, and untouched
- * pages cost nothing. The records of send queues (net/chan.c) come from a third pool here, so that an idle channel
- * holds neither buffer nor queue. A size class between the two was rejected: heads fit the small one, bodies that
- * fill it twice want the large one.
+ * buf.c - buffers in two size classes from base/pool. A buffer is one object of its pool with the
+ * header in front, so a class of 4096 gives a little less payload and pages stay whole. The limit
+ * counts bytes handed out over both classes, because that is what "memory of one worker" means;
+ * each pool's capacity is the whole limit, and untouched pages cost nothing. The records of send
+ * queues (net/chan.c) come from a third pool here, so that an idle channel holds neither buffer nor
+ * queue. A size class between the two was rejected: heads fit the small one, bodies that fill it
+ * twice want the large one.
  */
 #include "net/buf.h"
 
@@ -22,7 +23,8 @@ bufs_init(struct bufs *s, uint64_t limit)
 	n = HG_MIN(n, UINT32_MAX);
 	if (pool_init(&s->small, BUF_SMALL, (uint32_t)n) != 0)
 		return -1;
-	if (pool_init(&s->large, BUF_LARGE, (uint32_t)HG_MAX(n / (BUF_LARGE / BUF_SMALL), 4u)) != 0 ||
+	if (pool_init(&s->large, BUF_LARGE, (uint32_t)HG_MAX(n / (BUF_LARGE / BUF_SMALL), 4u)) !=
+		0 ||
 	    pool_init(&s->queues, BUF_QUEUE, (uint32_t)HG_MAX(n, 1024u)) != 0) {
 		bufs_release(s);
 		return -1;

@@ -1,6 +1,7 @@
 /*
- * buf.h - reference-counted buffers in two classes, per process, LIFO, from one mapping; counts are plain ints.
- * A body chunk goes receive buffer -> iovec of the other side's send -> back to the pool, never copied.
+ * buf.h - reference-counted buffers in two classes, per process, LIFO, from one mapping; counts are
+ * plain ints. A body chunk goes receive buffer -> iovec of the other side's send -> back to the
+ * pool, never copied.
  */
 #ifndef NET_BUF_H
 #define NET_BUF_H
@@ -34,7 +35,8 @@ struct slice { /* owns one reference of buf; buf NULL = static text */
 
 int bufs_init(struct bufs *, uint64_t limit_bytes);
 void bufs_release(struct bufs *);
-struct buf *buf_new(struct bufs *, uint32_t at_least); /* refs 1, len 0; NULL: out of memory or too large */
+struct buf *buf_new(
+    struct bufs *, uint32_t at_least); /* refs 1, len 0; NULL: out of memory or too large */
 static inline struct buf *
 buf_ref(struct buf *b)
 {

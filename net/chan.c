@@ -1,11 +1,12 @@
 /*
- * chan.c - readiness turned into completions. The socket is registered once, edge-triggered; `readable`, `writable`
- * and `hangup` remember what the edges said, and a read that did not fill its buffer ends reading without a last
- * EAGAIN. Sends gather in a queue of slices and leave in one call at the end of the turn, so head and body, or a
- * batch of pipelined answers, cost one system call. Callbacks may close and free the channel under us: whoever calls
- * one keeps a flag on its stack that chan_close() sets, and looks at it before touching the channel again. (Reference
- * counts were rejected: every owner embeds its channel.) Reading stops after a few buffers a turn, so that one
- * fast peer does not starve the rest.
+ * chan.c - readiness turned into completions. The socket is registered once, edge-triggered;
+ * `readable`, `writable` and `hangup` remember what the edges said, and a read that did not fill
+ * its buffer ends reading without a last EAGAIN. Sends gather in a queue of slices and leave in one
+ * call at the end of the turn, so head and body, or a batch of pipelined answers, cost one system
+ * call. Callbacks may close and free the channel under us: whoever calls one keeps a flag on its
+ * stack that chan_close() sets, and looks at it before touching the channel again. (Reference
+ * counts were rejected: every owner embeds its channel.) Reading stops after a few buffers a turn,
+ * so that one fast peer does not starve the rest.
  */
 #include "net/chan.h"
 
@@ -33,7 +34,8 @@ _Static_assert(sizeof(struct chan_queue) <= BUF_QUEUE, "a queue record fits its 
 static void flush_task(struct task *);
 static void more_task(struct task *);
 
-/* The address of a local stays behind only when the channel is closed, which clears it: gcc cannot see that. */
+/* The address of a local stays behind only when the channel is closed, which clears it: gcc cannot
+ * see that. */
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wdangling-pointer"
 #endif
@@ -231,7 +233,8 @@ more_task(struct task *t)
 	read_on(c);
 }
 
-/* Connected: shake hands if that is wanted, then tell the owner. The channel may be gone afterwards. */
+/* Connected: shake hands if that is wanted, then tell the owner. The channel may be gone
+ * afterwards. */
 static void
 opened(struct chan *c, uint32_t events)
 {
@@ -305,7 +308,8 @@ ready(struct watch *w, uint32_t events)
 }
 
 void
-chan_init(struct chan *c, struct loop *l, struct bufs *bufs, int fd, const struct chan_events *ev, void *owner)
+chan_init(struct chan *c, struct loop *l, struct bufs *bufs, int fd, const struct chan_events *ev,
+    void *owner)
 {
 	*c = (struct chan){
 		.watch = {fd, ready},
@@ -382,8 +386,8 @@ connect_any(const struct addr *a, struct bytes path, int *fd)
 }
 
 int
-chan_connect(struct chan *c, struct loop *l, struct bufs *bufs, const struct addr *a, struct bytes path,
-    const struct chan_events *ev, void *owner)
+chan_connect(struct chan *c, struct loop *l, struct bufs *bufs, const struct addr *a,
+    struct bytes path, const struct chan_events *ev, void *owner)
 {
 	int fd = -1;
 
@@ -680,5 +684,6 @@ chan_abort(struct chan *c)
 bool
 chan_quiet(const struct chan *c)
 {
-	return c->in == NULL && !c->readable && !c->hangup && !c->got_eof && !c->failed && !c->closed;
+	return c->in == NULL && !c->readable && !c->hangup && !c->got_eof && !c->failed &&
+	    !c->closed;
 }

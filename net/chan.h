@@ -1,14 +1,17 @@
 /*
- * chan.h - a byte stream: TCP or UNIX socket now, TLS behind the same calls later. Completion-shaped: bytes arrive
- * in a buffer, sends are queued and go out together at the end of the turn. All of one worker's thread.
+ * chan.h - a byte stream: TCP or UNIX socket now, TLS behind the same calls later.
+ * Completion-shaped: bytes arrive in a buffer, sends are queued and go out together at the end of
+ * the turn. All of one worker's thread.
  *
- * Reading. `data` is called with the unconsumed bytes, contiguous, in a buffer that the callee may reference
- * (buf_ref) to keep slices of; it returns how many it consumed. What is left comes again with more behind it: after
- * more arrived, or after chan_resume(). If the buffer is full and nothing was consumed, the channel moves the rest
- * into a larger buffer (up to BUF_LARGE) - references to the old one stay good. A paused channel reads nothing.
- * A buffer without unconsumed bytes is given back, so an idle channel holds none; the same for the send queue.
+ * Reading. `data` is called with the unconsumed bytes, contiguous, in a buffer that the callee may
+ * reference (buf_ref) to keep slices of; it returns how many it consumed. What is left comes again
+ * with more behind it: after more arrived, or after chan_resume(). If the buffer is full and
+ * nothing was consumed, the channel moves the rest into a larger buffer (up to BUF_LARGE) -
+ * references to the old one stay good. A paused channel reads nothing. A buffer without unconsumed
+ * bytes is given back, so an idle channel holds none; the same for the send queue.
  *
- * Callbacks may close the channel; after chan_close() none comes any more, and its memory may go at once.
+ * Callbacks may close the channel; after chan_close() none comes any more, and its memory may go at
+ * once.
  */
 #ifndef NET_CHAN_H
 #define NET_CHAN_H
@@ -24,11 +27,13 @@ struct chan;
 struct chan_events {
 	void (*open)(struct chan *);               /* connect (and handshake) done */
 	uint32_t (*data)(struct chan *, struct buf *, uint32_t off, uint32_t n); /* consumed */
-	void (*eof)(struct chan *);                /* the peer sent FIN; our direction may live on */
-	void (*drained)(struct chan *);            /* queue fell to chan_low after it was over chan_high */
-	/* Close it. EOF: the peer is gone (reset, write failed). CONNECT_FAILED. NOMEM: no buffer. */
+	void (*eof)(struct chan *);     /* the peer sent FIN; our direction may live on */
+	void (*drained)(struct chan *); /* queue fell to chan_low after it was over chan_high */
+	/* Close it. EOF: the peer is gone (reset, write failed). CONNECT_FAILED. NOMEM: no buffer.
+	 */
 	void (*error)(struct chan *, enum hg_err);
-	void (*blocked)(struct chan *);            /* may be NULL: the kernel took not all; set a stall timer */
+	void (*blocked)(
+	    struct chan *); /* may be NULL: the kernel took not all; set a stall timer */
 };
 struct chan_ops { /* what TLS replaces */
 	ssize_t (*recv)(struct chan *, void *, size_t);       /* >0, 0 eof, -1 errno (EAGAIN) */
@@ -44,7 +49,8 @@ struct chan_ops { /* what TLS replaces */
 #define CHAN_HIGH 65536 /* queued bytes above which a sender should wait for `drained` */
 #define CHAN_LOW 16384
 
-struct chan_queue; /* slices that wait for the end of the turn; from bufs, only while there are any */
+struct chan_queue; /* slices that wait for the end of the turn; from bufs, only while there are any
+                    */
 
 struct chan {
 	struct watch watch;
@@ -55,10 +61,11 @@ struct chan {
 	struct bufs *bufs;
 	struct buf *in;            /* unconsumed input is in->data[in_off .. in->len) */
 	uint32_t in_off;
-	bool connecting : 1, handshaking : 1, paused : 1, readable : 1, hangup : 1, writable : 1, got_eof : 1, eof_told : 1,
-	    shut : 1, shut_wanted : 1, finish : 1, over_high : 1, closed : 1, lingering : 1, big : 1, full_once : 1,
-	    write_failed : 1, failed : 1;
-	bool drain_on_error : 1;   /* owner's: after a failed write, read what the peer has said (up side) */
+	bool connecting : 1, handshaking : 1, paused : 1, readable : 1, hangup : 1, writable : 1,
+	    got_eof : 1, eof_told : 1, shut : 1, shut_wanted : 1, finish : 1, over_high : 1,
+	    closed : 1, lingering : 1, big : 1, full_once : 1, write_failed : 1, failed : 1;
+	bool drain_on_error : 1;   /* owner's: after a failed write, read what the peer has said (up
+	                              side) */
 	bool *gone;                /* set while a callback runs */
 	struct chan_queue *out, *out_last;
 	uint64_t queued;           /* bytes accepted by chan_send and not by the kernel */
@@ -69,27 +76,32 @@ struct chan {
 };
 
 /* A connected socket (accepted, or socketpair). Takes fd. Reads at once if `speculate`. */
-void chan_init(struct chan *, struct loop *, struct bufs *, int fd, const struct chan_events *, void *owner);
-/* Other ops than TCP's: between chan_init and chan_start. `open` comes once the handshake is done. */
+void chan_init(
+    struct chan *, struct loop *, struct bufs *, int fd, const struct chan_events *, void *owner);
+/* Other ops than TCP's: between chan_init and chan_start. `open` comes once the handshake is done.
+ */
 void chan_use(struct chan *, const struct chan_ops *, void *impl);
 void chan_start(struct chan *, bool speculate);   /* registers; may call data() before it returns */
-/* Non-blocking connect; `open` or `error` follows from the loop. 0, or -1 with errno (no callback then). */
-int chan_connect(struct chan *, struct loop *, struct bufs *, const struct addr *, struct bytes unix_path,
-    const struct chan_events *, void *owner);
+/* Non-blocking connect; `open` or `error` follows from the loop. 0, or -1 with errno (no callback
+ * then). */
+int chan_connect(struct chan *, struct loop *, struct bufs *, const struct addr *,
+    struct bytes unix_path, const struct chan_events *, void *owner);
 /* Takes the slice's reference. Order is kept; nothing is sent before the end of the turn. */
 void chan_send(struct chan *, struct slice);
-void chan_break(struct chan *);                   /* our side cannot go on (no memory): `error` follows */
+void chan_break(struct chan *); /* our side cannot go on (no memory): `error` follows */
 void chan_pause(struct chan *);
 void chan_resume(struct chan *);                  /* unconsumed bytes come again, from the loop */
 void chan_shutdown(struct chan *);                /* FIN after what is queued */
 void chan_close(struct chan *);                   /* drops what is queued; idempotent */
-void chan_abort(struct chan *);                   /* the same with a reset: the peer sees a broken end */
-/* Send what is queued, FIN, then read and drop, so that the answer is not lost to a reset. `eof` (or `error`) comes
- * once the peer has closed too; the owner bounds the wait with a timer of its own and closes. */
+void chan_abort(struct chan *); /* the same with a reset: the peer sees a broken end */
+/* Send what is queued, FIN, then read and drop, so that the answer is not lost to a reset. `eof`
+ * (or `error`) comes once the peer has closed too; the owner bounds the wait with a timer of its
+ * own and closes. */
 void chan_linger(struct chan *);
 /* Send what is queued, then call `eof` for the owner to close: when the peer owes us no byte. */
 void chan_finish(struct chan *);
-/* Idle channels in a pool: true if no byte and no EOF is waiting. (Surplus bytes: close, never reuse.) */
+/* Idle channels in a pool: true if no byte and no EOF is waiting. (Surplus bytes: close, never
+ * reuse.) */
 bool chan_quiet(const struct chan *);
 
 extern const struct chan_ops chan_tcp_ops;

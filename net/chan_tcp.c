@@ -1,6 +1,6 @@
 /*
- * chan_tcp.c - the plain socket under a chan. One slice goes out by send(), several by one sendmsg(): the kernel
- * copies no iovec in the first case, and small answers are one slice.
+ * chan_tcp.c - the plain socket under a chan. One slice goes out by send(), several by one
+ * sendmsg(): the kernel copies no iovec in the first case, and small answers are one slice.
  */
 #include <sys/socket.h>
 

@@ -1,10 +1,11 @@
 /*
- * loop.c - one thread's turn over epoll. Descriptors are added once, edge-triggered, with all they ever want; nothing
- * is changed while they live, so steady traffic makes no epoll_ctl. The array of events belongs to the loop, and
- * unwatching strikes out what this turn has not delivered yet: generations in the event tag were rejected, since a
- * scan of 128 slots on close is cheaper than a check on each event. Work that callbacks put off runs after the
- * events, then all output goes out, one call a socket. What is put off while that runs gets a few more rounds, the
- * rest waits for the next turn, which then does not sleep: nothing can keep a turn from ending.
+ * loop.c - one thread's turn over epoll. Descriptors are added once, edge-triggered, with all they
+ * ever want; nothing is changed while they live, so steady traffic makes no epoll_ctl. The array of
+ * events belongs to the loop, and unwatching strikes out what this turn has not delivered yet:
+ * generations in the event tag were rejected, since a scan of 128 slots on close is cheaper than a
+ * check on each event. Work that callbacks put off runs after the events, then all output goes out,
+ * one call a socket. What is put off while that runs gets a few more rounds, the rest waits for the
+ * next turn, which then does not sleep: nothing can keep a turn from ending.
  */
 #include "net/loop.h"
 

@@ -1,8 +1,9 @@
 /*
- * resolve.c - c-ares on the loop. Its sockets are told to us as they come and go; the loop is edge-triggered and c-ares
- * reads TCP answers in pieces, so each event is processed until poll() says there is no more (only the helper process
- * resolves, nothing here is hot). Names are looked up as they are: no search domains, no system hosts file - its text
- * is given, because this process may not open files. Answers that c-ares has at once are put off to the loop.
+ * resolve.c - c-ares on the loop. Its sockets are told to us as they come and go; the loop is
+ * edge-triggered and c-ares reads TCP answers in pieces, so each event is processed until poll()
+ * says there is no more (only the helper process resolves, nothing here is hot). Names are looked
+ * up as they are: no search domains, no system hosts file - its text is given, because this process
+ * may not open files. Answers that c-ares has at once are put off to the loop.
  */
 #include "net/resolve.h"
 
@@ -144,9 +145,11 @@ resolver_new(const char *servers, struct bytes hosts)
 	timer_init(&r->timer, on_timer);
 	task_init(&r->kick, on_kick);
 	if (e == ARES_SUCCESS)
-		e = ares_init_options(&r->channel, &o, ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-		    ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
-	if (e == ARES_SUCCESS && servers && (e = ares_set_servers_ports_csv(r->channel, servers)) != ARES_SUCCESS)
+		e = ares_init_options(&r->channel, &o,
+		    ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
+			ARES_OPT_SOCK_STATE_CB);
+	if (e == ARES_SUCCESS && servers &&
+	    (e = ares_set_servers_ports_csv(r->channel, servers)) != ARES_SUCCESS)
 		ares_destroy(r->channel);
 	if (e != ARES_SUCCESS) {
 		log_error("resolver: %s", ares_strerror(e));
@@ -235,7 +238,8 @@ on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *ai)
 		ares_freeaddrinfo(ai);
 	a->ttl_s = (uint32_t)HG_MAX(ttl, 1);
 	a->ok = a->n > 0;
-	a->none = !a->ok && (status == ARES_ENOTFOUND || status == ARES_ENODATA || status == ARES_SUCCESS);
+	a->none = !a->ok &&
+	    (status == ARES_ENOTFOUND || status == ARES_ENODATA || status == ARES_SUCCESS);
 	if (!a->ok)
 		a->why = a->none ? "no such name or no address" : ares_strerror(status);
 	loop_defer(q->r->loop, &q->task);
@@ -257,9 +261,12 @@ look_in_hosts(const struct resolver *r, struct bytes name, struct resolve_answer
 		for (size_t i = 0; i < line.n;) {
 			size_t from;
 
-			while (i < line.n && (line.p[i] == ' ' || line.p[i] == '\t' || line.p[i] == '\r'))
+			while (i < line.n &&
+			    (line.p[i] == ' ' || line.p[i] == '\t' || line.p[i] == '\r'))
 				i++;
-			for (from = i; i < line.n && line.p[i] != ' ' && line.p[i] != '\t' && line.p[i] != '\r'; i++)
+			for (from = i; i < line.n && line.p[i] != ' ' && line.p[i] != '\t' &&
+			     line.p[i] != '\r';
+			     i++)
 				;
 			word = bytes_of(line.p + from, i - from);
 			if (word.n == 0)
@@ -274,9 +281,11 @@ look_in_hosts(const struct resolver *r, struct bytes name, struct resolve_answer
 }
 
 void
-resolver_query(struct resolver *r, const char *name, void (*done)(void *, const struct resolve_answer *), void *arg)
+resolver_query(struct resolver *r, const char *name,
+    void (*done)(void *, const struct resolve_answer *), void *arg)
 {
-	struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_flags = ARES_AI_NOSORT, .ai_socktype = SOCK_STREAM};
+	struct ares_addrinfo_hints hints = {
+	    .ai_family = AF_UNSPEC, .ai_flags = ARES_AI_NOSORT, .ai_socktype = SOCK_STREAM};
 	struct query *q = mem_zalloc(sizeof(*q));
 
 	HG_CHECK(r->loop != NULL);

@@ -1,6 +1,6 @@
 /*
- * resolve.h - names to addresses by c-ares on a loop; only the helper process uses it. One channel a process, made
- * before the jail (it opens its sources of randomness then).
+ * resolve.h - names to addresses by c-ares on a loop; only the helper process uses it. One channel
+ * a process, made before the jail (it opens its sources of randomness then).
  */
 #ifndef NET_RESOLVE_H
 #define NET_RESOLVE_H
@@ -19,12 +19,13 @@ struct resolve_answer {
 };
 
 struct resolver;
-/* servers: "ip[:port],…" or NULL for the system's; hosts: text of /etc/hosts or absent. NULL with a log line. */
+/* servers: "ip[:port],…" or NULL for the system's; hosts: text of /etc/hosts or absent. NULL with a
+ * log line. */
 struct resolver *resolver_new(const char *servers, struct bytes hosts);
 void resolver_attach(struct resolver *, struct loop *); /* after the jail */
 void resolver_free(struct resolver *);
 /* Looks up A and AAAA. `done` is called once, from the loop. */
-void resolver_query(struct resolver *, const char *name, void (*done)(void *arg, const struct resolve_answer *),
-    void *arg);
+void resolver_query(struct resolver *, const char *name,
+    void (*done)(void *arg, const struct resolve_answer *), void *arg);
 
 #endif

@@ -1,9 +1,10 @@
 /*
- * sock.c - the few socket calls that have more than one line to them. Options are set on listeners wherever children
- * inherit them (TCP_NODELAY), so that an accepted connection costs accept4 and nothing else. The first socket of a
- * port is bound before SO_REUSEPORT is set: a second program with the option cannot slip in unseen, and the kernel
- * lets an already bound socket be joined once the option is on. New connections are held off with a socket filter
- * that drops SYNs: a listener's filter is asked before a request socket exists.
+ * sock.c - the few socket calls that have more than one line to them. Options are set on listeners
+ * wherever children inherit them (TCP_NODELAY), so that an accepted connection costs accept4 and
+ * nothing else. The first socket of a port is bound before SO_REUSEPORT is set: a second program
+ * with the option cannot slip in unseen, and the kernel lets an already bound socket be joined once
+ * the option is on. New connections are held off with a socket filter that drops SYNs: a listener's
+ * filter is asked before a request socket exists.
  */
 #include "net/sock.h"
 
@@ -42,7 +43,8 @@ sock_bind(const struct addr *a, bool udp, bool first)
 		errno = EINVAL;
 		return -1;
 	}
-	fd = socket(ss.ss_family, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(
+	    ss.ss_family, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
 	if (a->family == 6 && option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) != 0)
@@ -74,8 +76,9 @@ sock_listen_deferred(int fd, int backlog)
 	return listen(fd, backlog);
 }
 
-/* TCP: a segment without ACK, that is a SYN, is dropped; what finishes a handshake passes, and so does all that comes to
- * the connection made of it, which inherits the filter. UDP: everything is dropped. Linux 6.18 asks for NET_ADMIN. */
+/* TCP: a segment without ACK, that is a SYN, is dropped; what finishes a handshake passes, and so
+ * does all that comes to the connection made of it, which inherits the filter. UDP: everything is
+ * dropped. Linux 6.18 asks for NET_ADMIN. */
 int
 sock_refuse_new(int fd)
 {
@@ -128,7 +131,8 @@ sock_peer(int fd, struct addr *out)
 	    addr_from_sock((struct sockaddr *)&ss, out);
 }
 
-/* The path goes through the descriptor of its folder: no race, and no limit of 108 bytes on the folder's name. */
+/* The path goes through the descriptor of its folder: no race, and no limit of 108 bytes on the
+ * folder's name. */
 int
 sock_unix_listen(int dirfd, const char *name, unsigned mode)
 {
@@ -142,7 +146,8 @@ sock_unix_listen(int dirfd, const char *name, unsigned mode)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
-	/* The mode of the socket file comes from the descriptor's, so it is never open wider, even for a moment. */
+	/* The mode of the socket file comes from the descriptor's, so it is never open wider, even
+	 * for a moment. */
 	if (fchmod(fd, mode) != 0 || (unlinkat(dirfd, name, 0) != 0 && errno != ENOENT) ||
 	    bind(fd, (struct sockaddr *)&un, sizeof(un)) != 0 || listen(fd, 128) != 0)
 		return fail(fd);

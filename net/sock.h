@@ -1,5 +1,6 @@
 /*
- * sock.h - sockets: listening (master), accepting (worker), options. Everything is CLOEXEC and non-blocking.
+ * sock.h - sockets: listening (master), accepting (worker), options. Everything is CLOEXEC and
+ * non-blocking.
  */
 #ifndef NET_SOCK_H
 #define NET_SOCK_H
@@ -8,8 +9,9 @@
 
 #include "base/addr.h"
 
-/* The first socket of a port is bound without SO_REUSEPORT (so that nobody else's is joined) and gets it
- * afterwards; the others join it. -1 with errno. IPv6 is V6ONLY. TCP_NODELAY is set, children inherit it. */
+/* The first socket of a port is bound without SO_REUSEPORT (so that nobody else's is joined) and
+ * gets it afterwards; the others join it. -1 with errno. IPv6 is V6ONLY. TCP_NODELAY is set,
+ * children inherit it. */
 int sock_bind(const struct addr *, bool udp, bool first);
 int sock_listen(int fd, int backlog);
 /* The same with TCP_DEFER_ACCEPT (protocols in which the client speaks first). */

@@ -1,9 +1,10 @@
 /*
- * timer.c - a hierarchical wheel with lazy re-arm. A timer that is moved later keeps its place: only its deadline
- * changes, and when the wheel comes to the place it is put where it belongs. So a connection whose deadline moves
- * with each request costs one store a request, and a list operation once in a timeout. A heap was rejected (log n
- * on every move), and so was a list per timeout value (timeouts are settings of routes, there is no small set).
- * Never early; late by one tick at most, plus what the turn takes.
+ * timer.c - a hierarchical wheel with lazy re-arm. A timer that is moved later keeps its place:
+ * only its deadline changes, and when the wheel comes to the place it is put where it belongs. So a
+ * connection whose deadline moves with each request costs one store a request, and a list operation
+ * once in a timeout. A heap was rejected (log n on every move), and so was a list per timeout value
+ * (timeouts are settings of routes, there is no small set). Never early; late by one tick at most,
+ * plus what the turn takes.
  */
 #include "net/timer.h"
 
@@ -100,7 +101,8 @@ wheel_run(struct wheel *w, uint64_t now)
 			return;
 		}
 		w->tick++;
-		for (unsigned l = 1; l < WHEEL_LEVELS && (w->tick & ((1ull << 6 * l) - 1)) == 0; l++) {
+		for (unsigned l = 1; l < WHEEL_LEVELS && (w->tick & ((1ull << 6 * l) - 1)) == 0;
+		     l++) {
 			unsigned slot = w->tick >> 6 * l & (WHEEL_SLOTS - 1);
 
 			if (w->used[l] >> slot & 1)
@@ -118,7 +120,8 @@ wheel_wait(const struct wheel *w, uint64_t now)
 	uint64_t ticks = UINT64_MAX, when;
 
 	if (w->used[0]) {
-		uint64_t turned = at ? w->used[0] >> at | w->used[0] << (WHEEL_SLOTS - at) : w->used[0];
+		uint64_t turned =
+		    at ? w->used[0] >> at | w->used[0] << (WHEEL_SLOTS - at) : w->used[0];
 
 		ticks = (uint64_t)__builtin_ctzll(turned) + 1;
 	}

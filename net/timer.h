@@ -1,5 +1,6 @@
 /*
- * timer.h - the loop's wheel of timers: 4 levels of 64 slots, a tick of 8.4 ms. Only loop.c and timer.c use this.
+ * timer.h - the loop's wheel of timers: 4 levels of 64 slots, a tick of 8.4 ms. Only loop.c and
+ * timer.c use this.
  */
 #ifndef NET_TIMER_H
 #define NET_TIMER_H

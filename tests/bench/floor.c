@@ -1,7 +1,8 @@
 /*
- * floor.c - the least that a proxy can do: accept, connect one socket to the backend for each client, copy bytes both
- * ways. Edge-triggered epoll, one recv and one send a message, no parsing, no timers, no limits. Its CPU time a request
- * on this machine is the yardstick of the benchmarks: a proxy's efficiency is the floor's time over its own.
+ * floor.c - the least that a proxy can do: accept, connect one socket to the backend for each
+ * client, copy bytes both ways. Edge-triggered epoll, one recv and one send a message, no parsing,
+ * no timers, no limits. Its CPU time a request on this machine is the yardstick of the benchmarks:
+ * a proxy's efficiency is the floor's time over its own.
  *
  *     floor LISTEN_PORT BACKEND_PORT
  */
@@ -134,7 +135,8 @@ accept_all(void)
 		down->peer = up;
 		up->peer = down;
 		setsockopt(up->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		if (connect(up->fd, (struct sockaddr *)&backend, sizeof(backend)) != 0 && errno != EINPROGRESS) {
+		if (connect(up->fd, (struct sockaddr *)&backend, sizeof(backend)) != 0 &&
+		    errno != EINPROGRESS) {
 			close(fd);
 			close(up->fd);
 			free(down);
@@ -178,8 +180,8 @@ main(int argc, char **argv)
 	listener.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	setsockopt(listener.fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	setsockopt(listener.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (ep < 0 || bind(listener.fd, (struct sockaddr *)&at, sizeof(at)) != 0 || listen(listener.fd, 4096) != 0 ||
-	    epoll_ctl(ep, EPOLL_CTL_ADD, listener.fd, &e) != 0) {
+	if (ep < 0 || bind(listener.fd, (struct sockaddr *)&at, sizeof(at)) != 0 ||
+	    listen(listener.fd, 4096) != 0 || epoll_ctl(ep, EPOLL_CTL_ADD, listener.fd, &e) != 0) {
 		perror("floor");
 		return 1;
 	}

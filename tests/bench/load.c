@@ -1,11 +1,12 @@
 /*
- * load.c - a closed loop of HTTP/1.1 requests over N connections. Each connection sends the next request when it has
- * the whole answer to the last. Every answer is checked: status 200, its length, nothing behind it. Latency is counted
- * in buckets of about 3 %, so a run needs no memory and no sorting. One thread; a generator that is itself the limit
- * says so by its own CPU share, which is printed.
+ * load.c - a closed loop of HTTP/1.1 requests over N connections. Each connection sends the next
+ * request when it has the whole answer to the last. Every answer is checked: status 200, its
+ * length, nothing behind it. Latency is counted in buckets of about 3 %, so a run needs no memory
+ * and no sorting. One thread; a generator that is itself the limit says so by its own CPU share,
+ * which is printed.
  *
- *     load [-c conns] [-d seconds | -n requests] [-w warm-up seconds] [-k] [-H "Name: value"]... HOST:PORT /path
- *         -k: a new connection for every request
+ *     load [-c conns] [-d seconds | -n requests] [-w warm-up seconds] [-k] [-H "Name: value"]...
+ * HOST:PORT /path -k: a new connection for every request
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -105,7 +106,8 @@ dial(struct conn *c)
 	ld.connects++;
 	c->fd = socket(ld.to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (c->fd < 0 || (connect(c->fd, (struct sockaddr *)&ld.to, ld.to_n) != 0 && errno != EINPROGRESS) ||
+	if (c->fd < 0 ||
+	    (connect(c->fd, (struct sockaddr *)&ld.to, ld.to_n) != 0 && errno != EINPROGRESS) ||
 	    epoll_ctl(ld.ep, EPOLL_CTL_ADD, c->fd, &e) != 0)
 		failed(c, "connect");
 }
@@ -230,9 +232,11 @@ options(int argc, char **argv)
 	}
 	if (optind + 2 != argc || ld.conns == 0)
 		return false;
-	ld.request_n = (size_t)snprintf(ld.request, sizeof(ld.request), "GET %s HTTP/1.1\r\n%s%s%s%s\r\n",
-	    argv[optind + 1], strcasestr(extra, "Host:") ? "" : "Host: bench.test\r\n",
-	    "User-Agent: load\r\nAccept: */*\r\n", extra, ld.new_each ? "Connection: close\r\n" : "");
+	ld.request_n =
+	    (size_t)snprintf(ld.request, sizeof(ld.request), "GET %s HTTP/1.1\r\n%s%s%s%s\r\n",
+		argv[optind + 1], strcasestr(extra, "Host:") ? "" : "Host: bench.test\r\n",
+		"User-Agent: load\r\nAccept: */*\r\n", extra,
+		ld.new_each ? "Connection: close\r\n" : "");
 	if (ld.request_n >= sizeof(ld.request))
 		return false;
 	struct addr a;
@@ -261,7 +265,8 @@ main(int argc, char **argv)
 	double wall, cpu = 0;
 
 	if (!options(argc, argv)) {
-		fprintf(stderr, "usage: load [-c conns] [-d seconds | -n requests] [-w warm-up] [-k] "
+		fprintf(stderr,
+		    "usage: load [-c conns] [-d seconds | -n requests] [-w warm-up] [-k] "
 		    "[-H 'Name: value'] HOST:PORT /path\n");
 		return 64;
 	}
@@ -297,9 +302,13 @@ main(int argc, char **argv)
 			break;
 	}
 	wall = (double)(clock_mono() - from) / 1e9;
-	printf("requests=%llu errors=%llu connects=%llu seconds=%.2f rps=%.0f p50_us=%.0f p99_us=%.0f p999_us=%.0f "
-	    "generator_cpu=%.2f%s%s\n", (unsigned long long)ld.done, (unsigned long long)ld.errors,
-	    (unsigned long long)ld.connects, wall, (double)ld.done / wall, quantile(0.5), quantile(0.99),
-	    quantile(0.999), (cpu_seconds() - cpu) / wall, ld.why[0] ? " first_error=" : "", ld.why);
+	printf(
+	    "requests=%llu errors=%llu connects=%llu seconds=%.2f rps=%.0f p50_us=%.0f "
+	    "p99_us=%.0f p999_us=%.0f "
+	    "generator_cpu=%.2f%s%s\n",
+	    (unsigned long long)ld.done, (unsigned long long)ld.errors,
+	    (unsigned long long)ld.connects, wall, (double)ld.done / wall, quantile(0.5),
+	    quantile(0.99), quantile(0.999), (cpu_seconds() - cpu) / wall,
+	    ld.why[0] ? " first_error=" : "", ld.why);
 	return ld.errors ? 1 : 0;
 }

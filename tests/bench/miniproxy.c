@@ -1,6 +1,7 @@
 /*
- * miniproxy.c - net/ and http/ without the worker: one listener, one backend, no routes. Runs the byte corpus and shows
- * what the two layers cost on their own, between tests/bench/floor and the real worker.
+ * miniproxy.c - net/ and http/ without the worker: one listener, one backend, no routes. Runs the
+ * byte corpus and shows what the two layers cost on their own, between tests/bench/floor and the
+ * real worker.
  *
  *     miniproxy LISTEN_PORT BACKEND_PORT [HEADER_MS IDLE_MS]
  */
@@ -191,7 +192,8 @@ connect_up(struct ex *x, bool fresh)
 	u->ex = x;
 	u->pooled = false;
 	x->u = u;
-	if (h1_up_connect(&u->h1, mp.loop, &mp.bufs, &mp.backend, BYTES_NONE, &mp.limits, &up_events, u) != 0) {
+	if (h1_up_connect(&u->h1, mp.loop, &mp.bufs, &mp.backend, BYTES_NONE, &mp.limits,
+		&up_events, u) != 0) {
 		pool_put(&mp.ups, u);
 		x->u = NULL;
 		answer(x, HG_ERR_CONNECT_FAILED);
@@ -250,7 +252,8 @@ static void
 up_reset(struct stream *st, enum hg_err e)
 {
 	struct ex *x = st->owner;
-	bool retry = !h1_up_got_bytes(&x->u->h1) && x->u->h1.s.requests > 1 && x->out.framing == MSG_NONE;
+	bool retry =
+	    !h1_up_got_bytes(&x->u->h1) && x->u->h1.s.requests > 1 && x->out.framing == MSG_NONE;
 
 	x->u->ex = NULL;
 	x->u = NULL;
@@ -339,7 +342,8 @@ down_reset(struct stream *st, enum hg_err e)
 	ex_free(x);
 }
 
-static const struct stream_events down_ev = {down_head, down_body, down_end, down_drained, down_refuse, down_reset};
+static const struct stream_events down_ev = {
+    down_head, down_body, down_end, down_drained, down_refuse, down_reset};
 
 static bool
 down_open(struct h1_down *d, struct stream *st)
@@ -400,10 +404,21 @@ main(int argc, char **argv)
 		return 64;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	mp.limits = (struct h1_limits){.request_line = 8192, .field = 16384, .header = 32768, .fields = 100,
-	    .trailer = 8192, .trailer_fields = 32, .leading_crlf = 2, .chunk_line = 256, .chunk_overhead = 16384,
-	    .informational = 16, .header_ms = v[2], .idle_ms = v[3], .write_ms = 30000,
-	    .body_grace_ms = 10000, .body_rate = 200};
+	mp.limits = (struct h1_limits){.request_line = 8192,
+	    .field = 16384,
+	    .header = 32768,
+	    .fields = 100,
+	    .trailer = 8192,
+	    .trailer_fields = 32,
+	    .leading_crlf = 2,
+	    .chunk_line = 256,
+	    .chunk_overhead = 16384,
+	    .informational = 16,
+	    .header_ms = v[2],
+	    .idle_ms = v[3],
+	    .write_ms = 30000,
+	    .body_grace_ms = 10000,
+	    .body_rate = 200};
 	mp.loop = loop_new();
 	HG_CHECK(mp.loop && bufs_init(&mp.bufs, 256 << 20) == 0);
 	HG_CHECK(pool_init(&mp.conns, sizeof(struct conn), 20000) == 0);

@@ -1,7 +1,8 @@
 /*
- * origin.c - a backend that always answers the same, for as little CPU as possible: keep-alive, pipelining, no parsing
- * beyond the search for the end of a head. Requests must have no body. Counts accepted connections (USR1 prints), since
- * a proxy that does not reuse them makes every comparison worthless.
+ * origin.c - a backend that always answers the same, for as little CPU as possible: keep-alive,
+ * pipelining, no parsing beyond the search for the end of a head. Requests must have no body.
+ * Counts accepted connections (USR1 prints), since a proxy that does not reuse them makes every
+ * comparison worthless.
  *
  *     origin PORT [BODY_BYTES]
  */
@@ -39,7 +40,9 @@ make_answer(size_t body)
 	if (answer == NULL)
 		abort();
 	answer_n = (size_t)snprintf(answer, 256,
-	    "HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", body);
+	    "HTTP/1.1 200 OK\r\nServer: origin\r\n"
+	    "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n",
+	    body);
 	memset(answer + answer_n, 'x', body);
 	answer_n += body;
 }
@@ -50,7 +53,8 @@ pay(struct conn *c)
 {
 	while (c->owed) {
 		size_t left = c->owed % answer_n ? c->owed % answer_n : answer_n;
-		ssize_t k = send(c->fd, answer + (answer_n - left), left, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t k =
+		    send(c->fd, answer + (answer_n - left), left, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (k < 0)
 			return errno == EAGAIN ? 0 : -1;
@@ -92,7 +96,8 @@ accept_all(int ep, int listener)
 
 	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
 		struct conn *c = calloc(1, sizeof(*c));
-		struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
+		struct epoll_event e = {
+		    .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
 
 		if (c == NULL)
 			abort();

@@ -1,4 +1,5 @@
-/* test_body.c - cursors over a body: credit, replay and its bound, mirrors that fall behind, collectors. */
+/* test_body.c - cursors over a body: credit, replay and its bound, mirrors that fall behind,
+ * collectors. */
 #include "tests/unit/http/unit.h"
 
 #include "http/body.h"
@@ -183,7 +184,12 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(one_reader), T(replay), T(mirror_never_blocks), T(collector), T(waits_between_attempts), T(no_records),
+	    T(one_reader),
+	    T(replay),
+	    T(mirror_never_blocks),
+	    T(collector),
+	    T(waits_between_attempts),
+	    T(no_records),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

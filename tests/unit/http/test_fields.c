@@ -58,9 +58,11 @@ hop_by_hop(void **state)
 	add("Keep-Alive", "5");
 	add("X-End", "1");
 	fields_hop_by_hop(&t);
-	assert_true(hop("connection") && hop("x-hop") && hop("x-two") && hop("te") && hop("keep-alive"));
+	assert_true(
+	    hop("connection") && hop("x-hop") && hop("x-two") && hop("te") && hop("keep-alive"));
 	assert_true(store[4].flags & FIELD_HOP);
-	assert_false(hop("host") || hop("content-length") || hop("x-forwarded-for") || hop("authorization") || hop("x-end"));
+	assert_false(hop("host") || hop("content-length") || hop("x-forwarded-for") ||
+	    hop("authorization") || hop("x-end"));
 }
 
 static void

@@ -1,4 +1,5 @@
-/* test_h1_chunks.c - the chunked coding, whole and byte by byte, trailers, and the bounds on framing. */
+/* test_h1_chunks.c - the chunked coding, whole and byte by byte, trailers, and the bounds on
+ * framing. */
 #include "tests/unit/http/unit.h"
 
 #include "base/mem.h"
@@ -60,7 +61,8 @@ feed(struct bytes raw, uint32_t step, char *out, size_t *out_n, uint32_t *consum
 	h1_chunks_init(&c);
 	fields_init(&trailers, store, MSG_TRAILERS);
 	*out_n = 0;
-	for (uint32_t have = HG_MIN(step, (uint32_t)raw.n);; have = HG_MIN(have + step, (uint32_t)raw.n)) {
+	for (uint32_t have = HG_MIN(step, (uint32_t)raw.n);;
+	     have = HG_MIN(have + step, (uint32_t)raw.n)) {
 		while (c.state != H1_CHUNK_DONE) {
 			uint32_t used = 0, off, n;
 			char *p = mem_alloc(have - at + 1);
@@ -101,7 +103,8 @@ grammar(void **state)
 			enum hg_err e = feed(cases[i].raw, step, out, &n, &used);
 
 			if (e != cases[i].e)
-				fail_msg("%s by %u for: %.*s", err_name(e), step, BYTES_ARG(cases[i].raw));
+				fail_msg("%s by %u for: %.*s", err_name(e), step,
+				    BYTES_ARG(cases[i].raw));
 			assert_int_equal(n, strlen(cases[i].payload));
 			assert_memory_equal(out, cases[i].payload, n);
 			if (e == HG_OK)
@@ -112,16 +115,19 @@ grammar(void **state)
 static void
 forbidden_trailers_are_gone(void **state)
 {
-	struct bytes raw = BYTES("0\r\nX-T: v\r\nContent-Length: 9\r\nauthorization: x\r\ngrpc-status: 0\r\n\r\n");
+	struct bytes raw =
+	    BYTES("0\r\nX-T: v\r\nContent-Length: 9\r\nauthorization: x\r\ngrpc-status: 0\r\n\r\n");
 	struct h1_chunks c;
 	uint32_t used, off, n;
 
 	(void)state;
 	h1_chunks_init(&c);
 	fields_init(&trailers, store, MSG_TRAILERS);
-	assert_int_equal(h1_chunks_step(&c, raw.p, (uint32_t)raw.n, &limits, &used, &off, &n, &trailers), HG_OK);
+	assert_int_equal(
+	    h1_chunks_step(&c, raw.p, (uint32_t)raw.n, &limits, &used, &off, &n, &trailers), HG_OK);
 	raw = bytes_of(raw.p + used, raw.n - used);
-	assert_int_equal(h1_chunks_step(&c, raw.p, (uint32_t)raw.n, &limits, &used, &off, &n, &trailers), HG_OK);
+	assert_int_equal(
+	    h1_chunks_step(&c, raw.p, (uint32_t)raw.n, &limits, &used, &off, &n, &trailers), HG_OK);
 	assert_int_equal(c.state, H1_CHUNK_DONE);
 	assert_int_equal(used, raw.n);
 	assert_int_equal(trailers.n, 4);
@@ -142,7 +148,8 @@ bounds(void **state)
 	(void)state;
 	memset(big, 'a', sizeof(big));
 	memcpy(big, "3;", 2);
-	assert_int_equal(feed(bytes_of(big, 1000), 1000, out, &out_n, &used), BAD); /* line too long */
+	assert_int_equal(
+	    feed(bytes_of(big, 1000), 1000, out, &out_n, &used), BAD); /* line too long */
 	/* one byte a chunk with a long extension each: framing outgrows its bound */
 	for (; n + 60 < sizeof(big); n += 56) {
 		memcpy(big + n, "1;", 2);
@@ -161,7 +168,8 @@ bounds(void **state)
 		memcpy(big + n, "A: ", 3);
 		memcpy(big + n + 38, "\r\n", 2);
 	}
-	assert_int_equal(feed(bytes_of(big, n), (uint32_t)n, out, &out_n, &used), HG_ERR_HEADER_TOO_LARGE);
+	assert_int_equal(
+	    feed(bytes_of(big, n), (uint32_t)n, out, &out_n, &used), HG_ERR_HEADER_TOO_LARGE);
 	mem_free(out);
 }
 

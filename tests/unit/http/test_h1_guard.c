@@ -1,6 +1,7 @@
 /*
- * test_h1_guard.c - each rule of the guard with what it takes and what it refuses, in one table; then: feeding byte by
- * byte gives the same verdict as feeding at once, and whatever is taken http-parser reads the same way.
+ * test_h1_guard.c - each rule of the guard with what it takes and what it refuses, in one table;
+ * then: feeding byte by byte gives the same verdict as feeding at once, and whatever is taken
+ * http-parser reads the same way.
  */
 #include "tests/unit/http/unit.h"
 
@@ -139,34 +140,41 @@ static const struct {
 	uint64_t length;
 	bool head, keep;
 } responses[] = {
-	{B("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"), HG_OK, MSG_LENGTH, 3, false, true},
-	{B("HTTP/1.1 200\r\nContent-Length: 3\r\n\r\n"), HG_OK, MSG_LENGTH, 3, false, true},
-	{B("HTTP/1.1 200 \r\nContent-Length: 3\r\n\r\n"), HG_OK, MSG_LENGTH, 3, false, true},
-	{B("HTTP/1.1 200 OK\r\n\r\n"), HG_OK, MSG_CLOSE, 0, false, false},
-	{B("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"), HG_OK, MSG_LENGTH, 0, false, false},
-	{B("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"), HG_OK, MSG_LENGTH, 0, false, true},
-	{B("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), HG_OK, MSG_CHUNKED, 0, false, true},
-	{B("HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n"), HG_OK, MSG_NONE, 0, false, true},
-	{B("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"), HG_OK, MSG_NONE, 0, false, true},
-	{B("HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n"), HG_OK, MSG_LENGTH, 3, true, true},
-	{B("HTTP/1.1 304 Not Modified\r\n\r\n"), HG_OK, MSG_NONE, 0, true, true},
-	{B("HTTP/1.1 200 \xc3\xa9\r\nConnection: foo,\tclose\r\nContent-Length: 3\r\n\r\n"), HG_OK, MSG_LENGTH, 3, false, false},
-	{B("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
-	{B("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
-	{B("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
-	{B("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
-	{B("HTTP/1.1 20 OK\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
-	{B("HTTP/1.1 0200 OK\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
-	{B("HTTP/1.1 099 OK\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
-	{B("HTTP/1.1 600 OK\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
-	{B("HTTP/1.1  200 OK\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
-	{B("HTTP/1.1 200 O\rSet-Cookie: a\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
-	{B("HTTP/1.1 200 O\0K\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
-	{B("HXYZ/1.1 200 OK\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
-	{B("HTTP/2.0 200 OK\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
-	{B("HTTP/1.1 200 OK\nA: b\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
-	{B("HTTP/1.1 200 OK\r\nA : b\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
-	{B("garbage\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
+    {B("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"), HG_OK, MSG_LENGTH, 3, false, true},
+    {B("HTTP/1.1 200\r\nContent-Length: 3\r\n\r\n"), HG_OK, MSG_LENGTH, 3, false, true},
+    {B("HTTP/1.1 200 \r\nContent-Length: 3\r\n\r\n"), HG_OK, MSG_LENGTH, 3, false, true},
+    {B("HTTP/1.1 200 OK\r\n\r\n"), HG_OK, MSG_CLOSE, 0, false, false},
+    {B("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"), HG_OK, MSG_LENGTH, 0, false, false},
+    {B("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"), HG_OK, MSG_LENGTH,
+	0, false, true},
+    {B("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), HG_OK, MSG_CHUNKED, 0, false,
+	true},
+    {B("HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n"), HG_OK, MSG_NONE, 0, false, true},
+    {B("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"), HG_OK, MSG_NONE, 0, false, true},
+    {B("HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n"), HG_OK, MSG_LENGTH, 3, true, true},
+    {B("HTTP/1.1 304 Not Modified\r\n\r\n"), HG_OK, MSG_NONE, 0, true, true},
+    {B("HTTP/1.1 200 \xc3\xa9\r\nConnection: foo,\tclose\r\nContent-Length: 3\r\n\r\n"), HG_OK,
+	MSG_LENGTH, 3, false, false},
+    {B("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n"), HG_ERR_BACKEND_BAD, 0,
+	0, false, false},
+    {B("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"),
+	HG_ERR_BACKEND_BAD, 0, 0, false, false},
+    {B("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false,
+	false},
+    {B("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false,
+	false},
+    {B("HTTP/1.1 20 OK\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
+    {B("HTTP/1.1 0200 OK\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
+    {B("HTTP/1.1 099 OK\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
+    {B("HTTP/1.1 600 OK\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
+    {B("HTTP/1.1  200 OK\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
+    {B("HTTP/1.1 200 O\rSet-Cookie: a\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
+    {B("HTTP/1.1 200 O\0K\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
+    {B("HXYZ/1.1 200 OK\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
+    {B("HTTP/2.0 200 OK\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
+    {B("HTTP/1.1 200 OK\nA: b\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
+    {B("HTTP/1.1 200 OK\r\nA : b\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
+    {B("garbage\r\n\r\n"), HG_ERR_BACKEND_BAD, 0, 0, false, false},
 };
 
 static struct msg m;
@@ -218,7 +226,8 @@ byte_by_byte(void **state)
 			mem_free(p);
 		}
 		if (e != requests[i].e)
-			fail_msg("%s instead of %s for: %.*s", err_name(e), err_name(requests[i].e), BYTES_ARG(raw));
+			fail_msg("%s instead of %s for: %.*s", err_name(e), err_name(requests[i].e),
+			    BYTES_ARG(raw));
 	}
 }
 
@@ -252,11 +261,14 @@ static void
 what_a_head_says(void **state)
 {
 	uint32_t used, scan = 0;
-	struct bytes raw = BYTES("GET /p/q?a=b HTTP/1.1\r\nhost: EXAMPLE.test:8080\r\nX-A:  v w \t\r\nConnection: Upgrade, te\r\n"
+	struct bytes raw = BYTES(
+	    "GET /p/q?a=b HTTP/1.1\r\nhost: EXAMPLE.test:8080\r\n"
+	    "X-A:  v w \t\r\nConnection: Upgrade, te\r\n"
 	    "Upgrade: websocket\r\nTE: trailers\r\nX-a: second\r\n\r\nrest");
 
 	(void)state;
-	assert_int_equal(h1_guard_request(raw.p, (uint32_t)raw.n, &limits, &scan, &m, &used), HG_OK);
+	assert_int_equal(
+	    h1_guard_request(raw.p, (uint32_t)raw.n, &limits, &scan, &m, &used), HG_OK);
 	assert_int_equal(used, raw.n - 4);
 	assert_bytes(m.method, "GET");
 	assert_bytes(m.path, "/p/q");
@@ -269,18 +281,22 @@ what_a_head_says(void **state)
 	assert_int_equal(m.framing, MSG_NONE);
 	/* an upgrade is a GET without body */
 	raw = BYTES("POST / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
-	assert_int_equal(h1_guard_request(raw.p, (uint32_t)raw.n, &limits, &scan, &m, &used), HG_OK);
+	assert_int_equal(
+	    h1_guard_request(raw.p, (uint32_t)raw.n, &limits, &scan, &m, &used), HG_OK);
 	assert_false(m.upgrade);
 	raw = BYTES("GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, close\r\n\r\n");
-	assert_int_equal(h1_guard_request(raw.p, (uint32_t)raw.n, &limits, &scan, &m, &used), HG_OK);
+	assert_int_equal(
+	    h1_guard_request(raw.p, (uint32_t)raw.n, &limits, &scan, &m, &used), HG_OK);
 	assert_false(m.keep_alive);
 	raw = BYTES("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n");
-	assert_int_equal(h1_guard_response(raw.p, (uint32_t)raw.n, &limits, &scan, true, &m, &used), HG_OK);
+	assert_int_equal(
+	    h1_guard_response(raw.p, (uint32_t)raw.n, &limits, &scan, true, &m, &used), HG_OK);
 	assert_true(m.head);
 	assert_int_equal(m.length, 7);
 }
 
-/* A head of `n` bytes in one line, or in `lines` of them: exactly the limit passes, one more does not. */
+/* A head of `n` bytes in one line, or in `lines` of them: exactly the limit passes, one more does
+ * not. */
 static void
 limits_hold(void **state)
 {
@@ -294,27 +310,33 @@ limits_hold(void **state)
 	n = snprintf(big, sizeof(big), "GET /%024d HTTP/1.1\r\nHost: h\r\n\r\n", 0);
 	assert_int_equal(h1_guard_request(big, (uint32_t)n, &l, &scan, &m, &used), HG_OK);
 	n = snprintf(big, sizeof(big), "GET /%025d HTTP/1.1\r\nHost: h\r\n\r\n", 0);
-	assert_int_equal(h1_guard_request(big, (uint32_t)n, &l, &scan, &m, &used), HG_ERR_URI_TOO_LONG);
+	assert_int_equal(
+	    h1_guard_request(big, (uint32_t)n, &l, &scan, &m, &used), HG_ERR_URI_TOO_LONG);
 	l.field = 20;
 	n = snprintf(big, sizeof(big), "GET / HTTP/1.1\r\nHost: h\r\nX: %015d\r\n\r\n", 0);
 	assert_int_equal(h1_guard_request(big, (uint32_t)n, &l, &scan, &m, &used), HG_OK);
 	n = snprintf(big, sizeof(big), "GET / HTTP/1.1\r\nHost: h\r\nX: %016d\r\n\r\n", 0);
-	assert_int_equal(h1_guard_request(big, (uint32_t)n, &l, &scan, &m, &used), HG_ERR_HEADER_TOO_LARGE);
+	assert_int_equal(
+	    h1_guard_request(big, (uint32_t)n, &l, &scan, &m, &used), HG_ERR_HEADER_TOO_LARGE);
 	l.fields = 3;
 	n = snprintf(big, sizeof(big), "GET / HTTP/1.1\r\nHost: h\r\nA: b\r\nA: b\r\n\r\n");
 	assert_int_equal(h1_guard_request(big, (uint32_t)n, &l, &scan, &m, &used), HG_OK);
 	l.header = (uint32_t)n;
 	assert_int_equal(h1_guard_request(big, (uint32_t)n, &l, &scan, &m, &used), HG_OK);
 	l.header--;
-	assert_int_equal(h1_guard_request(big, (uint32_t)n, &l, &scan, &m, &used), HG_ERR_HEADER_TOO_LARGE);
+	assert_int_equal(
+	    h1_guard_request(big, (uint32_t)n, &l, &scan, &m, &used), HG_ERR_HEADER_TOO_LARGE);
 	n = snprintf(big, sizeof(big), "GET / HTTP/1.1\r\nHost: h\r\nA: b\r\nA: b\r\nA: b\r\n\r\n");
 	l.header = 32768;
-	assert_int_equal(h1_guard_request(big, (uint32_t)n, &l, &scan, &m, &used), HG_ERR_HEADER_TOO_LARGE);
+	assert_int_equal(
+	    h1_guard_request(big, (uint32_t)n, &l, &scan, &m, &used), HG_ERR_HEADER_TOO_LARGE);
 	/* endless things end */
 	memset(big, 'a', sizeof(big));
-	assert_int_equal(h1_guard_request(big, sizeof(big), &limits, &scan, &m, &used), HG_ERR_URI_TOO_LONG);
+	assert_int_equal(
+	    h1_guard_request(big, sizeof(big), &limits, &scan, &m, &used), HG_ERR_URI_TOO_LONG);
 	memcpy(big, "GET / HTTP/1.1\r\nX: ", 19);
-	assert_int_equal(h1_guard_request(big, sizeof(big), &limits, &scan, &m, &used), HG_ERR_HEADER_TOO_LARGE);
+	assert_int_equal(
+	    h1_guard_request(big, sizeof(big), &limits, &scan, &m, &used), HG_ERR_HEADER_TOO_LARGE);
 	scan = 0;
 	for (uint32_t k = 1; k <= sizeof(big); k += 1000) {
 		enum hg_err e = h1_guard_request(big, k, &limits, &scan, &m, &used);
@@ -324,14 +346,16 @@ limits_hold(void **state)
 	}
 	memcpy(big, "HTTP/1.1 200 ", 13);
 	scan = 0;
-	assert_int_equal(h1_guard_response(big, sizeof(big), &limits, &scan, false, &m, &used), HG_ERR_BACKEND_BAD);
+	assert_int_equal(h1_guard_response(big, sizeof(big), &limits, &scan, false, &m, &used),
+	    HG_ERR_BACKEND_BAD);
 }
 
 /* Whatever two bytes are put into a valid head: no crash, and no disagreement with http-parser. */
 static void
 mutations(void **state)
 {
-	static const char seed[] = POST("Content-Length: 3\r\nX-Y: abc\r\nConnection: close, x\r\n");
+	static const char seed[] =
+	    POST("Content-Length: 3\r\nX-Y: abc\r\nConnection: close, x\r\n");
 	static const char interesting[] = "\r\n\t :/\0\x7f\xff" "aZ09,;\"#?%@[";
 	char buf[sizeof(seed)];
 
@@ -352,8 +376,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(request_rules), cmocka_unit_test(byte_by_byte), cmocka_unit_test(response_rules),
-		cmocka_unit_test(what_a_head_says), cmocka_unit_test(limits_hold), cmocka_unit_test(mutations),
+	    cmocka_unit_test(request_rules),
+	    cmocka_unit_test(byte_by_byte),
+	    cmocka_unit_test(response_rules),
+	    cmocka_unit_test(what_a_head_says),
+	    cmocka_unit_test(limits_hold),
+	    cmocka_unit_test(mutations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * test_h1_up.c - the backend's side against a listener that the test plays: what is written, what is read, and above all
- * which connections may be used again.
+ * test_h1_up.c - the backend's side against a listener that the test plays: what is written, what
+ * is read, and above all which connections may be used again.
  */
 #include "tests/unit/http/unit.h"
 
@@ -35,7 +35,8 @@ done(void)
 static void
 on_head(struct stream *s, struct msg *m, unsigned flags)
 {
-	strbuf_printf(&seen, "%u%s%s ", m->status, flags & STREAM_INFO ? "i" : "", flags & STREAM_END ? "." : "");
+	strbuf_printf(&seen, "%u%s%s ", m->status, flags & STREAM_INFO ? "i" : "",
+	    flags & STREAM_END ? "." : "");
 	if (!(flags & (STREAM_INFO | STREAM_END)) && window)
 		s->ops->credit(s, window);
 	if ((flags & STREAM_END) && detach_at_end)
@@ -244,55 +245,73 @@ request_bodies(void **state)
 	st->ops->send_body(st, text("de"));
 	st->ops->send_end(st, NULL);
 	turns(l, 1);
-	assert_string_equal(heard(), "POST /p?q=1 HTTP/1.1\r\nHost: h:80\r\nX-A: b\r\nContent-Length: 5\r\n\r\nabcde");
+	assert_string_equal(heard(),
+	    "POST /p?q=1 HTTP/1.1\r\nHost: h:80\r\nX-A: b\r\nContent-Length: 5\r\n\r\nabcde");
 	say("HTTP/1.1 204 No Content\r\n\r\n");
 	ask("POST", MSG_CHUNKED, 0, 0);
 	st->ops->send_body(st, text("abc"));
 	st->ops->send_end(st, NULL);
 	turns(l, 1);
-	assert_string_equal(heard(), "POST /p?q=1 HTTP/1.1\r\nHost: h:80\r\nX-A: b\r\nTransfer-Encoding: chunked\r\n\r\n"
+	assert_string_equal(heard(),
+	    "POST /p?q=1 HTTP/1.1\r\nHost: h:80\r\nX-A: b\r\nTransfer-Encoding: chunked\r\n\r\n"
 	    "3\r\nabc\r\n0\r\n\r\n");
 	say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 	assert_string_equal(seen.p, "204. idle 200. idle ");
 }
 
+#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define INFO "HTTP/1.1 100 C\r\n\r\n"
+
 /* What may be said, what the owner sees of it, and what becomes of the connection. */
+static const struct {
+	const char *method, *raw, *seen;
+	bool fin;
+} cases[] = {
+    {"GET", CHUNKED "3\r\nabc\r\n0\r\n\r\n",
+	"200 <abc>end idle ", false},
+    {"GET",
+	CHUNKED "3\r\nabc\r\n0\r\nX: y\r\n\r\n",
+	"200 <abc>end+t idle ", false},
+    {"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", "200. idle ", false},
+    {"GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", "304. idle ", false},
+    {"GET",
+	"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+	"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+	"103i 200. idle ", false},
+    /* good answers, used up connections */
+    {"GET", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc",
+	"200 <abc>end closed", false},
+    {"GET", "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nabc", "200 <abc>end closed",
+	false},
+    {"GET", "HTTP/1.1 200 OK\r\n\r\nabc", "200 <abc>end closed", true},
+    {"GET", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcX", "200 <abc>end closed",
+	false},
+    {"GET", "HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\nabc", "204. closed",
+	false},
+    {"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "200. closed", false},
+    {"GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+	"200. closed", false},
+    /* the end in the wrong place */
+    {"GET", "", "reset-BACKEND_RESET-silent closed", true},
+    {"GET", "HTTP/1.1 20", "reset-BACKEND_RESET closed", true},
+    {"GET", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab",
+	"200 <ab>reset-BACKEND_RESET closed", true},
+    {"GET", CHUNKED "3\r\nabc\r\n",
+	"200 <abc>reset-BACKEND_RESET closed", true},
+    /* nonsense */
+    {"GET", "garbage\r\n\r\n", "reset-BACKEND_BAD closed", false},
+    {"GET", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+	"reset-BACKEND_BAD closed", false},
+    {"GET", CHUNKED "3\r\nabcXX",
+	"200 <abc>reset-BACKEND_BAD closed", false},
+    {"GET",
+	INFO INFO INFO INFO,
+	"100i 100i 100i reset-BACKEND_BAD closed", false},
+};
+
 static void
 responses(void **state)
 {
-	static const struct {
-		const char *method, *raw, *seen;
-		bool fin;
-	} cases[] = {
-		{"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "200 <abc>end idle ", false},
-		{"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n",
-		    "200 <abc>end+t idle ", false},
-		{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", "200. idle ", false},
-		{"GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", "304. idle ", false},
-		{"GET", "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-		    "103i 200. idle ", false},
-		/* good answers, used up connections */
-		{"GET", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc", "200 <abc>end closed", false},
-		{"GET", "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nabc", "200 <abc>end closed", false},
-		{"GET", "HTTP/1.1 200 OK\r\n\r\nabc", "200 <abc>end closed", true},
-		{"GET", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcX", "200 <abc>end closed", false},
-		{"GET", "HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\nabc", "204. closed", false},
-		{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "200. closed", false},
-		{"GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "200. closed", false},
-		/* the end in the wrong place */
-		{"GET", "", "reset-BACKEND_RESET-silent closed", true},
-		{"GET", "HTTP/1.1 20", "reset-BACKEND_RESET closed", true},
-		{"GET", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", "200 <ab>reset-BACKEND_RESET closed", true},
-		{"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "200 <abc>reset-BACKEND_RESET closed",
-		    true},
-		/* nonsense */
-		{"GET", "garbage\r\n\r\n", "reset-BACKEND_BAD closed", false},
-		{"GET", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "reset-BACKEND_BAD closed", false},
-		{"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcXX", "200 <abc>reset-BACKEND_BAD closed", false},
-		{"GET", "HTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\n",
-		    "100i 100i 100i reset-BACKEND_BAD closed", false},
-	};
-
 	(void)state;
 	for (size_t i = 0; i < HG_ARRAY_LEN(cases); i++)
 		for (int bytewise = 0; bytewise < 2; bytewise++) {
@@ -307,7 +326,8 @@ responses(void **state)
 			if (cases[i].fin)
 				shutdown(backend, SHUT_WR);
 			turns(l, 4);
-			/* byte by byte the surplus comes after the connection went idle: it is closed then */
+			/* byte by byte the surplus comes after the connection went idle: it is
+			 * closed then */
 			if (bytewise && strstr(cases[i].seen, " closed") && strstr(seen.p, "idle "))
 				assert_non_null(strstr(seen.p, "idle closed"));
 			else
@@ -367,7 +387,8 @@ answer_before_the_reset(void **state)
 	for (int i = 0; i < 40; i++)
 		st->ops->send_body(st, (struct slice){NULL, block, sizeof(block)});
 	turns(l, 2);
-	assert_true(send(backend, "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig", 48, 0) == 48);
+	assert_true(
+	    send(backend, "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig", 48, 0) == 48);
 	setsockopt(backend, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	close(backend);
 	backend = -1;
@@ -423,9 +444,11 @@ upgrade(void **state)
 	st = h1_up_open(&u, &resp, &stream_ev, NULL);
 	st->ops->send_head(st, &req, STREAM_END | STREAM_UPGRADE);
 	turns(l, 1);
-	assert_string_equal(heard(), "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+	assert_string_equal(heard(),
+	    "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
 	window = 0;
-	say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\nfirst");
+	say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+	    "Connection: upgrade\r\n\r\nfirst");
 	assert_string_equal(seen.p, "101 ");
 	st->ops->tunnel(st);
 	st->ops->credit(st, 100);
@@ -462,9 +485,17 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(requests_and_reuse), T(request_bodies), T(responses), T(idle_bytes_close), T(fin_with_the_answer),
-		T(early_response), T(answer_before_the_reset), T(credit_holds_the_body),
-		T(incomplete_request_is_never_completed), T(upgrade), T(nobody_listens),
+	    T(requests_and_reuse),
+	    T(request_bodies),
+	    T(responses),
+	    T(idle_bytes_close),
+	    T(fin_with_the_answer),
+	    T(early_response),
+	    T(answer_before_the_reset),
+	    T(credit_holds_the_body),
+	    T(incomplete_request_is_never_completed),
+	    T(upgrade),
+	    T(nobody_listens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

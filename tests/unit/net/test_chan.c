@@ -1,4 +1,5 @@
-/* test_chan.c - reading under pause, growing buffers, one call a turn, partial sends, ends of all kinds. */
+/* test_chan.c - reading under pause, growing buffers, one call a turn, partial sends, ends of all
+ * kinds. */
 #include "tests/unit/net/unit.h"
 
 #include <netinet/in.h>
@@ -67,7 +68,8 @@ on_blocked(struct chan *c)
 	((struct side *)c->owner)->blocks++;
 }
 
-static const struct chan_events events = {on_open, on_data, on_eof, on_drained, on_error, on_blocked};
+static const struct chan_events events = {
+    on_open, on_data, on_eof, on_drained, on_error, on_blocked};
 
 static int
 setup(void **state)
@@ -394,7 +396,8 @@ connects(void **state)
 	assert_int_equal(c.errors, 1);
 	assert_int_equal(c.err, HG_ERR_CONNECT_FAILED);
 	chan_close(&c.chan);
-	assert_int_equal(chan_connect(&c.chan, l, &bufs, NULL, BYTES("/nonexistent/socket"), &events, &c), -1);
+	assert_int_equal(
+	    chan_connect(&c.chan, l, &bufs, NULL, BYTES("/nonexistent/socket"), &events, &c), -1);
 }
 
 int
@@ -402,10 +405,22 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(speculative_read), T(rest_comes_again), T(pause_and_resume), T(grows), T(eof_after_data),
-		T(eof_waits_for_resume), T(close_inside_data), T(many_slices), T(partial_sends), T(reset_is_told),
-		T(last_words), T(linger_drops_and_ends), T(finish_tells_when_sent), T(no_buffers), T(quiet),
-		T(connects),
+	    T(speculative_read),
+	    T(rest_comes_again),
+	    T(pause_and_resume),
+	    T(grows),
+	    T(eof_after_data),
+	    T(eof_waits_for_resume),
+	    T(close_inside_data),
+	    T(many_slices),
+	    T(partial_sends),
+	    T(reset_is_told),
+	    T(last_words),
+	    T(linger_drops_and_ends),
+	    T(finish_tells_when_sent),
+	    T(no_buffers),
+	    T(quiet),
+	    T(connects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

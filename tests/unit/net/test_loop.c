@@ -1,4 +1,5 @@
-/* test_loop.c - order of a turn, deferred work, unwatching in the middle of a turn; the wheel on a clock of its own. */
+/* test_loop.c - order of a turn, deferred work, unwatching in the middle of a turn; the wheel on a
+ * clock of its own. */
 #include "tests/unit/net/unit.h"
 
 #include <sys/epoll.h>
@@ -127,8 +128,9 @@ fire(struct timer *t)
 static void
 wheel_is_exact(void **state)
 {
-	static const uint64_t delays[] = {0, 1, STEP - 1, STEP, 3 * STEP, 63 * STEP, 64 * STEP, 65 * STEP, 100 * STEP,
-	    4095 * STEP, 4096 * STEP, 4097 * STEP, 70000 * STEP, 262143 * STEP, 262144 * STEP, 300000 * STEP};
+	static const uint64_t delays[] = {0, 1, STEP - 1, STEP, 3 * STEP, 63 * STEP, 64 * STEP,
+	    65 * STEP, 100 * STEP, 4095 * STEP, 4096 * STEP, 4097 * STEP, 70000 * STEP,
+	    262143 * STEP, 262144 * STEP, 300000 * STEP};
 	struct clocked c[HG_ARRAY_LEN(delays)];
 	struct wheel w;
 
@@ -146,7 +148,8 @@ wheel_is_exact(void **state)
 			wheel_run(&w, clock_now);
 		}
 		for (size_t i = 0; i < HG_ARRAY_LEN(delays); i++)
-			assert_in_range(c[i].fired, start + delays[i] + 1, start + delays[i] + 1 + 2 * STEP);
+			assert_in_range(
+			    c[i].fired, start + delays[i] + 1, start + delays[i] + 1 + 2 * STEP);
 	}
 }
 

@@ -31,8 +31,8 @@ on_done(void *arg, const struct resolve_answer *a)
 static size_t
 put_record(unsigned char *p, int type, const unsigned char *data, uint16_t n, uint32_t ttl)
 {
-	const unsigned char head[12] = {0xc0, 12, 0, (unsigned char)type, 0, 1, 0, 0, (unsigned char)(ttl >> 8),
-	    (unsigned char)ttl, 0, (unsigned char)n};
+	const unsigned char head[12] = {0xc0, 12, 0, (unsigned char)type, 0, 1, 0, 0,
+	    (unsigned char)(ttl >> 8), (unsigned char)ttl, 0, (unsigned char)n};
 
 	memcpy(p, head, 12);
 	memcpy(p + 12, data, n);
@@ -61,11 +61,14 @@ serve(void)
 		memcpy(r, q, end);
 		at = end;
 		if (dns.rcode == 0 && type == 1) {
-			at += put_record(r + at, 1, (const unsigned char *)"\x0a\x00\x00\x01", 4, 20);
-			at += put_record(r + at, 1, (const unsigned char *)"\x0a\x00\x00\x02", 4, 7);
+			at +=
+			    put_record(r + at, 1, (const unsigned char *)"\x0a\x00\x00\x01", 4, 20);
+			at +=
+			    put_record(r + at, 1, (const unsigned char *)"\x0a\x00\x00\x02", 4, 7);
 			answers = 2;
 		} else if (dns.rcode == 0 && type == 28 && !dns.no_v6) {
-			at += put_record(r + at, 28, (const unsigned char *)"\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16, 9000);
+			at += put_record(r + at, 28,
+			    (const unsigned char *)"\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16, 9000);
 			answers = 1;
 		}
 		r[2] = 0x81;
@@ -158,7 +161,8 @@ no_such_name(void **state)
 static void
 hosts_come_first(void **state)
 {
-	struct resolver *r = make(BYTES("# comment\n127.0.0.5\tdb.test db2.test # x\n::1 db.test\nrubbish db.test\n"));
+	struct resolver *r = make(
+	    BYTES("# comment\n127.0.0.5\tdb.test db2.test # x\n::1 db.test\nrubbish db.test\n"));
 
 	(void)state;
 	ask(r, "DB.test");

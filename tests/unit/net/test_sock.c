@@ -1,4 +1,5 @@
-/* test_sock.c - groups of listeners, options that are inherited, the filter that turns new connections away. */
+/* test_sock.c - groups of listeners, options that are inherited, the filter that turns new
+ * connections away. */
 #include "tests/unit/net/unit.h"
 
 #include <errno.h>
@@ -64,7 +65,7 @@ children_inherit(void **state)
 static void
 unix_listener(void **state)
 {
-	char dir[] = "/tmp/hg-sock-XXXXXX";
+	char dir[] = "/tmp/sock-XXXXXX";
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	struct stat st;
 	int d, fd, c;

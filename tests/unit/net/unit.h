@@ -1,4 +1,5 @@
-/* unit.h - what every test of net includes, in the order that CMocka wants, and a loop with a pair of sockets. */
+/* unit.h - what every test of net includes, in the order that CMocka wants, and a loop with a pair
+ * of sockets. */
 #ifndef TESTS_UNIT_NET_UNIT_H
 #define TESTS_UNIT_NET_UNIT_H
 
