@@ -178,6 +178,7 @@ void
 bind_as_map(struct vctx *c, struct node *n)
 {
 	struct node *item = n->first;
+	struct map seen;
 
 	if (n->type != NODE_LIST || !n->doc || n->doc->syntax != DOC_LIBCONFIG)
 		return;
@@ -188,21 +189,22 @@ bind_as_map(struct vctx *c, struct node *n)
 			return;
 	item = n->first;
 	*n = (struct node){.type = NODE_MAP, .at = n->at, .key_at = n->key_at, .key = n->key,
-	    .parent = n->parent,
-	    .next = n->next, .doc = n->doc};
+	    .parent = n->parent, .next = n->next, .doc = n->doc};
+	map_init(&seen);
 	while (item) {
 		struct node *next = item->next, *key = node_get(item, "key"),
 		    *value = node_get(item, "value");
 
 		value->key = key->text;
 		value->key_at = key->at;
-		if (node_getb(n, value->key))
+		if (map_put(&seen, value->key, value))
 			diag_at_key(c->d, CODE_DUPLICATE_KEY, value, "\"%.*s\" is there twice",
 			    BYTES_ARG(value->key));
 		else
 			node_append(n, value);
 		item = next;
 	}
+	map_release(&seen);
 }
 
 static bool
@@ -448,8 +450,9 @@ unknown_field(struct vctx *c, const struct kstruct *s, const struct node *n)
 	for (unsigned i = 0; i < s->n && i < HG_ARRAY_LEN(names); i++)
 		names[i] = s->fields[i].name;
 	d = diag_at_key(c->d, CODE_UNKNOWN_FIELD, n, "unknown field \"%.*s\" in %s",
-	    (int)HG_MIN(n->key.n, 80u), n->key.p,
-	    s->name);
+	    (int)HG_MIN(n->key.n, 80u), n->key.p, s->name);
+	if (c->d->room[DIAG_ERROR] == 0) /* only counted: no suggestions for a million of them */
+		return -1;
 	d->label = BYTES("unknown field");
 	near = diag_nearest(n->key, names, HG_MIN(s->n, HG_ARRAY_LEN(names)));
 	if (near) {

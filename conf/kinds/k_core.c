@@ -3,6 +3,7 @@
  * are let through unread, as manifests exported from clusters are full of them; what is used is
  * checked as an API server does, names and ports of a Service included.
  */
+#include "base/hash.h"
 #include "conf/kinds/k_core.h"
 #include "conf/kinds/table.h"
 
@@ -74,7 +75,7 @@ check_service(struct vctx *c, void *bound)
 static const struct kfield service_fields[] = {
 	STR(type, "type", "ClusterIP, NodePort, LoadBalancer or ExternalName.",
 	    NAMES("ClusterIP", "NodePort", "LoadBalancer", "ExternalName"), TEXT("ClusterIP")),
-	LIST(ports, "ports", "Ports of the Service.", ks_service_port),
+	LIST(ports, "ports", "Ports of the Service.", ks_service_port, ITEMS(0, 4096)),
 	MAP(selector, "selector", "Labels of the Workloads behind the Service."),
 	STR(cluster_ip, "clusterIP", "None for a headless Service; other values are not used."),
 	STR(external_name, "externalName", "DNS name, for type ExternalName."),
@@ -184,10 +185,17 @@ static void
 check_configmap(struct vctx *c, void *bound)
 {
 	struct k_configmap *m = bound;
+	struct map keys;
 
+	if (m->data.n == 0 || m->binary_data.n == 0)
+		return;
+	map_init(&keys);
+	for (uint32_t i = 0; i < m->data.n; i++)
+		map_put(&keys, m->data.v[i].key, &m->data.v[i]);
 	for (uint32_t i = 0; i < m->binary_data.n; i++)
-		if (has_key(&m->data, arena_dup(c->arena, m->binary_data.v[i].key)))
+		if (map_get(&keys, m->binary_data.v[i].key))
 			rule_at_key(c, m->binary_data.v[i].node, "the key is in data too");
+	map_release(&keys);
 }
 
 #define T k_configmap
@@ -211,8 +219,8 @@ static const struct kfield workload_fields[] = {
 	    "none.", .int32 = true,
 	    BETWEEN(0, 1000000), .def = "1"),
 	MAP(labels, "labels", "Further labels, beside those of metadata.",
-	    .key_pattern = &pat_meta_key,
-	    .pattern = &pat_label_value, .max_len = 63),
+	    .key_pattern = &pat_meta_key, .pattern = &pat_label_value, .max_len = 63,
+	    ITEMS(0, 256)),
 	STR(network, "network", "Istio's; not used."),
 	STR(locality, "locality", "Istio's; not used."),
 	STR(service_account, "serviceAccount", "Istio's; not used."),

@@ -87,6 +87,10 @@ not_allowed(struct vctx *c, const struct kfield *f, const struct node *n, struct
 	struct diag *d;
 	unsigned count = 0;
 
+	if (c->d->room[DIAG_ERROR] == 0) {
+		diag_at(c->d, CODE_ENUM, n, "unsupported value");
+		return;
+	}
 	for (; f->names[count]; count++)
 		strbuf_printf(&list, "%s%s", count ? ", " : "", f->names[count]);
 	d = diag_at(c->d, CODE_ENUM, n, "unsupported value \"%.*s\"", BYTES_ARG(value));

@@ -229,7 +229,8 @@ mutate_root(const struct target *t, const struct object *o)
 	char with[300];
 
 	for (const struct node *n = o->node->first; n; n = n->next) {
-		bool type = bytes_eq(n->key, BYTES("apiVersion")) || bytes_eq(n->key, BYTES("kind"));
+		bool type = bytes_eq(n->key, BYTES("apiVersion")) ||
+		    bytes_eq(n->key, BYTES("kind"));
 
 		if (n->type == NODE_NULL)
 			continue;
@@ -277,6 +278,90 @@ mutate_object(const char *path, const struct object *o)
 		mutate_struct(&t, kind_spec(o->kind, version), spec);
 }
 
+/* ---- each required field taken away */
+static unsigned removals;
+
+static void remove_in(struct bound *, struct object *, const struct kstruct *, struct node *);
+
+static void
+without(struct bound *b, struct object *o, const struct kfield *f, struct node *map, struct node *n)
+{
+	uint8_t type = n->type;
+	char want[200];
+	struct bind_id id;
+	const struct mark *at = map->key.p ? &map->key_at : &map->at;
+	bool found = false;
+	struct diags d;
+
+	diags_init(&d, &b->arena);
+	n->type = NODE_NULL;
+	snprintf(want, sizeof(want), "required field \"%s\" is missing", f->name);
+	assert_null(object_bind(&b->arena, &d, o->node, &id));
+	n->type = type;
+	for (const struct diag *x = d.first; x; x = x->next)
+		found |= x->code == CODE_REQUIRED && x->at.line == at->line &&
+		    x->at.col == at->col &&
+		    bytes_eq(x->message, bytes_str(want));
+	if (!found || d.errors != 1)
+		fail_msg("%.*s: %s not missed at %u:%u", BYTES_ARG(o->source), f->name, at->line,
+		    at->col);
+	removals++;
+}
+
+static void
+remove_in(struct bound *b, struct object *o, const struct kstruct *s, struct node *map)
+{
+	for (struct node *n = map->first; n; n = n->next) {
+		const struct kfield *f = schema_field(s, n->key);
+
+		if (!f || n->type == NODE_NULL)
+			continue;
+		if (f->flags & FF_REQUIRED)
+			without(b, o, f, map, n);
+		if (f->type == FT_STRUCT)
+			remove_in(b, o, f->sub, n);
+		else if (f->type == FT_LIST)
+			for (struct node *c = n->first; c; c = c->next)
+				remove_in(b, o, f->sub, c);
+	}
+}
+
+static void
+remove_in_file(const char *path)
+{
+	size_t n;
+	char *text = read_file(path, &n);
+	struct bound b;
+
+	bound_read(&b, path, bytes_of(text, n));
+	for (unsigned i = 0; i < b.n && !excepted(path); i++) {
+		struct object *o = b.v[i];
+		ptrdiff_t slash = o ? bytes_chr(o->api_version, '/', 0) : 0;
+
+		if (!o)
+			continue;
+		remove_in(&b, o, &ks_meta, node_get(o->node, "metadata"));
+		if (node_get(o->node, "spec"))
+			remove_in(&b, o, kind_spec(o->kind, bytes_of(o->api_version.p + slash + 1,
+			    o->api_version.n - (size_t)(slash + 1))), node_get(o->node, "spec"));
+	}
+	bound_free(&b);
+	mem_free(text);
+}
+
+static void
+test_removals(void **state)
+{
+	char dir[1024];
+
+	(void)state;
+	if (!shared_path("gateway-api/conformance", dir))
+		skip();
+	each_file(dir, remove_in_file);
+	assert_true(removals > 1000);
+	fprintf(stderr, "%u required fields missed where they are not\n", removals);
+}
+
 static void
 mutate_file(const char *path)
 {
@@ -311,7 +396,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_real_manifests),
-	    cmocka_unit_test(test_mutations)};
+	    cmocka_unit_test(test_mutations),
+	    cmocka_unit_test(test_removals)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
