@@ -57,6 +57,16 @@ made_fill(struct made *m, uint64_t seed)
 	m->ready = true;
 }
 
+static void
+made_drop(struct made *m)
+{
+	for (uint32_t i = 0; i < m->set.n; i++)
+		regex_free(m->set.v[i]);
+	image_close(&m->image);
+	arena_release(&m->arena);
+	*m = (struct made){.ready = false};
+}
+
 /* ---- a copy, section by section */
 
 static void *
@@ -239,8 +249,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	char why[128];
 	enum hg_err err;
 
-	if (!m->ready)
-		made_fill(m, (uint64_t)(m - made));
+	/* The second half has a switch each. */
+	for (uint64_t seed = (uint64_t)(m - made); !m->ready; seed += IMAGES) {
+		made_fill(m, seed);
+		if (m - made >= IMAGES / 2 && m->image.n_switches == 0)
+			made_drop(m);
+	}
 	copy_make(&c, &m->image);
 	for (size_t at = 1; at + 8 <= n; at += 8)
 		copy_edit(&c, data + at);

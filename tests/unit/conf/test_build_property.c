@@ -334,9 +334,9 @@ print_match(const char *what, const struct m_route *r, const struct m_rule *rule
 	static const struct m_match all = {.path_type = M_PATH_PREFIX, .path = {"/", 1}};
 	const struct m_match *m = rule->nmatches ? &rule->matches[match] : &all;
 
-	print_error("%s: rule %u match %u: path %u \"%.*s\" method %.*s, %u headers, %u queries, ", what,
-	    rule->id, match, m->path_type, BYTES_ARG(m->path), BYTES_ARG(m->method), m->nheaders,
-	    m->nquery);
+	print_error("%s: rule %u match %u: path %u \"%.*s\" method %.*s, %u headers, %u queries, ",
+	    what, rule->id, match, m->path_type, BYTES_ARG(m->path), BYTES_ARG(m->method),
+	    m->nheaders, m->nquery);
 	print_error("created %lld, %.*s/%.*s\n", (long long)r->created, BYTES_ARG(r->ns),
 	    BYTES_ARG(r->name));
 }
