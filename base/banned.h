@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets atoi atol atoll strtok
-#pragma GCC poison gmtime localtime asctime ctime rand srand mktemp tmpnam
+#pragma GCC poison gmtime localtime asctime ctime mktemp tmpnam
 #pragma GCC poison sleep usleep nanosleep system popen
 
 #endif

@@ -1,0 +1,312 @@
+/*
+ * chan_tls.c - OpenSSL behind chan_ops. The client's hello is looked at with MSG_PEEK first, so
+ * that the connection is born in the context of its listener: OpenSSL's own switch of contexts in
+ * mid-handshake leaves versions, ciphers and client verification of the old one in place. Records
+ * are read ahead (one recv for many), writes are gathered into records of up to 16 KB, buffers are
+ * given back while a connection idles.
+ */
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "net/tls_env.h"
+
+#define RECORD 16384
+
+struct tls_conn {
+	SSL *ssl;                 /* NULL until the hello is there */
+	struct tls_env *env;
+	struct tls_accept accept;
+	char why[96];
+	bool shut, failed;
+};
+
+static void
+remember(struct tls_conn *t, const char *fallback)
+{
+	unsigned long e = ERR_peek_last_error();
+	const char *r = e ? ERR_reason_error_string(e) : NULL;
+
+	if (t->ssl && SSL_get_verify_result(t->ssl) != X509_V_OK)
+		r = X509_verify_cert_error_string(SSL_get_verify_result(t->ssl));
+	snprintf(t->why, sizeof(t->why), "%s", r ? r : fallback);
+	ERR_clear_error();
+}
+
+/* The result of an SSL call as chan wants it. */
+static ssize_t
+outcome(struct tls_conn *t, int r)
+{
+	int e = SSL_get_error(t->ssl, r);
+
+	if (r > 0)
+		return r;
+	if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (e == SSL_ERROR_ZERO_RETURN)
+		return 0;
+	t->failed = true;
+	remember(t, "connection reset");
+	errno = ECONNRESET;
+	return -1;
+}
+
+static ssize_t
+tls_recv(struct chan *c, void *p, size_t n)
+{
+	struct tls_conn *t = c->impl;
+
+	if (t->failed) {
+		errno = ECONNRESET;
+		return -1;
+	}
+	ERR_clear_error();
+	return outcome(t, SSL_read(t->ssl, p, (int)HG_MIN(n, (size_t)INT32_MAX)));
+}
+
+/* Where the next record's bytes are: in place if one slice fills it or is all there is, else
+ * gathered. Advances the vector by nothing. */
+static size_t
+gather(struct tls_env *env, const struct iovec *iov, int n, size_t skip, const void **p)
+{
+	size_t len = 0;
+
+	*p = (const char *)iov->iov_base + skip;
+	if (n == 1 || iov->iov_len - skip >= RECORD)
+		return HG_MIN(iov->iov_len - skip, (size_t)RECORD);
+	*p = env->scratch;
+	for (; n > 0 && len < RECORD; n--, iov++, skip = 0) {
+		size_t k = HG_MIN(iov->iov_len - skip, (size_t)RECORD - len);
+
+		memcpy(env->scratch + len, (const char *)iov->iov_base + skip, k);
+		len += k;
+	}
+	return len;
+}
+
+/* Record by record until the socket is full. A retry offers the same bytes, perhaps with more
+ * behind them, which SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER allows. */
+static ssize_t
+tls_send(struct chan *c, const struct iovec *iov, int n)
+{
+	struct tls_conn *t = c->impl;
+	size_t done = 0, skip = 0;
+
+	while (n > 0 && !t->failed) {
+		const void *p;
+		size_t len = gather(t->env, iov, n, skip, &p);
+		ssize_t r;
+
+		ERR_clear_error();
+		r = outcome(t, SSL_write(t->ssl, p, (int)len));
+		if (r <= 0)
+			break;
+		done += (size_t)r;
+		skip += (size_t)r;
+		while (n > 0 && skip >= iov->iov_len) {
+			skip -= iov->iov_len;
+			iov++;
+			n--;
+		}
+	}
+	if (done)
+		return (ssize_t)done;
+	errno = t->failed ? ECONNRESET : EAGAIN;
+	return -1;
+}
+
+static void
+tls_shutdown(struct chan *c)
+{
+	struct tls_conn *t = c->impl;
+
+	if (t->ssl && !t->failed && SSL_is_init_finished(t->ssl)) {
+		ERR_clear_error();
+		SSL_shutdown(t->ssl);
+	}
+	ERR_clear_error();
+	shutdown(c->watch.fd, SHUT_WR);
+}
+
+static void
+tls_release(struct chan *c)
+{
+	struct tls_conn *t = c->impl;
+
+	if (!t)
+		return;
+	if (t->ssl) {
+		if (!t->failed && SSL_is_init_finished(t->ssl))
+			SSL_set_shutdown(t->ssl,
+			    SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* keep the session */
+		SSL_free(t->ssl);
+	}
+	ERR_clear_error();
+	mem_free(t);
+	c->impl = NULL;
+}
+
+/* 1 a context was chosen, 0 more of the hello is to come, -1 refused. */
+static int
+choose(struct chan *c, struct tls_conn *t)
+{
+	struct tls_env *env = t->env;
+	struct hello h;
+	struct tls_ctx *ctx;
+	enum hg_err e;
+	ssize_t n = recv(c->watch.fd, env->peek, HELLO_MAX, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	e = n > 0 ? hello_parse(env->peek, (size_t)n, env->scratch, &h) : HG_ERR_EOF;
+	if (e == HG_ERR_AGAIN)
+		return 0;
+	ctx = e == HG_OK ? t->accept.choose(t->accept.arg, &h) : NULL;
+	if (ctx)
+		t->ssl = SSL_new(ctx->ssl_ctx);
+	if (!t->ssl || SSL_set_fd(t->ssl, c->watch.fd) != 1) {
+		snprintf(t->why, sizeof(t->why), "%s",
+		    e != HG_OK ? "not a TLS client" :
+			ctx    ? "no memory" :
+				 "no listener for the name");
+		return -1;
+	}
+	SSL_set_accept_state(t->ssl);
+	return 1;
+}
+
+static int
+tls_handshake(struct chan *c, uint32_t events)
+{
+	struct tls_conn *t = c->impl;
+	int r, e;
+
+	(void)events;
+	if (!t->ssl) {
+		r = choose(c, t);
+		if (r <= 0)
+			return r;
+	}
+	ERR_clear_error();
+	r = SSL_do_handshake(t->ssl);
+	if (r == 1)
+		return 1;
+	e = SSL_get_error(t->ssl, r);
+	if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
+		return 0;
+	t->failed = true;
+	remember(t, "the peer ended the handshake");
+	return -1;
+}
+
+static const struct chan_ops tls_ops = {
+	.recv = tls_recv,
+	.send = tls_send,
+	.shutdown = tls_shutdown,
+	.release = tls_release,
+	.handshake = tls_handshake,
+	.short_read_ends = false,
+	.secure = true,
+};
+
+bool
+tls_accept(struct chan *c, struct tls_env *env, struct tls_accept a)
+{
+	struct tls_conn *t = mem_zalloc(sizeof(*t));
+
+	t->env = env;
+	t->accept = a;
+	chan_use(c, &tls_ops, t);
+	return true;
+}
+
+/* Names to verify: DNS ones by OpenSSL's own check, the first URI by the verify callback's end (see
+ * uri_ok). */
+static bool
+expect_names(SSL *ssl, const struct bytes *names, unsigned n)
+{
+	bool first = true;
+
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	for (unsigned i = 0; i < n; i++) {
+		char name[HELLO_NAME_MAX + 1];
+
+		if (names[i].n >= sizeof(name))
+			return false;
+		snprintf(name, sizeof(name), "%.*s", BYTES_ARG(names[i]));
+		if ((first ? SSL_set1_host(ssl, name) : SSL_add1_host(ssl, name)) != 1)
+			return false;
+		first = false;
+	}
+	return true;
+}
+
+bool
+tls_connect(struct chan *c, struct tls_env *env, struct tls_ctx *ctx, const char *sni,
+    const struct bytes *names, unsigned n)
+{
+	struct tls_conn *t = mem_zalloc(sizeof(*t));
+
+	t->env = env;
+	t->ssl = SSL_new(ctx->ssl_ctx);
+	chan_use(c, &tls_ops, t);
+	if (!t->ssl || SSL_set_fd(t->ssl, c->watch.fd) != 1 ||
+	    (sni && *sni && SSL_set_tlsext_host_name(t->ssl, sni) != 1) ||
+	    !expect_names(t->ssl, names, n)) {
+		ERR_clear_error();
+		return false;
+	}
+	SSL_set_connect_state(t->ssl);
+	return true;
+}
+
+void
+tls_info(const struct chan *c, struct tls_info *out)
+{
+	const struct tls_conn *t = c->impl;
+	const unsigned char *alpn = NULL;
+	unsigned n = 0;
+	X509 *peer;
+
+	*out = (struct tls_info){.version = "", .cipher = ""};
+	if (!c->ops->secure || !t || !t->ssl)
+		return;
+	out->version = SSL_get_version(t->ssl);
+	out->cipher = SSL_get_cipher_name(t->ssl);
+	out->resumed = SSL_session_reused(t->ssl) == 1;
+	SSL_get0_alpn_selected(t->ssl, &alpn, &n);
+	if (n < sizeof(out->alpn))
+		snprintf(out->alpn, sizeof(out->alpn), "%.*s", (int)n, (const char *)alpn);
+	peer = SSL_get0_peer_certificate(t->ssl);
+	out->client_given = peer != NULL;
+	out->client_verified = peer && SSL_get_verify_result(t->ssl) == X509_V_OK;
+}
+
+const char *
+tls_error(const struct chan *c)
+{
+	const struct tls_conn *t = c->impl;
+
+	return c->ops->secure && t ? t->why : "";
+}
+
+bool
+tls_peer(const struct chan *c, char subject[256], unsigned char sha256[32])
+{
+	const struct tls_conn *t = c->impl;
+	X509 *x = c->ops->secure && t && t->ssl ? SSL_get0_peer_certificate(t->ssl) : NULL;
+	unsigned n = 32;
+
+	if (!x)
+		return false;
+	X509_NAME_oneline(X509_get_subject_name(x), subject, 256);
+	return X509_digest(x, EVP_sha256(), sha256, &n) == 1;
+}

@@ -1,0 +1,86 @@
+/*
+ * tls.h - TLS under a chan, by OpenSSL: contexts (settings and certificates), the handshake of a
+ * server with the choice of a context by what the client says first, the handshake of a client with
+ * verification. Worker only. OpenSSL's own initialisation (tls_prepare) is done before the jail.
+ *
+ * Renegotiation, compression and early data are off. Tickets are made with keys that all workers
+ * share (struct tls_keys, written by the master); a session is bound to the content digest of its
+ * context, so a resumption never crosses a listener's policy.
+ */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+#include "net/chan.h"
+#include "net/hello.h"
+
+#define TLS_ID 16
+#define TLS_KEYS 3
+struct tls_keys { /* shared memory; one writer, readers copy under seq (odd: being written) */
+	_Atomic uint64_t seq;
+	struct {
+		unsigned char name[16], aes[32], mac[32];
+	} key[TLS_KEYS];  /* [0] makes tickets, all open them */
+};
+
+struct tls_env;       /* one a process */
+struct tls_ctx;       /* reference-counted */
+
+enum tls_client {
+	TLS_CLIENT_NONE,
+	TLS_CLIENT_REQUEST,
+	TLS_CLIENT_REQUIRE_ANY,
+	TLS_CLIENT_VERIFY_IF_GIVEN,
+	TLS_CLIENT_REQUIRE
+};
+
+struct tls_conf { /* borrowed during the call */
+	unsigned char id[TLS_ID];       /* content digest */
+	uint16_t min_version, max_version;
+	const char *ciphers, *ciphersuites, *curves; /* NULL = default */
+	struct bytes alpn; /* wire format; absent = none. Server: order of preference */
+	const struct bytes *cas;        /* DER trust anchors */
+	unsigned ncas;
+	enum tls_client client;         /* server */
+	bool tickets;
+};
+
+void tls_prepare(void);
+struct tls_env *tls_env_new(struct tls_keys *keys); /* keys may be NULL: no tickets */
+void tls_env_free(struct tls_env *);
+
+/* NULL with why (static or in why[]). */
+struct tls_ctx *tls_ctx_new(struct tls_env *, bool server, const struct tls_conf *, char why[160]);
+/* A certificate chain (DER, each behind a 32-bit big-endian length, leaf first) with its key (DER,
+ * PKCS#8 or traditional). May be called for an RSA and an ECDSA one. The key's bytes are not kept.
+ */
+bool tls_ctx_add(
+    struct tls_ctx *, struct bytes chain, struct bytes key, struct bytes ocsp, char why[160]);
+struct tls_ctx *tls_ctx_ref(struct tls_ctx *);
+void tls_ctx_unref(struct tls_ctx *);
+
+/* ---- server: between chan_init and chan_start */
+struct tls_accept {
+	/* Called once with the parsed hello: which context? NULL refuses (the connection ends
+	 * without a word). */
+	struct tls_ctx *(*choose)(void *arg, const struct hello *);
+	void *arg;
+};
+bool tls_accept(struct chan *, struct tls_env *, struct tls_accept); /* false: no memory */
+
+/* ---- client: after chan_connect. Verifies the chain, and that one of `names` (DNS, "uri:…") is
+ * the certificate's. No CAs: nothing is trusted, every handshake fails. */
+bool tls_connect(struct chan *, struct tls_env *, struct tls_ctx *, const char *sni,
+    const struct bytes *names, unsigned n);
+
+/* ---- after `open` */
+struct tls_info {
+	const char *version, *cipher;   /* static */
+	char alpn[16];
+	bool resumed, client_verified, client_given;
+};
+void tls_info(const struct chan *, struct tls_info *);
+const char *tls_error(const struct chan *); /* why a handshake failed; "" if it did not */
+/* Subject and SHA-256 of the peer's certificate; false if it gave none. */
+bool tls_peer(const struct chan *, char subject[256], unsigned char sha256[32]);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * tls_env.h - what net/tls.c and net/chan_tls.c share; nobody else includes this.
+ */
+#ifndef NET_TLS_ENV_H
+#define NET_TLS_ENV_H
+
+#include "net/tls.h"
+
+struct tls_env {
+	struct tls_keys *keys;
+	unsigned char scratch[HELLO_MAX]; /* gathered writes, joined hellos: never both at once */
+	unsigned char peek[HELLO_MAX];
+};
+struct ssl_ctx_st; /* OpenSSL's SSL_CTX: its headers stay out of ours */
+struct tls_ctx {
+	struct ssl_ctx_st *ssl_ctx;
+	struct tls_env *env;
+	unsigned refs;
+	unsigned char *alpn; /* wire format, server */
+	unsigned alpn_n;
+	struct bytes *ocsp;  /* staple, in one block with its bytes */
+};
+
+#endif

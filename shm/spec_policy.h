@@ -1,0 +1,151 @@
+/*
+ * spec_policy.h - records of policies in a generation image (BackendTrafficPolicy and
+ * ClientTrafficPolicy, both groups). An im_policy is the effective policy of one rule on one
+ * listener, after override and merge; equal ones are shared. Durations: 0 = not set (house
+ * default), IM_NONE = set to "no limit".
+ */
+#ifndef SHM_SPEC_POLICY_H
+#define SHM_SPEC_POLICY_H
+
+#include "base/addr.h"
+#include "shm/blob.h"
+
+/* SEC(NAME, type, member), appended to IM_SECTIONS. */
+#define IM_SECTIONS_POLICY(SEC) \
+	SEC(POLICY, struct im_policy, policies) \
+	SEC(LIMIT, struct im_limit, limits) \
+	SEC(LIMITKEY, struct im_limitkey, limitkeys) \
+	SEC(BALANCE, struct im_balance, balances) \
+	SEC(HEALTH, struct im_health, healths) \
+	SEC(OVERRIDE, struct im_override, overrides) \
+	SEC(STATUSRANGE, struct im_statusrange, statusranges) \
+	SEC(CLIENT, struct im_client, clients) \
+	SEC(CIDR, struct cidr, cidrs)
+
+/* ---- rate limits: rules of one policy in order. A rule applies if all its keys match; none = the
+ * default bucket, which is charged only when no other rule of the policy matched
+ * (reference/policies.md 6.1). */
+enum im_limitkeykind {
+	IM_LK_HEADER = 1,
+	IM_LK_QUERY,
+	IM_LK_METHOD,
+	IM_LK_PATH_EXACT,
+	IM_LK_PATH_PREFIX,
+	IM_LK_PATH_REGEX,
+	IM_LK_CIDR
+};
+enum im_limitmatch { IM_LM_EXACT = 1, IM_LM_REGEX, IM_LM_DISTINCT };
+struct im_limitkey {
+	uint8_t kind, match, field; /* enums above; enum field_id for headers */
+	uint8_t invert;
+	uint32_t regex;             /* im_regex or IM_NONE */
+	struct im_str name, value;  /* method keys: consecutive ones of a rule are alternatives */
+	uint32_t cidr;              /* im_cidr or IM_NONE */
+	uint32_t pad;
+};
+struct im_limit {
+	uint64_t key[2]; /* of policy, route, listener and rule content without its numbers: the
+	                    bucket's base */
+	uint64_t interval_ns;       /* a token */
+	uint64_t burst;             /* 0: always refuse */
+	uint64_t requests;          /* as written, for headers */
+	uint64_t window_s;
+	struct im_range keys;       /* im_limitkey */
+	uint64_t cost;              /* of a request; 0 = look only */
+	uint64_t response_cost;     /* charged at the end, with `response_header` absent */
+	struct im_str response_header; /* number to charge, e.g. tokens used; absent = none */
+	uint32_t id;                /* stable; counters */
+	uint8_t shadow, is_default, headers; /* headers: 1 on, 2 off, 0 by listener */
+	uint8_t pad;
+};
+
+/* ---- load balancing, connections, breakers, health: of a cluster as seen through one rule */
+enum im_lbtype { IM_LB_ROUND_ROBIN = 1, IM_LB_RANDOM, IM_LB_LEAST_REQUEST, IM_LB_HASH };
+enum im_hashtype { IM_HASH_SOURCE_IP = 1, IM_HASH_HEADER, IM_HASH_COOKIE, IM_HASH_QUERY };
+struct im_balance {
+	uint32_t id;                /* stable: breaker words */
+	uint8_t type, hash;         /* enums above */
+	uint8_t tcp_keepalive, proxy_protocol; /* PROXY version to send, 0 = none */
+	struct im_range hash_names; /* im_string */
+	struct im_str cookie_attrs; /* "; Path=/; SameSite=Strict", ready to append */
+	uint32_t cookie_ttl_s;      /* IM_NONE: do not make one */
+	uint32_t table_size;        /* Maglev; prime */
+	uint32_t slow_start_ms;
+	uint32_t connect_ms, request_ms, idle_ms, stream_idle_ms, stream_max_ms, connection_max_ms;
+	uint32_t max_connections, max_pending, max_parallel, max_retries,
+	    max_requests; /* IM_NONE = no limit */
+	uint32_t endpoint_connections;
+	uint32_t budget_percent;    /* retry budget in 1/100 %, IM_NONE = none */
+	uint32_t budget_min;
+	uint32_t keepalive_probes, keepalive_idle_s, keepalive_interval_s;
+	uint32_t buffer_bytes;
+	uint32_t health;            /* im_health or IM_NONE */
+};
+enum im_healthtype { IM_HC_NONE, IM_HC_HTTP, IM_HC_TCP, IM_HC_GRPC };
+struct im_health {
+	struct im_str host, path, method, send,
+	    receive;                         /* receive: must be contained; absent = any */
+	struct im_range expected, retriable; /* im_statusrange */
+	uint32_t timeout_ms, interval_ms, jitter_ms;
+	uint16_t unhealthy, healthy, port, panic_percent;
+	uint8_t type;               /* active: enum im_healthtype */
+	uint8_t split_local, always_one, pad;
+	/* passive; 0 = off */
+	uint32_t consecutive_5xx, consecutive_gateway, consecutive_local, failure_percent;
+	uint32_t eject_interval_ms, eject_base_ms, eject_max_percent, pad2;
+};
+struct im_statusrange {
+	uint16_t first, last;
+};
+
+/* ---- answers rewritten */
+enum im_source { IM_SOURCE_ALL, IM_SOURCE_LOCAL, IM_SOURCE_BACKEND };
+struct im_override {
+	struct im_range statuses;   /* im_statusrange; n == 0: any */
+	struct im_range
+	    headers; /* im_limitkey of kind IM_LK_HEADER: response headers that must match */
+	struct im_range edits;      /* im_edit: set, add */
+	struct im_str content_type, body; /* absent: unchanged */
+	uint32_t redirect;          /* im_redirect or IM_NONE */
+	uint16_t status;            /* 0: unchanged */
+	uint8_t source, pad;
+};
+
+enum im_compression { IM_Z_GZIP = 1, IM_Z_BROTLI = 2, IM_Z_ZSTD = 4 };
+struct im_policy {
+	struct im_str name;         /* "ns/name" for logs */
+	struct im_range limits;     /* im_limit */
+	struct im_range overrides;
+	uint32_t balance;           /* im_balance or IM_NONE */
+	uint32_t retry;             /* im_retry or IM_NONE: used where the rule has none */
+	uint32_t request_buffer;    /* bytes, IM_NONE = none */
+	uint32_t delay_ms, delay_ppm, abort_ppm; /* fault injection; parts in a million */
+	uint32_t compress_min;
+	uint16_t abort_status;
+	uint8_t abort_grpc;         /* 255 = none */
+	uint8_t compression; /* bits of enum im_compression, order of preference is fixed: br, zstd,
+	                        gzip */
+};
+
+/* ---- ClientTrafficPolicy, of one listener */
+enum im_ipdetect { IM_IP_PEER, IM_IP_XFF_HOPS, IM_IP_XFF_CIDRS, IM_IP_HEADER };
+enum im_underscores { IM_US_REJECT, IM_US_ALLOW, IM_US_DROP };
+enum im_slashes { IM_SL_REJECT, IM_SL_KEEP, IM_SL_UNESCAPE, IM_SL_REDIRECT };
+enum im_requestid { IM_RID_GENERATE, IM_RID_PRESERVE_OR_GENERATE, IM_RID_PRESERVE, IM_RID_DISABLE };
+struct im_client {
+	struct im_str name;
+	struct im_range cidrs;      /* im_cidr: trusted, for IM_IP_XFF_CIDRS */
+	struct im_range early, late; /* im_edit */
+	struct im_str ip_header;
+	uint32_t hops;
+	uint32_t idle_ms, request_ms, header_ms, stream_idle_ms,
+	    tls_handshake_ms; /* 0 = house default */
+	uint32_t max_connections, connection_delay_ms, buffer_bytes;
+	uint32_t keepalive_probes, keepalive_idle_s, keepalive_interval_s;
+	uint8_t ipdetect, underscores, slashes, merge_slashes; /* merge_slashes: 1 = yes */
+	uint8_t request_id, proxy_protocol, proxy_optional, tcp_keepalive;
+	uint8_t xff_append, http10, trailers, ratelimit_headers; /* 1 = yes */
+	uint8_t ip_fail_closed, strip_dot, pad[2];
+};
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * spec_tls.h - records of TLS in a generation image (issue: TLS termination). Keys are never here:
+ * a certificate names its key by index in the secrets blob (shm/secrets.h), which workers read by
+ * pread, one key at a time.
+ */
+#ifndef SHM_SPEC_TLS_H
+#define SHM_SPEC_TLS_H
+
+#include "shm/blob.h"
+
+/* SEC(NAME, type, member), appended to IM_SECTIONS. */
+#define IM_SECTIONS_TLS(SEC) \
+	SEC(TLS, struct im_tls, tls) \
+	SEC(CERT, struct im_cert, certs) \
+	SEC(CA, struct im_ca, cas) \
+	SEC(UPTLS, struct im_uptls, uptls)
+
+enum im_clientauth { /* what the listener wants of a client's certificate */
+	IM_CA_NONE, IM_CA_REQUEST, IM_CA_REQUIRE_ANY, IM_CA_VERIFY_IF_GIVEN, IM_CA_REQUIRE
+};
+
+struct im_tls { /* one a listener; equal ones are shared */
+	uint64_t id[2]; /* content digest: session id context; another policy never resumes */
+	struct im_range certs; /* im_cert, in the order of the manifest; the first is the default */
+	struct im_str ciphers;     /* OpenSSL list for <= 1.2; absent = default */
+	struct im_str ciphersuites;/* TLS 1.3 */
+	struct im_str curves;      /* "X25519:P-256" */
+	struct im_str alpn;        /* wire format: length-prefixed names; absent = none */
+	struct im_range cas;       /* im_ca: trust anchors for client certificates */
+	uint16_t min_version, max_version; /* 0x0303, 0x0304 */
+	uint8_t client;            /* enum im_clientauth */
+	uint8_t tickets;           /* 1: session tickets */
+	uint8_t pad[2];
+};
+struct im_cert {
+	struct im_str
+	    chain; /* DER certificates, each behind a 32-bit big-endian length, leaf first */
+	struct im_str ocsp;        /* DER response to staple; absent = none */
+	struct im_range names;     /* im_string: DNS names of the leaf, lower case, "*.a" as ".a" */
+	uint64_t id[2]; /* digest of chain and key: contexts are cached by it over generations */
+	uint32_t secret;           /* record in the secrets blob */
+	uint32_t pad;
+	int64_t not_after;         /* unix seconds */
+};
+struct im_ca {
+	struct im_str der;         /* one trust anchor */
+	uint64_t id[2];
+};
+struct im_uptls { /* towards a backend (BackendTLSPolicy, Backend.tls); im_cluster.tls */
+	uint64_t id[2];
+	struct im_str sni;
+	struct im_range names;     /* im_string: accepted DNS names; "uri:" prefix for URI SANs */
+	struct im_range cas; /* im_ca; n == 0: the system's, which travel in the generation too */
+	uint32_t cert;             /* client certificate, im_cert or IM_NONE */
+	uint16_t min_version, max_version;
+	struct im_str alpn;
+};
+
+#endif
