@@ -25,7 +25,7 @@
 
 #define NAME_BYTES 512u     /* names of objects, as logs print them */
 #define FIELD_NAME_BYTES 256u
-#define FIELD_VALUE_BYTES 16384u
+#define FIELD_VALUE_BYTES IMAGE_VALUE_BYTES
 #define REGEX_BYTES 8192u
 #define LIST_MAX 4096u      /* backends or filters of one rule, checked in one go */
 
@@ -89,42 +89,49 @@ text_ok(const struct image *im, struct im_str s, uint32_t max) /* or absent */
 	return blob_text_ok(&im->blob, s) && (s.off == IM_NONE || s.len <= max);
 }
 
-/* Text without control bytes (and without spaces, where `solid`): safe in a head, a log line, a
- * path. */
-static bool
-plain_ok(const struct image *im, struct im_str s, uint32_t max, bool solid)
+bool
+image_plain_ok(struct bytes b, size_t max, bool solid)
 {
-	struct bytes b;
-
-	if (!text_ok(im, s, max))
-		return false;
-	b = image_text(im, s);
-	for (size_t i = 0; i < b.n; i++) {
+	for (size_t i = 0; i < b.n && b.n <= max; i++) {
 		unsigned char c = (unsigned char)b.p[i];
 
 		if (c < 0x20 ? c != '\t' || solid : c == 0x7f || (solid && c == ' '))
 			return false;
 	}
-	return true;
+	return b.n <= max;
 }
 
-static bool
-token_ok(const struct image *im, struct im_str s) /* RFC 9110 5.6.2; must be there */
+bool
+image_token_ok(struct bytes b)
 {
 	static const char other[] = "!#$%&'*+-.^_`|~";
-	struct bytes b;
 
-	if (s.off == IM_NONE || s.len == 0 || !text_ok(im, s, FIELD_NAME_BYTES))
-		return false;
-	b = image_text(im, s);
-	for (size_t i = 0; i < b.n; i++) {
+	for (size_t i = 0; i < b.n && b.n <= FIELD_NAME_BYTES; i++) {
 		char c = b.p[i];
 
 		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
 		    (c != '\0' && strchr(other, c))))
 			return false;
 	}
-	return true;
+	return b.n != 0 && b.n <= FIELD_NAME_BYTES;
+}
+
+bool
+image_path_ok(struct bytes b)
+{
+	return image_plain_ok(b, IM_PATH_MAX, true) && (b.n == 0 || b.p[0] == '/');
+}
+
+static bool
+plain_ok(const struct image *im, struct im_str s, uint32_t max, bool solid)
+{
+	return text_ok(im, s, max) && image_plain_ok(image_text(im, s), max, solid);
+}
+
+static bool
+token_ok(const struct image *im, struct im_str s) /* must be there */
+{
+	return text_ok(im, s, FIELD_NAME_BYTES) && image_token_ok(image_text(im, s));
 }
 
 static bool
@@ -139,10 +146,9 @@ lower_ok(const struct image *im, struct im_str s)
 }
 
 static bool
-path_ok(const struct image *im, struct im_str s) /* or absent; "" is allowed */
+path_ok(const struct image *im, struct im_str s)
 {
-	return plain_ok(im, s, IM_PATH_MAX, true) && (s.off == IM_NONE || s.len == 0 ||
-	    image_text(im, s).p[0] == '/');
+	return text_ok(im, s, IM_PATH_MAX) && image_path_ok(image_text(im, s));
 }
 
 static bool

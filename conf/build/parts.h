@@ -36,6 +36,7 @@ struct build {
 	struct map tables;       /* (hostname, tree) pairs -> struct im_hosttab * */
 	struct build_stats *stats;
 	enum hg_err err;         /* the first one */
+	bool odd;                /* the rule at hand has a text that no image may hold */
 };
 
 /* ---- records.c: everything that is written once for each model object */

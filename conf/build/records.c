@@ -7,6 +7,7 @@
 #include "base/field.h"
 #include "base/mem.h"
 #include "conf/build/parts.h"
+#include "shm/image.h"
 
 #define CLEARED(type, name) \
 	type name; \
@@ -20,7 +21,8 @@ records_settings(struct build *b)
 
 	s = b->m->settings;
 	memset(s.pad, 0, sizeof(s.pad));
-	s.server = blob_put_text(b->w, b->m->server);
+	s.server = blob_put_text(
+	    b->w, image_plain_ok(b->m->server, 512, false) ? b->m->server : BYTES_NONE);
 	s.via = blob_put_text(b->w, b->m->via);
 	(void)blob_add(b->w, IM_SETTINGS, &s, 1, sizeof(s));
 	for (uint32_t i = 0; i < b->m->ngateways; i++) {
@@ -35,13 +37,20 @@ static struct im_range
 endpoints_add(struct build *b, const struct m_cluster *c)
 {
 	struct im_endpoint *v = arena_zalloc(&b->tmp, (c->nendpoints + 1) * sizeof(*v));
-	struct im_range r = {0, c->nendpoints};
+	struct im_range r = {0, 0};
 
-	for (uint32_t i = 0; i < c->nendpoints; i++) {
-		v[i].addr = c->endpoints[i].addr;
-		v[i].id = c->endpoints[i].id;
-		v[i].weight = c->endpoints[i].weight;
-		v[i].unix_path = blob_put_text(b->w, c->endpoints[i].unix_path);
+	for (uint32_t k = 0; k < c->nendpoints; k++) {
+		const struct m_endpoint *e = &c->endpoints[k];
+		uint32_t i = r.n;
+
+		if (!image_plain_ok(
+			e->unix_path, 107, false)) /* sun_path; cannot be connected to */
+			continue;
+		r.n++;
+		v[i].addr = e->addr;
+		v[i].id = e->id;
+		v[i].weight = e->weight;
+		v[i].unix_path = blob_put_text(b->w, e->unix_path);
 	}
 	r.first = SHARE(b, IM_ENDPOINT, v, r.n);
 	arena_reset(&b->tmp);
@@ -68,6 +77,38 @@ records_clusters(struct build *b)
 }
 
 /* ---- filters */
+
+/* Schema and resolve let texts pass that must not reach a head: such a rule answers 500, the others
+ * serve. */
+static bool
+odd_if(struct build *b, bool odd)
+{
+	b->odd |= odd;
+	return odd;
+}
+
+static bool
+filter_odd(const struct m_filter *f)
+{
+	for (uint32_t i = 0; f->type <= IM_F_RESPONSE_HEADERS && i < f->nedits; i++)
+		if (!image_token_ok(f->edits[i].name) ||
+		    !image_plain_ok(f->edits[i].value, IMAGE_VALUE_BYTES, false))
+			return true;
+	if (f->type == IM_F_REDIRECT)
+		return !image_plain_ok(f->redirect.host, 255, true) ||
+		    !image_path_ok(f->redirect.path) || !image_path_ok(f->redirect.prefix);
+	if (f->type == IM_F_REWRITE)
+		return !image_plain_ok(f->rewrite.host, 255, true) ||
+		    !image_path_ok(f->rewrite.path) || !image_path_ok(f->rewrite.prefix);
+	if (f->type != IM_F_CORS)
+		return false;
+	for (uint32_t i = 0; i < f->cors.norigins; i++)
+		if (!image_plain_ok(f->cors.origins[i], IMAGE_VALUE_BYTES, false))
+			return true;
+	return !image_plain_ok(f->cors.methods, IMAGE_VALUE_BYTES, false) ||
+	    !image_plain_ok(f->cors.headers, IMAGE_VALUE_BYTES, false) ||
+	    !image_plain_ok(f->cors.expose, IMAGE_VALUE_BYTES, false);
+}
 
 static struct im_range
 edits_add(struct build *b, const struct m_filter *f)
@@ -155,6 +196,9 @@ filters_add(struct build *b, const struct m_filter *f, uint32_t n)
 	for (uint32_t i = 0; i < n; i++, f++) {
 		struct im_range arg = {0, 1};
 
+		if (odd_if(b, filter_odd(f)))
+			continue;
+
 		switch ((enum im_filtertype)f->type) {
 		case IM_F_REQUEST_HEADERS:
 		case IM_F_RESPONSE_HEADERS:
@@ -193,7 +237,8 @@ persist_add(struct build *b, const struct m_persist *p)
 {
 	CLEARED(struct im_persist, r);
 
-	if (!p)
+	if (!p ||
+	    odd_if(b, !image_token_ok(p->name) || !image_plain_ok(p->path, IM_PATH_MAX, true)))
 		return IM_NONE;
 	r.name = blob_put_text(b->w, p->name);
 	r.path = blob_put_text(b->w, p->path);
@@ -256,6 +301,7 @@ rule_add(struct build *b, struct m_rule *rule, uint32_t route)
 {
 	CLEARED(struct im_rule, r);
 
+	b->odd = false;
 	r.id = rule->id;
 	r.route = route;
 	r.filters = filters_add(b, rule->filters, rule->nfilters);
@@ -265,7 +311,7 @@ rule_add(struct build *b, struct m_rule *rule, uint32_t route)
 	r.retry = retry_add(b, rule->retry);
 	r.persist = persist_add(b, rule->persist);
 	r.index = rule->index;
-	r.error = (uint16_t)rule->error;
+	r.error = (uint16_t)(b->odd && !rule->error ? HG_ERR_BAD_RULE : rule->error);
 	rule->image_index = blob_add(b->w, IM_RULE, &r, 1, sizeof(r));
 }
 

@@ -288,6 +288,31 @@ settings_and_records(void **state)
 	drop(&t);
 }
 
+/* Texts that schema and resolve let pass break their own rule, never the generation. */
+static void
+odd_texts(void **state)
+{
+	struct m_edit edit = {IM_SET, BYTES("X-A"), BYTES("a\r\nb: c")};
+	struct m_persist persist = {
+	    .type = IM_PERSIST_COOKIE, .name = BYTES("a b"), .path = BYTES("/")};
+	struct m_filter filters[2] = {{.type = IM_F_RESPONSE_HEADERS, .edits = &edit, .nedits = 1},
+	    {.type = IM_F_REWRITE, .rewrite = {.path = BYTES("/a b"), .pathop = IM_PATH_FULL}}};
+	struct made t;
+
+	(void)state;
+	model_start(&t, 1, 4);
+	for (int i = 0; i < 4; i++)
+		(void)route_add(&t, NULL, "/");
+	t.m.routes[0].rules->filters = &filters[0];
+	t.m.routes[1].rules->filters = &filters[1];
+	t.m.routes[0].rules->nfilters = t.m.routes[1].rules->nfilters = 1;
+	t.m.routes[2].rules->persist = &persist;
+	build(&t);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(t.im.rules[i].error, i < 3 ? HG_ERR_BAD_RULE : HG_OK);
+	drop(&t);
+}
+
 static void
 refused(void **state)
 {
@@ -322,6 +347,7 @@ main(void)
 	    cmocka_unit_test(bytes_a_route),
 	    cmocka_unit_test(many_values),
 	    cmocka_unit_test(settings_and_records),
+	    cmocka_unit_test(odd_texts),
 	    cmocka_unit_test(refused),
 	};
 
