@@ -94,6 +94,7 @@ static const struct foreign {
 	    "EnvoyProxy EnvoyPatchPolicy EnvoyExtensionPolicy"},
 	{"networking.k8s.io", "Ingress IngressClass"},
 	{"gateway.networking.x-k8s.io", "XMesh"},
+	{"certificates.k8s.io", "ClusterTrustBundle"},
 };
 /* Of the core group; passed over. */
 static const char core_kinds[] = "Binding ComponentStatus Event LimitRange Node PersistentVolume "
