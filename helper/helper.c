@@ -1,7 +1,8 @@
 /*
- * helper.c - the process for what takes its time and carries no client's byte: names now; health checks, fetches and the admin
- * page are further modules on the same loop. It adopts each generation after the workers and never votes; if it dies,
- * the regions keep their last content and the next one goes on from there.
+ * helper.c - the process for what takes its time and carries no client's byte: names now; health
+ * checks, fetches and the admin page are further modules on the same loop. It adopts each
+ * generation after the workers and never votes; if it dies, the regions keep their last content and
+ * the next one goes on from there.
  *
  * The resolver opens its files and random sources in prepare(), before the jail.
  */
@@ -51,7 +52,8 @@ helper_prepare(void)
 }
 
 static void
-query(void *arg, const char *name, void (*done)(void *, const struct resolve_answer *), void *done_arg)
+query(void *arg, const char *name, void (*done)(void *, const struct resolve_answer *),
+    void *done_arg)
 {
 	static const struct resolve_answer none = {.why = "no resolver"};
 	struct helper *h = arg;

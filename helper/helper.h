@@ -1,5 +1,6 @@
 /*
- * helper.h - the helper role: names (DNS) now; health checks, fetches and admin HTTP later. Carries no client traffic.
+ * helper.h - the helper role: names (DNS) now; health checks, fetches and admin HTTP later. Carries
+ * no client traffic.
  */
 #ifndef HELPER_HELPER_H
 #define HELPER_HELPER_H

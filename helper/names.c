@@ -1,10 +1,11 @@
 /*
- * names.c - keeps the names region fresh. A name that was answered is asked again when its TTL ends; one that fails keeps
- * its last good addresses for as long as it fails (a dead DNS server must not take backends with it) and is asked after 1, 2,
- * 4 ... 30 s. Only a name that never had an address has none.
+ * names.c - keeps the names region fresh. A name that was answered is asked again when its TTL
+ * ends; one that fails keeps its last good addresses for as long as it fails (a dead DNS server
+ * must not take backends with it) and is asked after 1, 2, 4 ... 30 s. Only a name that never had
+ * an address has none.
  *
- * A name's record lives until no question of it is under way, since the resolver calls back once whatever happens; one
- * that has left the configuration is only marked until then.
+ * A name's record lives until no question of it is under way, since the resolver calls back once
+ * whatever happens; one that has left the configuration is only marked until then.
  */
 #include "helper/names.h"
 
@@ -41,7 +42,8 @@ asker_bank(struct names_bank *b, const struct resolve_answer *a, uint64_t now_ns
 		b->n = HG_MIN(a->n, (uint32_t)NAMES_ADDRS);
 		b->status = 1;
 		memcpy(b->addrs, a->addrs, b->n * sizeof(b->addrs[0]));
-		b->expires_ns = now_ns + HG_MAX(NAMES_TTL_MIN_S, HG_MIN(a->ttl_s, NAMES_TTL_MAX_S)) * SEC_NS;
+		b->expires_ns =
+		    now_ns + HG_MAX(NAMES_TTL_MIN_S, HG_MIN(a->ttl_s, NAMES_TTL_MAX_S)) * SEC_NS;
 		return;
 	}
 	b->n = HG_MIN(b->n, (uint32_t)NAMES_ADDRS);
@@ -148,7 +150,8 @@ want(struct asker *k, uint32_t slot, struct bytes name)
 	struct asked *q = find(k, slot);
 
 	if (q && !bytes_eq(bytes_str(q->name), name)) {
-		/* The slot stands for another name now: its old addresses would send traffic astray. */
+		/* The slot stands for another name now: its old addresses would send traffic
+		 * astray. */
 		names_write(k->region, slot, &empty);
 		leave(q);
 		q = NULL;

@@ -1,6 +1,7 @@
 /*
- * names.h - which DNS names the generation needs and when each is asked again; results go to the shared names region.
- * Helper only. The resolver comes in as a function, so that tests need no network.
+ * names.h - which DNS names the generation needs and when each is asked again; results go to the
+ * shared names region. Helper only. The resolver comes in as a function, so that tests need no
+ * network.
  */
 #ifndef HELPER_NAMES_H
 #define HELPER_NAMES_H
@@ -17,7 +18,8 @@
 #define NAMES_RETRY_MAX_S 30u  /* 1, 2, 4 ... after failures */
 
 struct names_ops {
-	void (*query)(void *arg, const char *name, void (*done)(void *, const struct resolve_answer *), void *done_arg);
+	void (*query)(void *arg, const char *name,
+	    void (*done)(void *, const struct resolve_answer *), void *done_arg);
 	void *arg;
 };
 
@@ -32,9 +34,11 @@ struct asker {
 
 void asker_init(struct asker *, struct loop *, struct names *region, struct names_ops);
 void asker_release(struct asker *);
-/* The names of a checked image replace the last ones; those that stay keep their addresses and their time. */
+/* The names of a checked image replace the last ones; those that stay keep their addresses and
+ * their time. */
 void asker_adopt(struct asker *, const struct image *);
-/* When to ask again after this answer, in ms; fails = failures in a row including this one. Pure. */
+/* When to ask again after this answer, in ms; fails = failures in a row including this one. Pure.
+ */
 uint64_t asker_next_ms(const struct resolve_answer *, uint32_t fails);
 /* What the region says after an answer, given what it said before. Pure. */
 void asker_bank(struct names_bank *bank, const struct resolve_answer *, uint64_t now_ns);

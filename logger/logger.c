@@ -1,11 +1,13 @@
 /*
- * logger.c - the log writer: drains the workers' rings into whole batches. It has no list of workers, only of rings; a ring
- * outlives its worker, so what a dead one had finished is still written, and the half record that it did not
- * publish is never seen. All it reads is clamped by ring_get(): a wild worker can spoil its own log and no more.
+ * logger.c - the log writer: drains the workers' rings into whole batches. It has no list of
+ * workers, only of rings; a ring outlives its worker, so what a dead one had finished is still
+ * written, and the half record that it did not publish is never seen. All it reads is clamped by
+ * ring_get(): a wild worker can spoil its own log and no more.
  *
- * Nobody wakes it: workers make no system call for a log line. It looks every 10 ms while lines come and every 100 ms
- * while none do. When a sink takes nothing, lines stay in the rings and the workers drop and count: traffic
- * never waits for a log. Rejected: an eventfd a worker (a system call for each line at low rates, where it hurts most).
+ * Nobody wakes it: workers make no system call for a log line. It looks every 10 ms while lines
+ * come and every 100 ms while none do. When a sink takes nothing, lines stay in the rings and the
+ * workers drop and count: traffic never waits for a log. Rejected: an eventfd a worker (a system
+ * call for each line at low rates, where it hurts most).
  */
 #include "logger/logger.h"
 
@@ -82,7 +84,9 @@ warn_blocked(struct logger *l)
 	if (!l->access.blocked || now - l->warned < 60 * SEC_NS)
 		return;
 	l->warned = now;
-	log_warn("the access log takes no lines (%zu bytes wait); workers drop and count what does not fit", l->access.n);
+	log_warn(
+	    "the access log takes no lines (%zu bytes wait); workers drop and count the rest",
+	    l->access.n);
 }
 
 /* Lines written from all rings; *more: some ring may hold more. */

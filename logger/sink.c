@@ -1,11 +1,11 @@
 /*
- * sink.c - batches of whole lines, written without ever waiting. A file takes everything; a pipe or a socket may take
- * part of a batch or nothing, then the rest stays here and the caller leaves further lines in the rings, where a
- * full ring makes its worker drop and count. So the one counter of lost lines is the worker's own, and nothing
- * is lost between the two.
+ * sink.c - batches of whole lines, written without ever waiting. A file takes everything; a pipe or
+ * a socket may take part of a batch or nothing, then the rest stays here and the caller leaves
+ * further lines in the rings, where a full ring makes its worker drop and count. So the one counter
+ * of lost lines is the worker's own, and nothing is lost between the two.
  *
- * Descriptor 2 is shared with other processes and must not become non-blocking for them: it is asked by poll(), and a
- * pipe that polls writable takes PIPE_BUF bytes without waiting.
+ * Descriptor 2 is shared with other processes and must not become non-blocking for them: it is
+ * asked by poll(), and a pipe that polls writable takes PIPE_BUF bytes without waiting.
  */
 #include "logger/sink.h"
 

@@ -1,10 +1,12 @@
 /*
- * apply.c - what the reload machine's acts mean for sockets, memfds and processes. The store decides, a message wakes: commit
- * is one release store to the control page, and each worker reads that word at the top of its turn; COMMIT only
- * spares a sleeping worker the wait. At boot the same acts make regions and processes first.
+ * apply.c - what the reload machine's acts mean for sockets, memfds and processes. The store
+ * decides, a message wakes: commit is one release store to the control page, and each worker reads
+ * that word at the top of its turn; COMMIT only spares a sleeping worker the wait. At boot the same
+ * acts make regions and processes first.
  *
- * Taking an address away: a filter drops new SYNs, one second later (handshakes under way are through by then) workers
- * accept until the queue is empty and close; then the master does. shutdown() on a listener would reset what is queued.
+ * Taking an address away: a filter drops new SYNs, one second later (handshakes under way are
+ * through by then) workers accept until the queue is empty and close; then the master does.
+ * shutdown() on a listener would reset what is queued.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -88,7 +90,8 @@ boot(struct master *m, const struct proto_result *r, char why[256])
 	m->nslots = s->workers ? HG_MIN(s->workers, (uint32_t)SLOT_MAX) : default_workers();
 	m->reload.nslots = m->nslots;
 	heartbeat_init(&m->heartbeat, r->heartbeat_ms);
-	if (regions_make(&m->regions, m->nslots) != 0 || services_start(m) != 0 || workers_start(m) != 0) {
+	if (regions_make(&m->regions, m->nslots) != 0 || services_start(m) != 0 ||
+	    workers_start(m) != 0) {
 		(void)snprintf(why, 256, "cannot start the processes: %s", strerror(errno));
 		return -1;
 	}
@@ -103,14 +106,16 @@ stage(void *arg, char why[256])
 	attempt_stop(m); /* it has said all it had to say; its memory goes now */
 	if (!blob_good(m->next.image, BLOB_IMAGE, m->reload.generation) ||
 	    !blob_good(m->next.catalogue, BLOB_CATALOGUE, m->reload.generation) ||
-	    (m->next.secrets >= 0 && !blob_good(m->next.secrets, BLOB_SECRETS, m->reload.generation))) {
+	    (m->next.secrets >= 0 &&
+		!blob_good(m->next.secrets, BLOB_SECRETS, m->reload.generation))) {
 		(void)snprintf(why, 256, "the compiler's image is not whole and sealed");
 		return -1;
 	}
 	if (m->nslots == 0 && boot(m, &m->reload.record.result, why) != 0)
 		return -1;
 	if (sockets_fill(&m->sockets, m->nslots) != 0) {
-		(void)snprintf(why, 256, "cannot make the sockets of all workers: %s", strerror(errno));
+		(void)snprintf(
+		    why, 256, "cannot make the sockets of all workers: %s", strerror(errno));
 		return -1;
 	}
 	return 0;
@@ -140,7 +145,8 @@ tell_workers(struct master *m, uint32_t type, uint64_t generation)
 			child_send(m->slots[i].child, type, generation, NULL, NULL, 0);
 }
 
-/* Sockets that came with the offer: nobody listens on them, and nobody must when the next generation commits. */
+/* Sockets that came with the offer: nobody listens on them, and nobody must when the next
+ * generation commits. */
 static void
 take_back(struct master *m)
 {
@@ -151,7 +157,8 @@ take_back(struct master *m)
 			struct proto_socket p = {.key = l->key, .slot = i};
 
 			if (m->slots[i].child)
-				child_send(m->slots[i].child, PROTO_SOCKET_DROP, m->reload.published, &p, NULL, 0);
+				child_send(m->slots[i].child, PROTO_SOCKET_DROP,
+				    m->reload.published, &p, NULL, 0);
 		}
 	}
 }
@@ -186,7 +193,8 @@ take_settings(struct master *m)
 		return;
 	if (strcmp(old.access_log, s->access_log) != 0 || old.log_off != s->log_off)
 		services_reopen(m);
-	if (old.workers != s->workers || strcmp(old.user, s->user) != 0 || strcmp(old.group, s->group) != 0)
+	if (old.workers != s->workers || strcmp(old.user, s->user) != 0 ||
+	    strcmp(old.group, s->group) != 0)
 		log_warn("workers, user and group of headgate.conf apply at the next start");
 }
 
@@ -249,9 +257,11 @@ drop_socket(struct master *m, struct listener *l)
 
 		if (m->slots[i].child) {
 			sockets_wait(l, i);
-			child_send(m->slots[i].child, PROTO_SOCKET_DROP, m->reload.published, &p, NULL, 0);
+			child_send(
+			    m->slots[i].child, PROTO_SOCKET_DROP, m->reload.published, &p, NULL, 0);
 		} else if (lent < SLOT_MAX && m->slots[lent].child) {
-			child_send(m->slots[lent].child, PROTO_SOCKET_DROP, m->reload.published, &p, NULL, 0);
+			child_send(m->slots[lent].child, PROTO_SOCKET_DROP, m->reload.published, &p,
+			    NULL, 0);
 		}
 	}
 	if (!sockets_waits(l))
@@ -361,17 +371,21 @@ done(void *arg, const struct reload_record *r)
 
 	attempt_stop(m);
 	if (m->regions.control)
-		atomic_fetch_add(r->ok ? &m->regions.control->reloads : &m->regions.control->reloads_failed, 1);
+		atomic_fetch_add(
+		    r->ok ? &m->regions.control->reloads : &m->regions.control->reloads_failed, 1);
 	if (r->ok && n->errors == 0)
-		log_info("generation %llu applied in %llu ms: %u objects, %u gateways, %u listeners, %u routes",
-		    (unsigned long long)r->generation, (unsigned long long)r->ms, n->objects, n->gateways, n->listeners,
-		    n->routes);
+		log_info("generation %llu applied in %llu ms: %u objects, %u gateways, "
+			 "%u listeners, %u routes",
+		    (unsigned long long)r->generation, (unsigned long long)r->ms, n->objects,
+		    n->gateways, n->listeners, n->routes);
 	else if (r->ok)
 		log_warn("generation %llu applied in %llu ms with %u errors, %u objects stale: %s",
-		    (unsigned long long)r->generation, (unsigned long long)r->ms, n->errors, n->stale, r->message);
+		    (unsigned long long)r->generation, (unsigned long long)r->ms, n->errors,
+		    n->stale, r->message);
 	else if (m->ready)
 		log_error("reload rejected while %s, generation %llu goes on: %s",
-		    reload_state_name((enum reload_state)r->phase), (unsigned long long)r->generation, r->message);
+		    reload_state_name((enum reload_state)r->phase),
+		    (unsigned long long)r->generation, r->message);
 	record_write(m, r);
 	control_reloaded(m, r);
 	if (!m->ready && m->stopping == STOP_NO)

@@ -1,10 +1,12 @@
 /*
- * attempt.c - reader and compiler of one reload, as the master sees them. The two talk to each other over a channel
- * that the master makes and forgets; what comes here are questions about sockets, and at the end a result or a reason.
+ * attempt.c - reader and compiler of one reload, as the master sees them. The two talk to each
+ * other over a channel that the master makes and forgets; what comes here are questions about
+ * sockets, and at the end a result or a reason.
  *
- * The compiler writes on a shared page which file it is reading. If it dies there, it is started again with that file on
- * the skip list of the same page, at most eight times: one file that crashes a parser costs its own objects an
- * update, not everybody the reload. A compiler that dies anywhere else fails the reload.
+ * The compiler writes on a shared page which file it is reading. If it dies there, it is started
+ * again with that file on the skip list of the same page, at most eight times: one file that
+ * crashes a parser costs its own objects an update, not everybody the reload. A compiler that dies
+ * anywhere else fails the reload.
  */
 #include <errno.h>
 #include <signal.h>
@@ -38,7 +40,8 @@ fill_params(const struct master *m, uint64_t generation, struct proto_compile *p
 {
 	const struct master_opts *o = m->opts;
 
-	*p = (struct proto_compile){.generation = generation, .flat = o->nfiles > 0, .service = m->service};
+	*p = (struct proto_compile){
+	    .generation = generation, .flat = o->nfiles > 0, .service = m->service};
 	(void)snprintf(p->conf, sizeof(p->conf), "%s", o->conf ? o->conf : "");
 	for (p->nroots = 0; p->nroots < o->nfiles; p->nroots++)
 		(void)snprintf(p->roots[p->nroots], sizeof(p->roots[0]), "%s", o->files[p->nroots]);
@@ -152,7 +155,8 @@ attempt_message(struct child *c, struct imsg *in)
 	struct master *m = c->master;
 
 	/* Of an attempt that was given up, or a role that has nothing to say. */
-	if (c != m->attempt.compiler || m->attempt.answered || in->seq != (uint32_t)m->reload.generation)
+	if (c != m->attempt.compiler || m->attempt.answered ||
+	    in->seq != (uint32_t)m->reload.generation)
 		return;
 	if (in->type == PROTO_BIND) {
 		bind_sockets(c, (const struct proto_bind *)(const void *)in->data, in->seq);
@@ -160,7 +164,8 @@ attempt_message(struct child *c, struct imsg *in)
 		take_result(m, in);
 	} else if (in->type == PROTO_FAILED) {
 		m->attempt.answered = true;
-		reload_failed(&m->reload, ((const struct proto_text *)(const void *)in->data)->text);
+		reload_failed(
+		    &m->reload, ((const struct proto_text *)(const void *)in->data)->text);
 	}
 }
 
@@ -192,7 +197,8 @@ compiler_died(struct master *m, int status)
 
 	child_end_text(status, end);
 	if (a->note && skip_file(a, file)) {
-		log_error("the compiler died reading %.1024s (%s); once more without it", file, end);
+		log_error(
+		    "the compiler died reading %.1024s (%s); once more without it", file, end);
 		end_child(&a->reader);
 		sockets_plan(&m->sockets);
 		if (start_pair(m, m->reload.generation) == 0)

@@ -1,10 +1,12 @@
 /*
- * brake.c - the crash brake. A worker that dies once is replaced at once, since each moment without it costs its
- * share of new connections; one that dies again and again within seconds waits, which keeps a poison request from
- * filling the log and stops an attacker from guessing an address layout by crashing it in a loop.
+ * brake.c - the crash brake. A worker that dies once is replaced at once, since each moment without
+ * it costs its share of new connections; one that dies again and again within seconds waits, which
+ * keeps a poison request from filling the log and stops an attacker from guessing an address layout
+ * by crashing it in a loop.
  *
- * A life of ten seconds clears the count. Rejected: a window that counts deaths in the last N seconds; it needs a
- * ring of times and, because of the waiting itself, forgets the loop that it is in.
+ * A life of ten seconds clears the count. Rejected: a window that counts deaths in the last N
+ * seconds; it needs a ring of times and, because of the waiting itself, forgets the loop that it is
+ * in.
  */
 #include "master/brake.h"
 

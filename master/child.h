@@ -1,7 +1,7 @@
 /*
- * child.h - one process of the master's: birth (spawn.c), messages, end (reap.c). Which roles there are is
- * ROLE_TABLE; what the master does with their messages and deaths is in child_kinds[] (master.c). Master only,
- * but for the table.
+ * child.h - one process of the master's: birth (spawn.c), messages, end (reap.c). Which roles there
+ * are is ROLE_TABLE; what the master does with their messages and deaths is in child_kinds[]
+ * (master.c). Master only, but for the table.
  */
 #ifndef MASTER_CHILD_H
 #define MASTER_CHILD_H
@@ -16,7 +16,8 @@
 
 #define REGION(name) (1u << PROTO_FD_##name)
 
-/* R(kind, name, jail profile, writable regions, read-only regions, keeps uid 0 (without capabilities)) */
+/* R(kind, name, jail profile, writable regions, read-only regions, keeps uid 0 (without
+ * capabilities)) */
 #define ROLE_TABLE(R) \
 	R(READER, "reader", JAIL_READER, 0, 0, false) \
 	R(COMPILER, "compiler", JAIL_COMPILER, 0, 0, false) \
@@ -49,9 +50,11 @@ struct child {
 };
 
 struct child_ops {
-	/* A message, already checked against the table. Descriptors that are not taken are closed. */
+	/* A message, already checked against the table. Descriptors that are not taken are closed.
+	 */
 	void (*message)(struct child *, struct imsg *);
-	/* It is gone (status as from waitpid), all its messages have been read. The child is freed afterwards. */
+	/* It is gone (status as from waitpid), all its messages have been read. The child is freed
+	 * afterwards. */
 	void (*ended)(struct child *, int status);
 };
 extern const struct child_ops child_kinds[CHILD_KINDS];
@@ -60,7 +63,8 @@ const char *child_name(const struct child *, char buf[32]); /* "worker 3" */
 /* NULL with a log line. HELLO is sent. */
 struct child *child_spawn(struct master *, enum child_kind, unsigned slot);
 /* A message; a dead channel is no error here, the end of the process follows. */
-void child_send(struct child *, uint32_t type, uint64_t seq, const void *payload, const int *fds, unsigned nfds);
+void child_send(struct child *, uint32_t type, uint64_t seq, const void *payload, const int *fds,
+    unsigned nfds);
 void child_kill(struct child *, int signo);
 /* Reads and handles what has come. */
 void child_read(struct child *);

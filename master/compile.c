@@ -1,10 +1,11 @@
 /*
- * compile.c - the compiler role: a process that lives for one reload, is in the jail from its first instruction, gets every
- * byte it parses from the reader and every answer about sockets from the master, and leaves two or three sealed memfds
- * behind, or a reason. A crash, a leak or an endless loop in here costs nobody anything: the note page tells the
- * master which file it was in.
+ * compile.c - the compiler role: a process that lives for one reload, is in the jail from its first
+ * instruction, gets every byte it parses from the reader and every answer about sockets from the
+ * master, and leaves two or three sealed memfds behind, or a reason. A crash, a leak or an endless
+ * loop in here costs nobody anything: the note page tells the master which file it was in.
  *
- * The compile itself is conf/compile.h's compile_run(), handed in by main.c, so that tests can put another in its place.
+ * The compile itself is conf/compile.h's compile_run(), handed in by main.c, so that tests can put
+ * another in its place.
  */
 #include "master/roles.h"
 
@@ -70,7 +71,8 @@ ask_bind(struct compiler *c, struct proto_bind *b, int32_t *err)
 		return -1;
 	if (imsg_wait(&c->master, &c->in, BOUND_MS) != 1)
 		return -1;
-	ok = c->in.type == PROTO_BOUND && proto_take(c->in.type, c->in.data, c->in.len) && r->n == b->n;
+	ok = c->in.type == PROTO_BOUND && proto_take(c->in.type, c->in.data, c->in.len) &&
+	    r->n == b->n;
 	if (ok)
 		memcpy(err, r->err, b->n * sizeof(*err));
 	imsg_close_fds(&c->in);
@@ -103,8 +105,8 @@ receive(struct compiler *c, int chan)
 	int fd;
 
 	imsg_init(&c->master, chan);
-	if (imsg_wait(&c->master, &c->in, START_MS) != 1 || c->in.type != PROTO_COMPILE || c->in.nfds < 2 ||
-	    !proto_take(c->in.type, c->in.data, c->in.len))
+	if (imsg_wait(&c->master, &c->in, START_MS) != 1 || c->in.type != PROTO_COMPILE ||
+	    c->in.nfds < 2 || !proto_take(c->in.type, c->in.data, c->in.len))
 		return -1;
 	memcpy(&c->params, c->in.data, sizeof(c->params));
 	c->seq = c->in.seq;
@@ -116,10 +118,12 @@ receive(struct compiler *c, int chan)
 		return -1;
 	fd = imsg_take_fd(&c->in, 2);
 	if (fd >= 0) {
-		/* It may come from the disk, and from another build: then first-seen times start anew. */
+		/* It may come from the disk, and from another build: then first-seen times start
+		 * anew. */
 		c->have_old = catalogue_open(fd, true, &c->old) == HG_OK;
 		if (!c->have_old)
-			log_warn("the stored catalogue cannot be read; statuses and last good content start anew");
+			log_warn(
+			    "the stored catalogue cannot be read; statuses and last good start anew");
 		close(fd);
 	}
 	imsg_close_fds(&c->in);
@@ -140,7 +144,8 @@ read_settings(struct compiler *c, struct source *s, struct compile_in *in)
 		return -1;
 	}
 	if (f.error) {
-		(void)fail(c, "%s: %s", path, f.error > 0 ? strerror(f.error) : "not a regular file, or too large");
+		(void)fail(c, "%s: %s", path,
+		    f.error > 0 ? strerror(f.error) : "not a regular file, or too large");
 		return -1;
 	}
 	in->conf_file = bytes_str(path);
@@ -148,7 +153,8 @@ read_settings(struct compiler *c, struct source *s, struct compile_in *in)
 	return 0;
 }
 
-/* Without -f the root stands in headgate.conf; the reader takes the first that we name and no other. */
+/* Without -f the root stands in headgate.conf; the reader takes the first that we name and no
+ * other. */
 static int
 find_root(struct compiler *c, const struct compile_in *in)
 {
@@ -187,7 +193,8 @@ say_diags(const struct compile_out *out)
 
 	if (!out->diags.first)
 		return;
-	diag_print_list(&text, out->diags.first, out->diags.errors + out->diags.warnings, DIAG_SHORT, false);
+	diag_print_list(
+	    &text, out->diags.first, out->diags.errors + out->diags.warnings, DIAG_SHORT, false);
 	if (write(STDERR_FILENO, text.p, text.n) < 0)
 		log_debug("stderr: %s", strerror(errno));
 	strbuf_release(&text);

@@ -1,11 +1,12 @@
 /*
- * control.c - the control socket. A request is one packet of at most 1 KB, a flat object of strings, which base/json scans
- * without allocating: this is the one place where the master looks at bytes that somebody else wrote. What costs
- * anything is done by the client: `view` hands over read-only descriptors, the client formats.
+ * control.c - the control socket. A request is one packet of at most 1 KB, a flat object of
+ * strings, which base/json scans without allocating: this is the one place where the master looks
+ * at bytes that somebody else wrote. What costs anything is done by the client: `view` hands over
+ * read-only descriptors, the client formats.
  *
- * At most 64 peers, five seconds each; one that waits for a reload is held by the reload's own deadlines. Answers
- * go out at once or the peer is dropped. The workers' uid may say nothing, or a worker that was taken over
- * could stop the instance.
+ * At most 64 peers, five seconds each; one that waits for a reload is held by the reload's own
+ * deadlines. Answers go out at once or the peer is dropped. The workers' uid may say nothing, or a
+ * worker that was taken over could stop the instance.
  */
 #include "master/control.h"
 
@@ -163,8 +164,9 @@ view_list(const struct master *m, struct handle *v)
 	const struct {
 		const char *name;
 		int fd;
-	} fixed[] = {{"image", m->now.image}, {"catalogue", m->now.catalogue}, {"control", r[PROTO_FD_CONTROL].ro},
-	    {"board", r[PROTO_FD_BOARD].ro}, {"names", r[PROTO_FD_NAMES].ro}};
+	} fixed[] = {{"image", m->now.image}, {"catalogue", m->now.catalogue},
+	    {"control", r[PROTO_FD_CONTROL].ro}, {"board", r[PROTO_FD_BOARD].ro},
+	    {"names", r[PROTO_FD_NAMES].ro}};
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < HG_ARRAY_LEN(fixed); i++) {
@@ -232,7 +234,8 @@ reload(struct peer *p, bool wait)
 
 	if (m->stopping != STOP_NO)
 		return refuse(p, "headgate is stopping", 1);
-	/* It may be over before this returns (no memory for a compiler): then `last` is its record. */
+	/* It may be over before this returns (no memory for a compiler): then `last` is its record.
+	 */
 	id = m->reload.state == RELOAD_IDLE ? m->reload.next_id : 0;
 	if (wait && id)
 		p->waits = id;
@@ -253,8 +256,8 @@ serve(struct peer *p, const struct control_request *r)
 
 	switch (r->verb) {
 	case CONTROL_version:
-		strbuf_printf(&text, "{\"ok\":true,\"version\":\"%s\",\"build\":\"%s\",\"pid\":%d}", version_text(),
-		    version_build(), (int)getpid());
+		strbuf_printf(&text, "{\"ok\":true,\"version\":\"%s\",\"build\":\"%s\",\"pid\":%d}",
+		    version_text(), version_build(), (int)getpid());
 		return answer(p, &text);
 	case CONTROL_status:
 		record_status(m, &text);
@@ -294,7 +297,8 @@ read_one(struct peer *p)
 	r = control_parse(buf, (size_t)n);
 	timer_in(m->loop, &p->timer, CONTROL_MS);
 	if (r.verb != CONTROL_BAD &&
-	    !control_allowed(r.verb, p->uid, (uint32_t)geteuid(), m->service ? m->user.uid : UINT32_MAX))
+	    !control_allowed(
+		r.verb, p->uid, (uint32_t)geteuid(), m->service ? m->user.uid : UINT32_MAX))
 		return refuse(p, "not permitted", 77) ? 1 : -1;
 	return serve(p, &r) ? 1 : -1;
 }
@@ -325,7 +329,8 @@ take_peer(struct master *m, int fd)
 	socklen_t len = sizeof(cred);
 	struct peer *p;
 
-	if (m->control.npeers >= CONTROL_PEERS || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0) {
+	if (m->control.npeers >= CONTROL_PEERS ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0) {
 		close(fd);
 		return;
 	}

@@ -14,10 +14,10 @@
 #define CONTROL_PEERS 64
 #define CONTROL_MS 5000u /* from connect to the request, and for the answer to be taken */
 
-/* V(name, who may, answers by itself): RIGHT_ANY all, RIGHT_ADMIN root and our own uid. */
+/* V(name, who may): RIGHT_ANY all, RIGHT_ADMIN root and our own uid. */
 #define CONTROL_VERBS(V) \
-	V(version, RIGHT_ANY) V(status, RIGHT_ANY) V(view, RIGHT_ADMIN) V(reload, RIGHT_ADMIN) V(stop, RIGHT_ADMIN) \
-	V(reopen, RIGHT_ADMIN)
+	V(version, RIGHT_ANY) V(status, RIGHT_ANY) V(view, RIGHT_ADMIN) V(reload, RIGHT_ADMIN) \
+	V(stop, RIGHT_ADMIN) V(reopen, RIGHT_ADMIN)
 
 enum control_right { RIGHT_ANY, RIGHT_ADMIN };
 enum control_verb {
@@ -44,7 +44,8 @@ struct control {
 
 /* One packet (changed in place). Unknown keys are ignored, unknown verbs are not. Pure. */
 struct control_request control_parse(char *text, size_t n);
-/* May this peer do that? `refused`: the workers' uid in service mode, which may do nothing; UINT32_MAX = none. */
+/* May this peer do that? `refused`: the workers' uid in service mode, which may do nothing;
+ * UINT32_MAX = none. */
 bool control_allowed(enum control_verb, uint32_t peer_uid, uint32_t own_uid, uint32_t refused);
 
 struct master;

@@ -1,11 +1,12 @@
 /*
- * dirs.c - the two folders of an instance. Both are locked, because two masters with different runtime folders and
- * one state folder would overwrite each other's memory. The lock is a file inside that names the holder, and
- * flock() rather than fcntl(), since it belongs to the open file and so survives an exec in place (upgrade) and is
- * not lost when some other descriptor of the file is closed.
+ * dirs.c - the two folders of an instance. Both are locked, because two masters with different
+ * runtime folders and one state folder would overwrite each other's memory. The lock is a file
+ * inside that names the holder, and flock() rather than fcntl(), since it belongs to the open file
+ * and so survives an exec in place (upgrade) and is not lost when some other descriptor of the file
+ * is closed.
  *
- * A socket's name may hold 107 bytes; /proc/self/fd/N/name is always short enough. chdir() would do as well, but it
- * moves the meaning of every relative path of the caller.
+ * A socket's name may hold 107 bytes; /proc/self/fd/N/name is always short enough. chdir() would do
+ * as well, but it moves the meaning of every relative path of the caller.
  */
 #include "master/dirs.h"
 
@@ -64,8 +65,8 @@ open_dir(const char *what, const char *path, unsigned mode)
 	}
 	/* A folder that others may write into is a folder in which they may replace the socket. */
 	if (st.st_uid != geteuid() || (st.st_mode & 022) != 0) {
-		log_error("the %s folder %s must belong to uid %u and be writable by nobody else", what, path,
-		    (unsigned)geteuid());
+		log_error("the %s folder %s must belong to uid %u and be writable by nobody else",
+		    what, path, (unsigned)geteuid());
 		close(fd);
 		return -1;
 	}
@@ -172,8 +173,8 @@ dirs_listen(int dir, const char *name, unsigned mode)
 	/* The lock is ours, so whatever lies there is a dead instance's. */
 	(void)unlinkat(dir, name, 0);
 	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/%s", dir, name);
-	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 && fchmodat(dir, name, mode, 0) == 0 &&
-	    listen(fd, 64) == 0)
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 &&
+	    fchmodat(dir, name, mode, 0) == 0 && listen(fd, 64) == 0)
 		return fd;
 	saved = errno;
 	close(fd);

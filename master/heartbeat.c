@@ -1,11 +1,12 @@
 /*
- * heartbeat.c - staleness in the master's own ticks. Counting ticks and not seconds is what forgives a stopped virtual
- * machine, a laptop's sleep or a debugger on the master: then the tick itself is late, and a late tick proves
- * nothing about the workers, so it clears all counts. When all slots are silent together the machine is the likelier
- * culprit (swap, a frozen cgroup), and killing everything would make it worse: ten seconds of patience then.
+ * heartbeat.c - staleness in the master's own ticks. Counting ticks and not seconds is what
+ * forgives a stopped virtual machine, a laptop's sleep or a debugger on the master: then the tick
+ * itself is late, and a late tick proves nothing about the workers, so it clears all counts. When
+ * all slots are silent together the machine is the likelier culprit (swap, a frozen cgroup), and
+ * killing everything would make it worse: ten seconds of patience then.
  *
- * Rejected: clock differences per worker (a jump of the VM condemns all), and a watchdog thread in each worker (it
- * beats happily while the loop hangs).
+ * Rejected: clock differences per worker (a jump of the VM condemns all), and a watchdog thread in
+ * each worker (it beats happily while the loop hangs).
  */
 #include "master/heartbeat.h"
 
@@ -28,8 +29,8 @@ heartbeat_forget(struct heartbeat *h, unsigned slot)
 }
 
 unsigned
-heartbeat_tick(struct heartbeat *h, uint64_t now_ns, unsigned nslots, const bool *live, const uint64_t *beats,
-    bool *condemned)
+heartbeat_tick(struct heartbeat *h, uint64_t now_ns, unsigned nslots, const bool *live,
+    const uint64_t *beats, bool *condemned)
 {
 	bool late = h->last_tick != 0 && now_ns - h->last_tick > HEARTBEAT_LATE_MS * MS_NS;
 	unsigned nlive = 0, nstale = 0, n = 0;

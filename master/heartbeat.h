@@ -1,6 +1,6 @@
 /*
- * heartbeat.h - which worker hangs. Fed with each slot's heartbeat word in the master's own ticks; pure arithmetic, the
- * caller kills (DESIGN section 3).
+ * heartbeat.h - which worker hangs. Fed with each slot's heartbeat word in the master's own ticks;
+ * pure arithmetic, the caller kills (DESIGN section 3).
  */
 #ifndef MASTER_HEARTBEAT_H
 #define MASTER_HEARTBEAT_H
@@ -23,8 +23,8 @@ struct heartbeat {
 
 void heartbeat_init(struct heartbeat *, uint32_t heartbeat_ms); /* 0 = off; keeps nothing */
 void heartbeat_forget(struct heartbeat *, unsigned slot);      /* a fresh worker */
-/* One tick. live[i]: slot i has a process; beats[i]: its word now. condemned[i] is set for each that hangs. Returns how
- * many. A condemned slot's count starts anew. */
+/* One tick. live[i]: slot i has a process; beats[i]: its word now. condemned[i] is set for each
+ * that hangs. Returns how many. A condemned slot's count starts anew. */
 unsigned heartbeat_tick(struct heartbeat *, uint64_t now_ns, unsigned nslots, const bool *live,
     const uint64_t *beats, bool *condemned);
 

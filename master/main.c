@@ -1,7 +1,7 @@
 /*
- * main.c - one binary, many processes. A process whose argv[0] says "headgate: worker 3" was executed by a
- * master and becomes that role; any other is a person's command. The table of roles is the only place that sees all of
- * them, so that the folders need not see each other.
+ * main.c - one binary, many processes. A process whose argv[0] says "headgate: worker 3" was
+ * executed by a master and becomes that role; any other is a person's command. The table of roles
+ * is the only place that sees all of them, so that the folders need not see each other.
  */
 #include <stdio.h>
 

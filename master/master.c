@@ -1,8 +1,10 @@
 /*
- * master.c - the supervisor's start and loop. It opens what only it may open, takes its first reload like any other one
- * ("boot is the same transaction without an old generation") and from then on only reacts: signals, messages of
- * children, the control socket, timers. It parses nothing, reads no client byte and allocates nothing that grows with
- * the configuration, so its private memory stays the same at one route and at a hundred thousand.
+ * master.c - the supervisor's start and loop. It opens what only it may open, takes its first
+ * reload like any other one
+ * ("boot is the same transaction without an old generation") and from then on only reacts: signals,
+ * messages of children, the control socket, timers. It parses nothing, reads no client byte and
+ * allocates nothing that grows with the configuration, so its private memory stays the same at one
+ * route and at a hundred thousand.
  */
 #include "master/master.h"
 
@@ -139,11 +141,12 @@ open_stored(struct master *m)
 {
 	struct blob_header h;
 
-	m->stored = openat(m->dirs.state, "catalogue", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	m->stored =
+	    openat(m->dirs.state, "catalogue", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (m->stored < 0)
 		return 0;
-	if (pread(m->stored, &h, sizeof(h), 0) == sizeof(h) && h.magic == BLOB_MAGIC && h.kind == BLOB_CATALOGUE &&
-	    h.generation < UINT64_MAX / 2)
+	if (pread(m->stored, &h, sizeof(h), 0) == sizeof(h) && h.magic == BLOB_MAGIC &&
+	    h.kind == BLOB_CATALOGUE && h.generation < UINT64_MAX / 2)
 		return h.generation;
 	log_warn("the stored catalogue is not one; it is ignored");
 	close(m->stored);
@@ -241,7 +244,8 @@ master_run(const struct master_opts *o)
 		return 1;
 	}
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	notify_init(&m->notify, getenv("NOTIFY_SOCKET"), getenv("WATCHDOG_USEC"), getenv("WATCHDOG_PID"));
+	notify_init(
+	    &m->notify, getenv("NOTIFY_SOCKET"), getenv("WATCHDOG_USEC"), getenv("WATCHDOG_PID"));
 	log_info("headgate %s (%s) starts, pid %d", version_text(), version_build(), (int)getpid());
 	reload_init(&m->reload, &apply_ops, m, open_stored(m));
 	timer_in(m->loop, &m->tick, HEARTBEAT_TICK_MS);

@@ -1,7 +1,9 @@
 /*
- * notify.c - tells systemd where we are. A connected datagram socket is opened once; an abstract name starts with
- * '@'. libsystemd was rejected: a dependency and its initialisation for forty lines of a protocol that is promised
- * to stay. A full socket drops the message, for the master must not wait for anybody.
+ * notify.c - tells systemd where we are. A connected datagram socket is opened once; an abstract
+ * name starts with
+ * '@'. libsystemd was rejected: a dependency and its initialisation for forty lines of a protocol
+ * that is promised to stay. A full socket drops the message, for the master must not wait for
+ * anybody.
  */
 #include "master/notify.h"
 
@@ -33,7 +35,8 @@ connect_to(const char *path)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -1;
-	if (connect(fd, (struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) != 0) {
+	if (connect(fd, (struct sockaddr *)&sa,
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) != 0) {
 		close(fd);
 		return -1;
 	}
@@ -41,7 +44,8 @@ connect_to(const char *path)
 }
 
 void
-notify_init(struct notify *n, const char *socket_path, const char *watchdog_usec, const char *watchdog_pid)
+notify_init(
+    struct notify *n, const char *socket_path, const char *watchdog_usec, const char *watchdog_pid)
 {
 	uint64_t usec = 0, pid = 0;
 
@@ -53,9 +57,11 @@ notify_init(struct notify *n, const char *socket_path, const char *watchdog_usec
 		log_warn("cannot reach NOTIFY_SOCKET %s: %s", socket_path, strerror(errno));
 		return;
 	}
-	if (!watchdog_usec || !parse_u64(bytes_str(watchdog_usec), UINT64_MAX / 2, &usec) || usec == 0)
+	if (!watchdog_usec || !parse_u64(bytes_str(watchdog_usec), UINT64_MAX / 2, &usec) ||
+	    usec == 0)
 		return;
-	if (watchdog_pid && (!parse_u64(bytes_str(watchdog_pid), INT32_MAX, &pid) || pid != (uint64_t)getpid()))
+	if (watchdog_pid &&
+	    (!parse_u64(bytes_str(watchdog_pid), INT32_MAX, &pid) || pid != (uint64_t)getpid()))
 		return;
 	n->watchdog_ms = HG_MAX(usec / 3000, 1u);
 }
@@ -81,11 +87,13 @@ notify_send(const struct notify *n, const char *fmt, ...)
 	len = vsnprintf(buf, sizeof(buf), fmt, ap);
 	va_end(ap);
 	if (len > 0)
-		(void)send(n->fd, buf, HG_MIN((size_t)len, sizeof(buf) - 1), MSG_NOSIGNAL | MSG_DONTWAIT);
+		(void)send(
+		    n->fd, buf, HG_MIN((size_t)len, sizeof(buf) - 1), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void
 notify_reloading(const struct notify *n)
 {
-	notify_send(n, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=reloading", (unsigned long long)(clock_mono() / 1000));
+	notify_send(n, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=reloading",
+	    (unsigned long long)(clock_mono() / 1000));
 }

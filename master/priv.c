@@ -1,12 +1,13 @@
 /*
- * priv.c - who we are. The master keeps uid 0 with five capabilities for its whole life: it must bind low ports after
- * a reload, start workers of another uid after a crash and signal them. It sets no_new_privs before its first exec, so
- * nothing in its tree can ever gain more. Roles become the service user; the state writer stays uid 0 without any
- * capability, because the state folder is root's and a writer that owns it needs no right to override.
+ * priv.c - who we are. The master keeps uid 0 with five capabilities for its whole life: it must
+ * bind low ports after a reload, start workers of another uid after a crash and signal them. It
+ * sets no_new_privs before its first exec, so nothing in its tree can ever gain more. Roles become
+ * the service user; the state writer stays uid 0 without any capability, because the state folder
+ * is root's and a writer that owns it needs no right to override.
  *
- * Users are looked up in /etc/passwd itself: getpwnam() would load NSS modules and whatever they load into the one
- * process that must stay small. A user from elsewhere can be given as a number. Raw capset() is two structs;
- * libcap was not worth a dependency.
+ * Users are looked up in /etc/passwd itself: getpwnam() would load NSS modules and whatever they
+ * load into the one process that must stay small. A user from elsewhere can be given as a number.
+ * Raw capset() is two structs; libcap was not worth a dependency.
  */
 #include "master/priv.h"
 
@@ -25,7 +26,8 @@
 
 #define BIT(cap) (1ull << (cap))
 #define MASTER_CAPS \
-	(BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_KILL) | BIT(CAP_DAC_READ_SEARCH))
+	(BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_KILL) | \
+	    BIT(CAP_DAC_READ_SEARCH))
 #define ACCOUNTS_MAX (256 * 1024)
 
 /* ---- accounts */
@@ -58,7 +60,8 @@ number(struct bytes text, uint32_t *out)
 }
 
 bool
-priv_lookup(struct bytes passwd, struct bytes group_file, const char *user, const char *group, struct priv_user *out)
+priv_lookup(struct bytes passwd, struct bytes group_file, const char *user, const char *group,
+    struct priv_user *out)
 {
 	struct bytes f[4];
 	struct priv_user u = {0, 0};
@@ -135,7 +138,8 @@ cap_set(uint64_t keep)
 	return (int)syscall(SYS_capset, &h, d);
 }
 
-/* What an exec could give: the bounding set. Needs SETPCAP; without it there is nothing to shrink either. */
+/* What an exec could give: the bounding set. Needs SETPCAP; without it there is nothing to shrink
+ * either. */
 static void
 bound(uint64_t keep)
 {
@@ -173,7 +177,8 @@ priv_drop(bool drop, uint32_t uid, uint32_t gid, uint64_t keep)
 	if (drop) {
 		if (keep && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
 			return -1;
-		if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
+		if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 ||
+		    setresuid(uid, uid, uid) != 0)
 			return -1;
 	}
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);

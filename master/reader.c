@@ -1,11 +1,12 @@
 /*
- * reader.c - the one process of a reload that may open files (CAP_DAC_READ_SEARCH in service mode), and it has no parser: it
- * walks, checks and hands descriptors to the compiler, which cannot open anything. conf/read/walk.c is the walker; the
- * command line reads through the same one.
+ * reader.c - the one process of a reload that may open files (CAP_DAC_READ_SEARCH in service mode),
+ * and it has no parser: it walks, checks and hands descriptors to the compiler, which cannot open
+ * anything. conf/read/walk.c is the walker; the command line reads through the same one.
  *
- * What it opens: headgate.conf as the master named it; trees that the master named; and, where the resource
- * root stands in headgate.conf, the first root that the compiler asks for and no other. At that moment the compiler has
- * read nothing but headgate.conf, which only root can write, so no manifest can widen what is read.
+ * What it opens: headgate.conf as the master named it; trees that the master named; and, where the
+ * resource root stands in headgate.conf, the first root that the compiler asks for and no other. At
+ * that moment the compiler has read nothing but headgate.conf, which only root can write, so no
+ * manifest can widen what is read.
  */
 #include "master/roles.h"
 
@@ -34,7 +35,8 @@ struct reader {
 static int
 send_all(struct reader *r, uint32_t type, const void *payload, int fd)
 {
-	if (imsg_send(&r->out, type, r->seq, payload, payload ? proto_len(type, payload) : 0, &fd, fd >= 0) != 0)
+	if (imsg_send(&r->out, type, r->seq, payload, payload ? proto_len(type, payload) : 0, &fd,
+		fd >= 0) != 0)
 		return -1;
 	for (;;) {
 		struct pollfd p = {.fd = r->out.fd, .events = POLLOUT};
@@ -50,7 +52,10 @@ send_all(struct reader *r, uint32_t type, const void *payload, int fd)
 static int
 send_entry(void *arg, const struct walk_entry *e)
 {
-	struct proto_file f = {.role = e->role, .error = e->error, .size = e->size, .mtime_ns = e->mtime_ns,
+	struct proto_file f = {.role = e->role,
+	    .error = e->error,
+	    .size = e->size,
+	    .mtime_ns = e->mtime_ns,
 	    .root = e->root};
 
 	(void)snprintf(f.ns, sizeof(f.ns), "%s", e->ns);
@@ -85,7 +90,9 @@ walk(struct reader *r, const char *path)
 		log_error("the compiler asked for %s, which is no root of this instance", path);
 		return -1;
 	}
-	root = (struct walk_root){.path = r->params.roots[i], .index = (unsigned)i, .flat = r->params.flat != 0,
+	root = (struct walk_root){.path = r->params.roots[i],
+	    .index = (unsigned)i,
+	    .flat = r->params.flat != 0,
 	    .ownership = r->params.service != 0 && !r->params.flat};
 	if (walk_tree(&root, &r->budget, send_entry, r) != 0)
 		return -1;

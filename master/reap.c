@@ -1,7 +1,7 @@
 /*
- * reap.c - the end of a child. SIGCHLD says only that somebody ended; each is waited for until none is left. What a child
- * had sent before it died is read first, since the kernel keeps it: a compiler's result that arrives with its
- * exit is a result.
+ * reap.c - the end of a child. SIGCHLD says only that somebody ended; each is waited for until none
+ * is left. What a child had sent before it died is read first, since the kernel keeps it: a
+ * compiler's result that arrives with its exit is a result.
  */
 #include "master/child.h"
 
@@ -21,7 +21,8 @@ signal_name(int signo)
 		int signo;
 		const char *name;
 	} names[] = {
-		{SIGSYS, "SIGSYS (jail)"}, {SIGSEGV, "SIGSEGV"}, {SIGABRT, "SIGABRT"}, {SIGKILL, "SIGKILL"},
+		{SIGSYS, "SIGSYS (jail)"}, {SIGSEGV, "SIGSEGV"}, {SIGABRT, "SIGABRT"},
+		{SIGKILL, "SIGKILL"},
 		{SIGBUS, "SIGBUS"}, {SIGFPE, "SIGFPE"}, {SIGILL, "SIGILL"}, {SIGTERM, "SIGTERM"},
 		{SIGXCPU, "SIGXCPU (too much CPU time)"}, {SIGTRAP, "SIGTRAP"},
 	};

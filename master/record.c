@@ -1,6 +1,7 @@
 /*
- * record.c - what the master says about reloads and itself, as JSON (shm/ctl.h). Each reload is one record with one
- * shape: answered to who waits, kept as reload.json in the runtime folder, part of `status`.
+ * record.c - what the master says about reloads and itself, as JSON (shm/ctl.h). Each reload is one
+ * record with one shape: answered to who waits, kept as reload.json in the runtime folder, part of
+ * `status`.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -121,7 +122,8 @@ record_write(struct master *m, const struct reload_record *r)
 
 	record_text(r, &text);
 	strbuf_addc(&text, '\n');
-	if (dirs_put(m->dirs.runtime, RECORD_FILE, strbuf_bytes(&text), m->service ? 0644 : 0600) != 0)
+	if (dirs_put(m->dirs.runtime, RECORD_FILE, strbuf_bytes(&text), m->service ? 0644 : 0600) !=
+	    0)
 		log_warn("cannot write %s: %s", RECORD_FILE, strerror(errno));
 	strbuf_release(&text);
 }

@@ -1,7 +1,8 @@
 /*
- * regions.c - makes the regions of DESIGN section 4. They are sparse: a segment has room for a million ids and costs what was
- * touched. That matters when a slot is cleared for its next worker: reading a hole through a mapping would
- * allocate it, so the pages that exist are asked from the kernel (SEEK_DATA) and only those are looked at.
+ * regions.c - makes the regions of DESIGN section 4. They are sparse: a segment has room for a
+ * million ids and costs what was touched. That matters when a slot is cleared for its next worker:
+ * reading a hole through a mapping would allocate it, so the pages that exist are asked from the
+ * kernel (SEEK_DATA) and only those are looked at.
  */
 #include "master/regions.h"
 
@@ -63,7 +64,8 @@ make(struct region *r, const char *name, enum proto_fd kind)
 	r->ro = r->rw < 0 ? -1 : region_reopen_ro(r->rw);
 	if (r->ro >= 0)
 		return 0;
-	log_error("cannot make the shared region %s of %zu bytes: %s", name, region_size(kind), strerror(errno));
+	log_error("cannot make the shared region %s of %zu bytes: %s", name, region_size(kind),
+	    strerror(errno));
 	return -1;
 }
 
@@ -73,7 +75,8 @@ map(const struct region *r, enum proto_fd kind)
 	void *p = region_map(r->rw, region_size(kind), 1);
 
 	if (!p)
-		log_error("cannot map a shared region of %zu bytes: %s", region_size(kind), strerror(errno));
+		log_error("cannot map a shared region of %zu bytes: %s", region_size(kind),
+		    strerror(errno));
 	return p;
 }
 

@@ -1,5 +1,6 @@
 /*
- * regions.h - the shared memory of an instance, made once at boot when the number of slots is known. Master only.
+ * regions.h - the shared memory of an instance, made once at boot when the number of slots is
+ * known. Master only.
  */
 #ifndef MASTER_REGIONS_H
 #define MASTER_REGIONS_H
@@ -27,7 +28,8 @@ struct regions {
 void regions_init(struct regions *);            /* nothing yet */
 int regions_make(struct regions *, unsigned nslots); /* -1 with a log line */
 void regions_release(struct regions *);
-/* A slot's words of its last process: generations, gauges and in-flight counts go to 0, counters stay. */
+/* A slot's words of its last process: generations, gauges and in-flight counts go to 0, counters
+ * stay. */
 void regions_clear_slot(struct regions *, unsigned slot);
 size_t region_size(enum proto_fd);              /* of a mapping */
 

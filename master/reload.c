@@ -1,15 +1,16 @@
 /*
- * reload.c - the state machine. It knows votes and deadlines and calls everything else through its ops, so that a test can
- * walk every path with made-up events, death of a worker in each state included.
+ * reload.c - the state machine. It knows votes and deadlines and calls everything else through its
+ * ops, so that a test can walk every path with made-up events, death of a worker in each state
+ * included.
  *
- * Live slots vote. A slot that has no process when the offer is made does not; it takes `published` when it
- * starts. A voter that dies before it looked at the image is replaced, and once it serves the old generation it
- * is asked again, once: an unlucky crash must not cost a reload. One that dies over the image aborts: the image
- * is the likelier cause and the others would follow.
+ * Live slots vote. A slot that has no process when the offer is made does not; it takes `published`
+ * when it starts. A voter that dies before it looked at the image is replaced, and once it serves
+ * the old generation it is asked again, once: an unlucky crash must not cost a reload. One that
+ * dies over the image aborts: the image is the likelier cause and the others would follow.
  *
- * Generation numbers are never used twice, also not after an abort: a late READY of the aborted one must not count.
- * Rejected: a vote by majority (a generation that one worker cannot map is broken), and waiting for old connections
- * (they hold no generation, DESIGN section 5).
+ * Generation numbers are never used twice, also not after an abort: a late READY of the aborted one
+ * must not count. Rejected: a vote by majority (a generation that one worker cannot map is broken),
+ * and waiting for old connections (they hold no generation, DESIGN section 5).
  */
 #include "master/reload.h"
 
@@ -36,7 +37,8 @@ reload_state_name(enum reload_state s)
 void
 reload_init(struct reload *r, const struct reload_ops *ops, void *arg, uint64_t generation)
 {
-	*r = (struct reload){.ops = ops, .arg = arg, .next_id = 1, .next_generation = generation + 1};
+	*r = (struct reload){
+	    .ops = ops, .arg = arg, .next_id = 1, .next_generation = generation + 1};
 }
 
 static void
@@ -62,7 +64,8 @@ finish(struct reload *r, bool ok, const char *message)
 	r->last = r->record;
 	enter(r, RELOAD_IDLE, 0);
 	r->ops->done(r->arg, &r->last);
-	/* done() may have stopped everything; a request that waited is served with the files of now. */
+	/* done() may have stopped everything; a request that waited is served with the files of
+	 * now. */
 	if (r->state == RELOAD_IDLE && r->queued_id) {
 		uint64_t id = r->queued_id;
 
@@ -113,7 +116,8 @@ reload_request(struct reload *r)
 		begin(r, id);
 		return id;
 	}
-	/* The files may have changed after the compiler read them: the waiting one sees all of that. */
+	/* The files may have changed after the compiler read them: the waiting one sees all of
+	 * that. */
 	if (!r->queued_id)
 		r->queued_id = r->next_id++;
 	return r->queued_id;
@@ -171,7 +175,8 @@ reload_failed(struct reload *r, const char *why)
 void
 reload_ready(struct reload *r, unsigned slot, uint64_t generation)
 {
-	if (r->state != RELOAD_OFFERED || generation != r->generation || r->vote[slot] != VOTE_ASKED)
+	if (r->state != RELOAD_OFFERED || generation != r->generation ||
+	    r->vote[slot] != VOTE_ASKED)
 		return;
 	r->vote[slot] = VOTE_READY;
 	count_votes(r);
@@ -181,7 +186,8 @@ void
 reload_refused(struct reload *r, unsigned slot, uint64_t generation, const char *why)
 {
 	if (r->state == RELOAD_OFFERED && generation == r->generation)
-		reject(r, "worker %u refused generation %llu: %s", slot, (unsigned long long)generation, why);
+		reject(r, "worker %u refused generation %llu: %s", slot,
+		    (unsigned long long)generation, why);
 }
 
 static void
@@ -212,7 +218,8 @@ count_active(struct reload *r)
 void
 reload_active(struct reload *r, unsigned slot, uint64_t generation)
 {
-	if (r->state == RELOAD_OFFERED && r->vote[slot] == VOTE_AGAIN && generation == r->published) {
+	if (r->state == RELOAD_OFFERED && r->vote[slot] == VOTE_AGAIN &&
+	    generation == r->published) {
 		/* The successor serves the old one: now it may be asked. */
 		r->vote[slot] = VOTE_ASKED;
 		r->ops->offer(r->arg, slot, r->generation);

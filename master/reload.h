@@ -1,10 +1,12 @@
 /*
- * reload.h - the reload transaction as a state machine without a system call in it (DESIGN section 5):
+ * reload.h - the reload transaction as a state machine without a system call in it (DESIGN section
+ * 5):
  *
  *   IDLE -> COMPILING -> BINDING -> OFFERED -> COMMITTED -> DRAINING -> IDLE
  *
- * Events come in by the functions below, acts go out by reload_ops. Any failure before COMMITTED goes back to IDLE with
- * the old generation untouched. One request may wait behind a running transaction, never two.
+ * Events come in by the functions below, acts go out by reload_ops. Any failure before COMMITTED
+ * goes back to IDLE with the old generation untouched. One request may wait behind a running
+ * transaction, never two.
  */
 #ifndef MASTER_RELOAD_H
 #define MASTER_RELOAD_H
@@ -27,7 +29,8 @@ enum reload_state {
 
 #define RELOAD_COMPILE_MS 60000u
 #define RELOAD_OFFER_MS 10000u
-#define RELOAD_COMMIT_MS 10000u  /* until every live slot is active; later ones are the heartbeat's business */
+#define RELOAD_COMMIT_MS \
+	10000u /* until every live slot is active; later ones are the heartbeat's business */
 #define RELOAD_DRAIN_MS 5000u    /* for removed sockets; then they are closed whatever is queued */
 
 /* What happened to a live slot's vote. */
@@ -46,13 +49,15 @@ struct reload_record {
 struct reload_ops {
 	/* Start reader and compiler. -1: why is in `why`. */
 	int (*compile)(void *arg, uint64_t generation, char why[256]);
-	/* Before the offer: check memfds, complete the sockets, at boot start the workers. -1 with why. */
+	/* Before the offer: check memfds, complete the sockets, at boot start the workers. -1 with
+	 * why. */
 	int (*stage)(void *arg, char why[256]);
 	bool (*live)(void *arg, unsigned slot);          /* has a process that can vote */
 	void (*offer)(void *arg, unsigned slot, uint64_t generation);
-	void (*commit)(void *arg, uint64_t generation);  /* store, messages, close what was of the old one */
+	void (*commit)(
+	    void *arg, uint64_t generation); /* store, messages, close what was of the old one */
 	void (*cancel)(void *arg, uint64_t generation, bool offered); /* back to the old one */
-	bool (*settle)(void *arg);                       /* begin to remove old sockets; false: there are none */
+	bool (*settle)(void *arg); /* begin to remove old sockets; false: there are none */
 	void (*settle_now)(void *arg);                   /* the deadline: close them */
 	void (*deadline)(void *arg, uint32_t ms);        /* 0 = none; calls reload_deadline() */
 	void (*done)(void *arg, const struct reload_record *);
@@ -81,13 +86,13 @@ void reload_init(struct reload *, const struct reload_ops *, void *arg, uint64_t
 uint64_t reload_request(struct reload *);
 void reload_binding(struct reload *);                            /* BIND has come */
 void reload_result(struct reload *, const struct proto_result *);
-void reload_failed(struct reload *, const char *why);            /* the compiler said no, or died for good */
+void reload_failed(struct reload *, const char *why); /* the compiler said no, or died for good */
 void reload_ready(struct reload *, unsigned slot, uint64_t generation);
 void reload_refused(struct reload *, unsigned slot, uint64_t generation, const char *why);
 /* The slot's process is gone. adopting: it had begun to look at the candidate. */
 void reload_died(struct reload *, unsigned slot, bool adopting);
 void reload_active(struct reload *, unsigned slot, uint64_t generation);
-void reload_settled(struct reload *);                            /* all removed sockets are closed */
+void reload_settled(struct reload *); /* all removed sockets are closed */
 void reload_deadline(struct reload *);
 /* Give up (we are stopping): back to IDLE, nothing queued. */
 void reload_stop(struct reload *);

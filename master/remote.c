@@ -1,7 +1,7 @@
 /*
- * remote.c - the compiler's view of the reader: a struct source whose files come as descriptors over a channel. One question
- * is under way at a time, so nothing needs to be matched or queued; a reader that dies or sends anything else makes the
- * source dead, and the compile fails with that.
+ * remote.c - the compiler's view of the reader: a struct source whose files come as descriptors
+ * over a channel. One question is under way at a time, so nothing needs to be matched or queued; a
+ * reader that dies or sends anything else makes the source dead, and the compile fails with that.
  */
 #include "master/roles.h"
 
@@ -60,8 +60,11 @@ take_file(struct remote *r, struct arena *a, struct source_file *out)
 	const struct proto_file *f = (const struct proto_file *)(const void *)r->in.data;
 	int fd = imsg_take_fd(&r->in, 0);
 
-	*out = (struct source_file){.path = arena_bytes(a, bytes_str(f->path)), .role = (uint8_t)f->role,
-	    .ns = f->ns[0] ? arena_bytes(a, bytes_str(f->ns)) : BYTES_NONE, .error = f->error, .mtime_ns = f->mtime_ns};
+	*out = (struct source_file){.path = arena_bytes(a, bytes_str(f->path)),
+	    .role = (uint8_t)f->role,
+	    .ns = f->ns[0] ? arena_bytes(a, bytes_str(f->ns)) : BYTES_NONE,
+	    .error = f->error,
+	    .mtime_ns = f->mtime_ns};
 	if (fd < 0 && out->error == 0)
 		out->error = EIO;
 	if (fd >= 0 && out->error == 0)

@@ -1,10 +1,11 @@
 /*
- * role.c - from exec to run(). A role comes up with one descriptor and no environment; HELLO tells it the rest. The order
- * is the point: regions are mapped and their descriptors closed while nothing has been read yet, then uid and
- * capabilities go, then libraries open what they want as the unprivileged user, then the jail closes for good.
+ * role.c - from exec to run(). A role comes up with one descriptor and no environment; HELLO tells
+ * it the rest. The order is the point: regions are mapped and their descriptors closed while
+ * nothing has been read yet, then uid and capabilities go, then libraries open what they want as
+ * the unprivileged user, then the jail closes for good.
  *
- * Faults (SEGV, ABRT, the jail's SYS) stay deliverable so that they leave a report and a status that the master can name;
- * TERM ends, everything else is ignored: the master relays by message.
+ * Faults (SEGV, ABRT, the jail's SYS) stay deliverable so that they leave a report and a status
+ * that the master can name; TERM ends, everything else is ignored: the master relays by message.
  */
 #include "master/roles.h"
 
@@ -41,15 +42,18 @@ static const struct {
 } profiles[CHILD_KINDS] = {
 #define R(kind, name, jail, rw, ro, root) \
 	[CHILD_##kind] = {jail, CHILD_##kind == CHILD_READER ? 1ull << CAP_DAC_READ_SEARCH : 0, \
-	    CHILD_##kind != CHILD_WORKER && CHILD_##kind != CHILD_LOGGER && CHILD_##kind != CHILD_WRITER, rw},
-	ROLE_TABLE(R)
+	    CHILD_##kind != CHILD_WORKER && CHILD_##kind != CHILD_LOGGER && \
+		CHILD_##kind != CHILD_WRITER, \
+	    rw},
+    ROLE_TABLE(R)
 #undef R
 };
 
 static void
 signals(void)
 {
-	static const int open[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP, SIGTERM, SIGXCPU};
+	static const int open[] = {
+	    SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP, SIGTERM, SIGXCPU};
 	sigset_t set;
 
 	for (int s = 1; s < 32; s++)
@@ -110,7 +114,8 @@ hello(enum child_kind kind)
 	unsigned next = 0;
 
 	imsg_init(&c, PROTO_CHAN_FD);
-	if (imsg_wait(&c, m, HELLO_MS) != 1 || m->type != PROTO_HELLO || !proto_take(m->type, m->data, m->len)) {
+	if (imsg_wait(&c, m, HELLO_MS) != 1 || m->type != PROTO_HELLO ||
+	    !proto_take(m->type, m->data, m->len)) {
 		log_error("no HELLO from the master");
 		return -1;
 	}
@@ -190,7 +195,8 @@ role_start(const struct role *role, enum child_kind kind, unsigned slot)
 {
 	start.env.chan = PROTO_CHAN_FD;
 	start.env.accesslog = -1;
-	(void)snprintf(start.name, sizeof(start.name), kind == CHILD_WORKER ? "%s %u" : "%s", role->name, slot);
+	(void)snprintf(start.name, sizeof(start.name), kind == CHILD_WORKER ? "%s %u" : "%s",
+	    role->name, slot);
 	log_init(start.name);
 	signals();
 	(void)prctl(PR_SET_NAME, "headgate", 0, 0, 0);

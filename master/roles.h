@@ -1,6 +1,6 @@
 /*
- * roles.h - the roles that live in this folder, and how any role starts. The table with worker, logger and helper is in
- * main.c, the only file that sees them.
+ * roles.h - the roles that live in this folder, and how any role starts. The table with worker,
+ * logger and helper is in main.c, the only file that sees them.
  */
 #ifndef MASTER_ROLES_H
 #define MASTER_ROLES_H

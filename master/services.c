@@ -1,10 +1,12 @@
 /*
- * services.c - the logger, the helper and the state writer: processes beside the traffic. Each is replaced when it dies, under
- * the same brake as a worker; none of them can hold a reload or a request up.
+ * services.c - the logger, the helper and the state writer: processes beside the traffic. Each is
+ * replaced when it dies, under the same brake as a worker; none of them can hold a reload or a
+ * request up.
  *
- * Log files are opened here, since only the master may, and handed over; the logger never sees a path. Standard output
- * is opened anew through /proc, so that making it non-blocking does not change the terminal or pipe for the shell
- * that shares it; a socket (journal) cannot be opened so and is used with MSG_DONTWAIT.
+ * Log files are opened here, since only the master may, and handed over; the logger never sees a
+ * path. Standard output is opened anew through /proc, so that making it non-blocking does not
+ * change the terminal or pipe for the shell that shares it; a socket (journal) cannot be opened so
+ * and is used with MSG_DONTWAIT.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,10 +42,11 @@ services_open_log(struct master *m)
 	else if (to_stdout)
 		fd = open_stdout();
 	else
-		fd = open(s->access_log, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
+		fd = open(s->access_log,
+		    O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
 	if (fd < 0 && !s->log_off && strcmp(s->access_log, "off") != 0)
-		log_error("cannot open the access log %s: %s; lines are dropped", to_stdout ? "stdout" : s->access_log,
-		    strerror(errno));
+		log_error("cannot open the access log %s: %s; lines are dropped",
+		    to_stdout ? "stdout" : s->access_log, strerror(errno));
 	if (m->logs.access >= 0)
 		close(m->logs.access);
 	m->logs.access = fd;
@@ -106,7 +109,8 @@ store(struct master *m)
 	static const struct proto_drain over = {UINT32_MAX};
 
 	if (m->writer) {
-		m->store_again = true; /* the disk is slower than the reloads: the last one counts */
+		m->store_again =
+		    true; /* the disk is slower than the reloads: the last one counts */
 		return;
 	}
 	m->store_again = false;
@@ -180,7 +184,8 @@ services_ended(struct child *c, int status)
 		return;
 	}
 	if (m->stopping == STOP_NO)
-		log_error("%s ended: %s; replaced", child_name(c, name), child_end_text(status, end));
+		log_error(
+		    "%s ended: %s; replaced", child_name(c, name), child_end_text(status, end));
 	if (c == m->logs.child) {
 		m->logs.child = NULL;
 		timer_in(m->loop, &m->logs.restart, brake_death(&m->logs.brake, lived));

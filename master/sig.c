@@ -1,7 +1,8 @@
 /*
- * sig.c - signals arrive as reads of a signalfd, so that no code of ours ever runs in a handler. All signals stay
- * blocked over exec as well: a role that has not found its feet yet cannot be ended by a stray USR2.
- * The four that report a fault of our own code stay open, or the kernel would kill without a core.
+ * sig.c - signals arrive as reads of a signalfd, so that no code of ours ever runs in a handler.
+ * All signals stay blocked over exec as well: a role that has not found its feet yet cannot be
+ * ended by a stray USR2. The four that report a fault of our own code stay open, or the kernel
+ * would kill without a core.
  */
 #include "master/sig.h"
 

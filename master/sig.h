@@ -10,7 +10,7 @@ enum sig_intent { SIG_NONE, SIG_RELOAD, SIG_STOP, SIG_QUIT, SIG_REOPEN, SIG_CHIL
 #define SIG_TABLE(S) \
 	S(SIGUSR2, SIG_RELOAD, "reload") \
 	S(SIGHUP, SIG_RELOAD, "reload") \
-	S(SIGTERM, SIG_STOP, "stop, finish what is in flight up to shutdown.grace; twice: at once") \
+	S(SIGTERM, SIG_STOP, "stop, finish what is in flight up to the grace; twice: at once") \
 	S(SIGINT, SIG_STOP, "the same") \
 	S(SIGQUIT, SIG_QUIT, "stop, finish what is in flight without a deadline") \
 	S(SIGUSR1, SIG_REOPEN, "reopen logs") \
@@ -21,7 +21,8 @@ enum sig_intent { SIG_NONE, SIG_RELOAD, SIG_STOP, SIG_QUIT, SIG_REOPEN, SIG_CHIL
 	S(SIGWINCH, SIG_NONE, "")
 
 enum sig_intent sig_intent(int signo);
-/* Blocks everything that can be blocked and opens the signalfd (non-blocking, CLOEXEC). -1 with errno. */
+/* Blocks everything that can be blocked and opens the signalfd (non-blocking, CLOEXEC). -1 with
+ * errno. */
 int sig_open(void);
 /* The next intent, SIG_NONE when there is none left. *signo for the log. */
 enum sig_intent sig_next(int fd, int *signo);

@@ -1,12 +1,14 @@
 /*
- * sockets.c - the table of sockets. Mark and sweep over plans: a compile names its addresses, those that exist are marked,
- * new ones are bound at once (the answer becomes a condition of the listener), and only the commit decides
- * who stays. Membership of a reuseport group never changes while its address lives, because a socket more or less
- * would move other clients' UDP sessions and lose queued connections.
+ * sockets.c - the table of sockets. Mark and sweep over plans: a compile names its addresses, those
+ * that exist are marked, new ones are bound at once (the answer becomes a condition of the
+ * listener), and only the commit decides who stays. Membership of a reuseport group never changes
+ * while its address lives, because a socket more or less would move other clients' UDP sessions and
+ * lose queued connections.
  *
- * The first socket of a group answers whether the address can be had; the others are made once the number of slots is
- * known, which at boot is after the first compile. A bind that fails is tried again after 1, 2, 4 ... 30 s; the socket
- * that it wins is kept, unplanned, until the reload that it triggers asks for it.
+ * The first socket of a group answers whether the address can be had; the others are made once the
+ * number of slots is known, which at boot is after the first compile. A bind that fails is tried
+ * again after 1, 2, 4 ... 30 s; the socket that it wins is kept, unplanned, until the reload that
+ * it triggers asks for it.
  */
 #include "master/sockets.h"
 
@@ -89,7 +91,8 @@ sockets_listening(const struct listener *l, unsigned slot)
 
 	if (l->key.transport == IM_UDP)
 		return true;
-	return slot < l->nfds && getsockopt(l->fds[slot], SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on;
+	return slot < l->nfds &&
+	    getsockopt(l->fds[slot], SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on;
 }
 
 /* ---- binding */
@@ -154,7 +157,8 @@ overlaps(const struct sockets *s, const struct proto_sockkey *key)
 		const struct proto_sockkey *k = &LIST_ENTRY(it, struct listener, link)->key;
 
 		if (k->transport == key->transport && k->addr.port == key->addr.port &&
-		    k->addr.family == key->addr.family && addr_is_any(&k->addr) != addr_is_any(&key->addr))
+		    k->addr.family == key->addr.family &&
+		    addr_is_any(&k->addr) != addr_is_any(&key->addr))
 			return true;
 	}
 	return false;
@@ -164,7 +168,8 @@ overlaps(const struct sockets *s, const struct proto_sockkey *key)
 static struct listener *
 make(struct sockets *s, const struct proto_sockkey *key)
 {
-	/* Beside a socket of our own that listens already, only SO_REUSEPORT from the start is let in. */
+	/* Beside a socket of our own that listens already, only SO_REUSEPORT from the start is let
+	 * in. */
 	int fd = sock_bind(&key->addr, key->transport == IM_UDP, !overlaps(s, key));
 	struct listener *l;
 
@@ -222,7 +227,8 @@ sockets_fill(struct sockets *s, unsigned nslots)
 		widen(l, nslots);
 		for (unsigned i = 0; i < nslots; i++) {
 			if (l->fds[i] < 0)
-				l->fds[i] = sock_bind(&l->key.addr, l->key.transport == IM_UDP, false);
+				l->fds[i] =
+				    sock_bind(&l->key.addr, l->key.transport == IM_UDP, false);
 			if (l->fds[i] < 0)
 				return -1;
 		}

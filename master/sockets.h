@@ -1,9 +1,11 @@
 /*
- * sockets.h - the listening sockets: one SO_REUSEPORT socket per (address, transport, slot), made when the address appears
- * in a generation and kept until it has left (DESIGN section 3). Master only.
+ * sockets.h - the listening sockets: one SO_REUSEPORT socket per (address, transport, slot), made
+ * when the address appears in a generation and kept until it has left (DESIGN section 3). Master
+ * only.
  *
- * A compile plans: sockets_plan() starts it, sockets_bind() answers each address, sockets_fill() completes the
- * groups to all slots, and sockets_commit() or sockets_abort() ends it. Nothing is listen()ed here: workers do that.
+ * A compile plans: sockets_plan() starts it, sockets_bind() answers each address, sockets_fill()
+ * completes the groups to all slots, and sockets_commit() or sockets_abort() ends it. Nothing is
+ * listen()ed here: workers do that.
  */
 #ifndef MASTER_SOCKETS_H
 #define MASTER_SOCKETS_H
@@ -52,9 +54,10 @@ void sockets_wait(struct listener *, unsigned slot);
 bool sockets_closed(struct listener *, unsigned slot); /* true: that was the last one waited for */
 bool sockets_waits(const struct listener *);
 void sockets_remove(struct listener *);          /* closes and frees */
-bool sockets_listening(const struct listener *, unsigned slot); /* some worker has called listen() */
-/* When the next failed bind is due (0 = none), and trying all that are: true if one works now, so that a reload
- * would bring it up. The socket is kept for it. */
+bool sockets_listening(
+    const struct listener *, unsigned slot); /* some worker has called listen() */
+/* When the next failed bind is due (0 = none), and trying all that are: true if one works now, so
+ * that a reload would bring it up. The socket is kept for it. */
 uint64_t sockets_due(const struct sockets *);
 bool sockets_retry(struct sockets *, uint64_t now_ns);
 

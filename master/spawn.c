@@ -1,10 +1,11 @@
 /*
- * spawn.c - the birth of a child. It is executed from the descriptor of the binary that the master opened when it started, so
- * all processes of one tree are one build whatever a package manager does meanwhile, and each has an
- * address layout of its own: a crash tells an attacker nothing about the next process.
+ * spawn.c - the birth of a child. It is executed from the descriptor of the binary that the master
+ * opened when it started, so all processes of one tree are one build whatever a package manager
+ * does meanwhile, and each has an address layout of its own: a crash tells an attacker nothing
+ * about the next process.
  *
- * Between fork and exec only calls that need no heap. Everything the child may know comes in HELLO over its
- * channel, descriptor 3; the environment is empty, and no other descriptor survives.
+ * Between fork and exec only calls that need no heap. Everything the child may know comes in HELLO
+ * over its channel, descriptor 3; the environment is empty, and no other descriptor survives.
  */
 #include "master/child.h"
 
@@ -80,13 +81,15 @@ become(int bin, int chan, char *title)
 #endif
 	sigset_t all;
 
-	/* Its own group: a terminal's ^C reaches the master alone, which then ends things in order. */
+	/* Its own group: a terminal's ^C reaches the master alone, which then ends things in order.
+	 */
 	(void)setpgid(0, 0);
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	/* The binary is moved out of the way first: 3 may be it. */
 	bin = fcntl(bin, F_DUPFD_CLOEXEC, PROTO_CHAN_FD + 1);
-	if (bin < 0 || (chan == PROTO_CHAN_FD ? fcntl(chan, F_SETFD, 0) : dup2(chan, PROTO_CHAN_FD)) < 0)
+	if (bin < 0 ||
+	    (chan == PROTO_CHAN_FD ? fcntl(chan, F_SETFD, 0) : dup2(chan, PROTO_CHAN_FD)) < 0)
 		_exit(126);
 	/* Everything behind 3 closes on exec, and the binary with it. */
 	(void)syscall(SYS_close_range, PROTO_CHAN_FD + 1, bin - 1, 0);
@@ -99,14 +102,18 @@ become(int bin, int chan, char *title)
 
 /* Descriptors of the regions that this role may see; returns how many. */
 static unsigned
-regions_for(struct master *m, enum child_kind kind, unsigned slot, uint32_t *bits, int fds[PROTO_FD_COUNT])
+regions_for(
+    struct master *m, enum child_kind kind, unsigned slot, uint32_t *bits, int fds[PROTO_FD_COUNT])
 {
 	unsigned n = 0;
 
 	*bits = 0;
 	for (unsigned i = 0; i < PROTO_FD_COUNT; i++) {
-		const struct region *r = i == PROTO_FD_SLOT ? &m->regions.slots[slot] : &m->regions.shared[i];
-		int fd = roles[kind].rw & (1u << i) ? r->rw : roles[kind].ro & (1u << i) ? r->ro : -1;
+		const struct region *r =
+		    i == PROTO_FD_SLOT ? &m->regions.slots[slot] : &m->regions.shared[i];
+		int fd = roles[kind].rw & (1u << i) ? r->rw :
+		    roles[kind].ro & (1u << i)      ? r->ro :
+						      -1;
 
 		if (i == PROTO_FD_ACCESSLOG && (roles[kind].rw & (1u << i)))
 			fd = m->logs.access;
@@ -122,8 +129,13 @@ static void
 say_hello(struct child *c)
 {
 	struct master *m = c->master;
-	struct proto_hello h = {.slot = c->slot, .nslots = m->nslots, .uid = m->user.uid, .gid = m->user.gid,
-	    .drop = m->service && !roles[c->kind].root, .log_level = LOG_INFO, .parent = (uint32_t)getpid()};
+	struct proto_hello h = {.slot = c->slot,
+	    .nslots = m->nslots,
+	    .uid = m->user.uid,
+	    .gid = m->user.gid,
+	    .drop = m->service && !roles[c->kind].root,
+	    .log_level = LOG_INFO,
+	    .parent = (uint32_t)getpid()};
 	int fds[PROTO_FD_COUNT];
 	unsigned n = regions_for(m, c->kind, c->slot, &h.fds, fds);
 
@@ -154,8 +166,8 @@ child_read(struct child *c)
 		if (proto_take(m->in.type, m->in.data, m->in.len)) {
 			child_kinds[c->kind].message(c, &m->in);
 		} else {
-			log_error("%s sent message %u of %u bytes, which is none; it is replaced", child_name(c, name),
-			    m->in.type, m->in.len);
+			log_error("%s sent message %u of %u bytes, which is none; it is replaced",
+			    child_name(c, name), m->in.type, m->in.len);
 			child_kill(c, SIGKILL);
 			r = -1;
 		}
@@ -175,16 +187,19 @@ ready(struct watch *w, uint32_t events)
 }
 
 void
-child_send(struct child *c, uint32_t type, uint64_t seq, const void *payload, const int *fds, unsigned nfds)
+child_send(struct child *c, uint32_t type, uint64_t seq, const void *payload, const int *fds,
+    unsigned nfds)
 {
 	char name[32];
 
 	if (c->closed)
 		return;
-	if (imsg_send(&c->chan, type, (uint32_t)seq, payload, payload ? proto_len(type, payload) : 0, fds, nfds) == 0)
+	if (imsg_send(&c->chan, type, (uint32_t)seq, payload,
+		payload ? proto_len(type, payload) : 0, fds, nfds) == 0)
 		return;
 	/* A full queue or a torn channel: this process does not follow any more. */
-	log_warn("%s does not take messages (%s); it is replaced", child_name(c, name), proto_name(type));
+	log_warn("%s does not take messages (%s); it is replaced", child_name(c, name),
+	    proto_name(type));
 	child_kill(c, SIGKILL);
 	channel_gone(c);
 }

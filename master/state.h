@@ -1,5 +1,6 @@
 /*
- * state.h - the one struct of the master process, and what its files call of each other. Nobody else includes this.
+ * state.h - the one struct of the master process, and what its files call of each other. Nobody
+ * else includes this.
  */
 #ifndef MASTER_STATE_H
 #define MASTER_STATE_H

@@ -1,7 +1,8 @@
 /*
- * stop.c - the orderly end: no new connections (SYNs are dropped for a moment so that handshakes under way get through),
- * workers accept what is queued and finish what is in flight up to the grace, the logger writes the last lines, and
- * only then does the master go. A second TERM ends at once. Requests for reloads are refused from the first moment.
+ * stop.c - the orderly end: no new connections (SYNs are dropped for a moment so that handshakes
+ * under way get through), workers accept what is queued and finish what is in flight up to the
+ * grace, the logger writes the last lines, and only then does the master go. A second TERM ends at
+ * once. Requests for reloads are refused from the first moment.
  */
 #include <errno.h>
 #include <signal.h>

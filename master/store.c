@@ -1,8 +1,9 @@
 /*
- * store.c - the writer role: copies a committed catalogue (and secrets) into the state folder as opaque bytes, so that a
- * reboot with a bad file still serves the last good content. A process of its own, since the master must never
- * wait for a disk: write to a new file, fsync, rename over the old, fsync the folder. In service mode it stays uid 0
- * without a single capability, because the folder is root's.
+ * store.c - the writer role: copies a committed catalogue (and secrets) into the state folder as
+ * opaque bytes, so that a reboot with a bad file still serves the last good content. A process of
+ * its own, since the master must never wait for a disk: write to a new file, fsync, rename over the
+ * old, fsync the folder. In service mode it stays uid 0 without a single capability, because the
+ * folder is root's.
  */
 #include "master/roles.h"
 
@@ -74,12 +75,15 @@ writer_run(struct role_env *env)
 
 		if (m->type == PROTO_DRAIN)
 			break;
-		if (m->type != PROTO_STORE || !proto_take(m->type, m->data, m->len) || m->nfds != 2 || strchr(name, '/'))
+		if (m->type != PROTO_STORE || !proto_take(m->type, m->data, m->len) ||
+		    m->nfds != 2 || strchr(name, '/'))
 			return 1;
 		if (put(m->fds[1], name, m->fds[0]) != 0)
-			(void)snprintf(answer.text, sizeof(answer.text), "%.200s: %s", name, strerror(errno));
+			(void)snprintf(
+			    answer.text, sizeof(answer.text), "%.200s: %s", name, strerror(errno));
 		imsg_close_fds(m);
-		if (imsg_send(&c, PROTO_STORED, m->seq, &answer, proto_len(PROTO_STORED, &answer), NULL, 0) != 0)
+		if (imsg_send(&c, PROTO_STORED, m->seq, &answer, proto_len(PROTO_STORED, &answer),
+			NULL, 0) != 0)
 			return 1;
 	}
 	mem_free(m);

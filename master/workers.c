@@ -1,10 +1,12 @@
 /*
- * workers.c - the slots and their processes. A slot outlives its workers: sockets, segment and counters stay, so what is
- * queued when a worker dies is answered by the next. A fresh worker gets its sockets and the published generation; only
- * when that is active is it one that serves, and may be asked about the next.
+ * workers.c - the slots and their processes. A slot outlives its workers: sockets, segment and
+ * counters stay, so what is queued when a worker dies is answered by the next. A fresh worker gets
+ * its sockets and the published generation; only when that is active is it one that serves, and may
+ * be asked about the next.
  *
- * While the crash brake holds a slot back, the next live worker takes its sockets, or that share of new connections
- * would wait for up to half a minute; when the slot's own worker serves again, the loan ends.
+ * While the crash brake holds a slot back, the next live worker takes its sockets, or that share of
+ * new connections would wait for up to half a minute; when the slot's own worker serves again, the
+ * loan ends.
  */
 #include <signal.h>
 #include <sys/epoll.h>
@@ -26,7 +28,8 @@ workers_live(const struct master *m, unsigned slot)
 static void
 send_socket(struct child *to, struct listener *l, unsigned slot, uint64_t generation)
 {
-	struct proto_socket s = {.key = l->key, .slot = slot, .listen = !sockets_listening(l, slot)};
+	struct proto_socket s = {
+	    .key = l->key, .slot = slot, .listen = !sockets_listening(l, slot)};
 
 	if (slot < l->nfds && l->fds[slot] >= 0)
 		child_send(to, PROTO_SOCKET, generation, &s, &l->fds[slot], 1);
@@ -236,7 +239,8 @@ workers_message(struct child *c, struct imsg *in)
 		break;
 	case PROTO_REFUSED:
 		if (generation && generation == m->reload.published) {
-			log_error("worker %u refuses the generation that is served: %s", c->slot, text->text);
+			log_error("worker %u refuses the generation that is served: %s", c->slot,
+			    text->text);
 			child_kill(c, SIGKILL);
 			break;
 		}
@@ -321,14 +325,16 @@ workers_tick(struct master *m)
 		return;
 	for (unsigned i = 0; i < m->nslots; i++) {
 		live[i] = m->slots[i].child != NULL;
-		beats[i] = atomic_load_explicit(&m->regions.segments[i]->heartbeat, memory_order_relaxed);
+		beats[i] =
+		    atomic_load_explicit(&m->regions.segments[i]->heartbeat, memory_order_relaxed);
 	}
 	if (heartbeat_tick(&m->heartbeat, clock_mono(), m->nslots, live, beats, condemned) == 0)
 		return;
 	for (unsigned i = 0; i < m->nslots; i++) {
 		if (!condemned[i] || m->slots[i].abort.deadline)
 			continue;
-		log_error("worker %u (pid %d) hangs: no heartbeat; it is replaced", i, (int)m->slots[i].child->pid);
+		log_error("worker %u (pid %d) hangs: no heartbeat; it is replaced", i,
+		    (int)m->slots[i].child->pid);
 		child_kill(m->slots[i].child, SIGABRT);
 		timer_in(m->loop, &m->slots[i].abort, ABORT_MS);
 	}

@@ -1,3 +1,4 @@
+/* Which names are asked, and what the region says of their answers; no network. */
 #include "tests/unit/helper/unit.h"
 
 #include <stdio.h>
@@ -18,7 +19,8 @@ static struct bench {
 } b;
 
 static void
-query(void *arg, const char *name, void (*done)(void *, const struct resolve_answer *), void *done_arg)
+query(void *arg, const char *name, void (*done)(void *, const struct resolve_answer *),
+    void *done_arg)
 {
 	(void)arg;
 	assert_true(b.n < 8);
@@ -33,7 +35,8 @@ setup(void **state)
 	(void)state;
 	memset(&b, 0, sizeof(b));
 	b.loop = loop_new();
-	b.region = mmap(NULL, sizeof(*b.region), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	b.region = mmap(NULL, sizeof(*b.region), PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	asker_init(&b.k, b.loop, b.region, (struct names_ops){query, NULL});
 	return b.loop && b.region != MAP_FAILED ? 0 : -1;
 }
@@ -57,10 +60,12 @@ adopt(const char *const *names, unsigned n)
 	int fd;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct im_cluster c = {.id = i, .dns = names[i] ? i : IM_NONE, .tls = IM_NONE, .port = 80};
+		struct im_cluster c = {
+		    .id = i, .dns = names[i] ? i : IM_NONE, .tls = IM_NONE, .port = 80};
 
 		c.name = blob_put_text(w, BYTES("ns/x:80"));
-		c.dns_name = names[i] ? blob_put_text(w, bytes_str(names[i])) : (struct im_str){IM_NONE, 0};
+		c.dns_name =
+		    names[i] ? blob_put_text(w, bytes_str(names[i])) : (struct im_str){IM_NONE, 0};
 		(void)blob_add(w, IM_CLUSTER, &c, 1, sizeof(c));
 	}
 	fd = blob_seal(w, "unit-image");

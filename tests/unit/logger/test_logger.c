@@ -116,7 +116,8 @@ test_garbage_in_the_ring(void **state)
 	memset(b.slot->ring.data, 0xff, sizeof(b.slot->ring.data));
 	atomic_store(&b.slot->ring.head, 12345678);
 	/* The ring is skipped up to its head; then it works again. */
-	while (atomic_load(&b.slot->ring.tail) != (12345678 & ~7ull) && atomic_load(&b.slot->ring.tail) != 12345678)
+	while (atomic_load(&b.slot->ring.tail) != (12345678 & ~7ull) &&
+	    atomic_load(&b.slot->ring.tail) != 12345678)
 		(void)poll(NULL, 0, 1);
 	atomic_store(&b.slot->ring.head, atomic_load(&b.slot->ring.tail));
 	assert_int_equal(ring_put(&b.slot->ring, SLOT_RING_ACCESS, BYTES("sane\n")), 0);
@@ -156,7 +157,8 @@ test_blocked_sink_leaves_lines_to_the_worker(void **state)
 	(void)state;
 	memset(line, 'x', sizeof(line));
 	line[sizeof(line) - 1] = '\n';
-	/* Nobody reads: the pipe, the batch and the ring fill up, and then the worker is told so. */
+	/* Nobody reads: the pipe, the batch and the ring fill up, and then the worker is told so.
+	 */
 	for (unsigned full = 0; full < 200;) {
 		if (ring_put(&b.slot->ring, SLOT_RING_ACCESS, bytes_of(line, sizeof(line))) == 0) {
 			put++;
@@ -185,11 +187,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_lines_come_out, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_half_written_record_of_a_dead_worker, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_garbage_in_the_ring, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_reopen, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_blocked_sink_leaves_lines_to_the_worker, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_lines_come_out, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_half_written_record_of_a_dead_worker, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_garbage_in_the_ring, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_reopen, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_blocked_sink_leaves_lines_to_the_worker, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

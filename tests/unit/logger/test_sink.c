@@ -1,3 +1,4 @@
+/* Batches to descriptors that take everything, a part, or nothing. */
 #include "tests/unit/logger/unit.h"
 
 #include <fcntl.h>
@@ -60,7 +61,9 @@ fill_and_drain(struct sink *s, int reader)
 	do {
 		r = read_all(reader, got + n, sizeof(got) - n);
 		n += r;
-	} while (!sink_flush(s) || (r = read_all(reader, got + n, sizeof(got) - n)) > 0 ? (n += r, true) : false);
+	} while (!sink_flush(s) || (r = read_all(reader, got + n, sizeof(got) - n)) > 0 ?
+		(n += r, true) :
+		false);
 	assert_int_equal(n, put);
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(got[i], i % 1000 == 999 ? '\n' : 'a' + (int)(i / 1000 % 26));

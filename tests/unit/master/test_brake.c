@@ -1,3 +1,4 @@
+/* The row of waits, and who is spared it. */
 #include "tests/unit/master/unit.h"
 
 #include "master/brake.h"

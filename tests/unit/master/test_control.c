@@ -1,3 +1,4 @@
+/* Requests of the control socket, and who may make them. */
 #include "tests/unit/master/unit.h"
 
 #include <stdlib.h>
@@ -35,9 +36,11 @@ test_verbs(void **state)
 static void
 test_nonsense(void **state)
 {
-	static const char *const bad[] = {"", "{", "{}", "[]", "{\"verb\":1}", "{\"verb\":{\"a\":\"b\"}}", "{\"verb\":\"\"}",
-	    "{\"verb\":\"Reload\"}", "{\"verb\":\"drop tables\"}", "reload", "{\"a\":\"b\"}", "{\"verb\":\"status\"} x",
-	    "{\"a\":\"1\",\"b\":\"1\",\"c\":\"1\",\"d\":\"1\",\"e\":\"1\",\"f\":\"1\",\"g\":\"1\",\"h\":\"1\",\"verb\":\"stop\"}"};
+	static const char *const bad[] = {"", "{", "{}", "[]", "{\"verb\":1}",
+	    "{\"verb\":{\"a\":\"b\"}}", "{\"verb\":\"\"}", "{\"verb\":\"Reload\"}",
+	    "{\"verb\":\"drop tables\"}", "reload", "{\"a\":\"b\"}", "{\"verb\":\"status\"} x",
+	    "{\"a\":\"1\",\"b\":\"1\",\"c\":\"1\",\"d\":\"1\","
+	    "\"e\":\"1\",\"f\":\"1\",\"g\":\"1\",\"h\":\"1\",\"verb\":\"stop\"}"};
 	char big[2048];
 
 	(void)state;

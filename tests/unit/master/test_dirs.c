@@ -1,3 +1,4 @@
+/* Folders, locks, and a socket below a long path. */
 #include "tests/unit/master/unit.h"
 
 #include <fcntl.h>
@@ -26,7 +27,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	(void)snprintf(root, sizeof(root), "/tmp/hg-dirs-XXXXXX");
+	(void)snprintf(root, sizeof(root), "/tmp/unit-dirs-XXXXXX");
 	log_to(listen_in, NULL);
 	return mkdtemp(root) ? 0 : -1;
 }
@@ -131,7 +132,8 @@ test_socket_below_a_long_path(void **state)
 	assert_true(l >= 0);
 	assert_int_equal(fstatat(d.runtime, "control.sock", &sb, 0), 0);
 	assert_int_equal(sb.st_mode & 0777, 0600);
-	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/control.sock", d.runtime);
+	(void)snprintf(
+	    sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/control.sock", d.runtime);
 	c = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(c, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	close(c);
@@ -151,10 +153,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_made_locked_named, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_one_state_folder_one_master, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_folder_of_others_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_socket_below_a_long_path, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_made_locked_named, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_one_state_folder_one_master, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_folder_of_others_is_refused, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_socket_below_a_long_path, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

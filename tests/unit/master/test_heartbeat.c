@@ -1,3 +1,4 @@
+/* Ticks and beats: who hangs, and who is only slow. */
 #include "tests/unit/master/unit.h"
 
 #include "base/clock.h"

@@ -50,7 +50,7 @@ try_open(void)
 static int
 try_create(void)
 {
-	return open("/tmp/hg-jail-made", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) < 0 ? errno : 0;
+	return open("/tmp/unit-jail-made", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) < 0 ? errno : 0;
 }
 
 static int
@@ -72,13 +72,19 @@ try_fstat(void)
 static int
 try_exec_map(void)
 {
-	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? errno : 0;
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+		MAP_FAILED ?
+	    errno :
+	    0;
 }
 
 static int
 try_map(void)
 {
-	return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? errno : 0;
+	return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+		MAP_FAILED ?
+	    errno :
+	    0;
 }
 
 static int
@@ -142,19 +148,26 @@ test_table(void **state)
 		int want;
 	} rows[] = {
 		/* what libraries try: an error */
-		{JAIL_WORKER, try_open, EACCES}, {JAIL_WORKER, try_stat, EACCES}, {JAIL_WORKER, try_exec_map, EPERM},
-		{JAIL_COMPILER, try_open, EACCES}, {JAIL_LOGGER, try_open, EACCES}, {JAIL_HELPER, try_open, EACCES},
+		{JAIL_WORKER, try_open, EACCES}, {JAIL_WORKER, try_stat, EACCES},
+		{JAIL_WORKER, try_exec_map, EPERM},
+		{JAIL_COMPILER, try_open, EACCES}, {JAIL_LOGGER, try_open, EACCES},
+		{JAIL_HELPER, try_open, EACCES},
 		{JAIL_WORKER, try_netlink, EAFNOSUPPORT},
 		/* what a role is for */
 		{JAIL_WORKER, try_inet, 0}, {JAIL_HELPER, try_inet, 0}, {JAIL_WORKER, try_map, 0},
 		{JAIL_WORKER, try_fstat, 0}, {JAIL_READER, try_open, 0}, {JAIL_READER, try_stat, 0},
 		{JAIL_COMPILER, try_memfd, 0}, {JAIL_WORKER, try_abort, 128 + SIGABRT},
 		/* what it is not */
-		{JAIL_READER, try_create, EACCES}, {JAIL_READER, try_inet, DIES}, {JAIL_COMPILER, try_inet, DIES},
-		{JAIL_LOGGER, try_inet, DIES}, {JAIL_WRITER, try_inet, DIES}, {JAIL_WORKER, try_memfd, DIES},
-		{JAIL_WORKER, try_execve, DIES}, {JAIL_COMPILER, try_execve, DIES}, {JAIL_READER, try_execve, DIES},
-		{JAIL_WRITER, try_execve, DIES}, {JAIL_LOGGER, try_execve, DIES}, {JAIL_HELPER, try_execve, DIES},
-		{JAIL_WORKER, try_fork, DIES}, {JAIL_COMPILER, try_fork, DIES}, {JAIL_WORKER, try_kill_parent, DIES},
+		{JAIL_READER, try_create, EACCES}, {JAIL_READER, try_inet, DIES},
+		{JAIL_COMPILER, try_inet, DIES},
+		{JAIL_LOGGER, try_inet, DIES}, {JAIL_WRITER, try_inet, DIES},
+		{JAIL_WORKER, try_memfd, DIES},
+		{JAIL_WORKER, try_execve, DIES}, {JAIL_COMPILER, try_execve, DIES},
+		{JAIL_READER, try_execve, DIES},
+		{JAIL_WRITER, try_execve, DIES}, {JAIL_LOGGER, try_execve, DIES},
+		{JAIL_HELPER, try_execve, DIES},
+		{JAIL_WORKER, try_fork, DIES}, {JAIL_COMPILER, try_fork, DIES},
+		{JAIL_WORKER, try_kill_parent, DIES},
 	};
 	char report[256];
 
@@ -202,7 +215,7 @@ try_landlocked(void)
 
 	if (fd < 0)
 		return 1;
-	e = open("/tmp/hg-jail-made", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) < 0 ? errno : 0;
+	e = open("/tmp/unit-jail-made", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) < 0 ? errno : 0;
 	return e == EACCES ? 0 : 2;
 }
 
@@ -234,8 +247,18 @@ main(void)
 	};
 
 #ifdef HG_SAN
-	(void)jailed; (void)try_open; (void)try_create; (void)try_stat; (void)try_fstat; (void)try_exec_map;
-	(void)try_map; (void)try_inet; (void)try_netlink; (void)try_execve; (void)try_fork; (void)try_kill_parent;
+	(void)jailed;
+	(void)try_open;
+	(void)try_create;
+	(void)try_stat;
+	(void)try_fstat;
+	(void)try_exec_map;
+	(void)try_map;
+	(void)try_inet;
+	(void)try_netlink;
+	(void)try_execve;
+	(void)try_fork;
+	(void)try_kill_parent;
 	(void)try_abort; (void)try_memfd;
 #endif
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,3 +1,4 @@
+/* What arrives at a socket that plays systemd. */
 #include "tests/unit/master/unit.h"
 
 #include <stdio.h>
@@ -19,7 +20,9 @@ listener(const char *path)
 	memcpy(sa.sun_path, path, n);
 	if (path[0] == '@')
 		sa.sun_path[0] = '\0';
-	assert_int_equal(bind(fd, (struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa,
+			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)),
+	    0);
 	return fd;
 }
 
@@ -69,7 +72,7 @@ test_abstract(void **state)
 static void
 test_path(void **state)
 {
-	char dir[] = "/tmp/hg-notify-XXXXXX", path[64];
+	char dir[] = "/tmp/unit-notify-XXXXXX", path[64];
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));

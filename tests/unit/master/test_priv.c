@@ -1,3 +1,4 @@
+/* Accounts as text, and a forked child that gives its privileges up. */
 #include "tests/unit/master/unit.h"
 
 #include <sys/wait.h>
@@ -5,7 +6,10 @@
 
 #include "master/priv.h"
 
-#define PASSWD BYTES("root:x:0:0:root:/root:/bin/sh\nheadgate:x:990:980::/:/usr/sbin/nologin\nbad:x:abc:1::/:/\ncut:x:5\n")
+#define PASSWD \
+	BYTES( \
+	    "root:x:0:0:root:/root:/bin/sh\nheadgate:x:990:980::/:/usr/sbin/nologin\n"
+	    "bad:x:abc:1::/:/\ncut:x:5\n")
 #define GROUP BYTES("root:x:0:\nweb:x:33:a,b\nheadgate:x:980:")
 
 static void
@@ -37,7 +41,9 @@ dropped(void)
 
 	if (priv_drop(root, 65534, 65534, 0) != 0)
 		return 1;
-	if (root && (getuid() != 65534 || geteuid() != 65534 || getgid() != 65534 || getgroups(0, NULL) != 0))
+	if (root &&
+	    (getuid() != 65534 || geteuid() != 65534 || getgid() != 65534 ||
+		getgroups(0, NULL) != 0))
 		return 2;
 	return root && setuid(0) == 0 ? 3 : 0;
 }

@@ -1,3 +1,4 @@
+/* What is cleared for the next worker, and that read-only is read-only. */
 #include "tests/unit/master/unit.h"
 
 #include <fcntl.h>

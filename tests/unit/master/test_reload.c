@@ -110,7 +110,8 @@ done(void *arg, const struct reload_record *r)
 	act(r->ok ? "ok" : "rejected");
 }
 
-static const struct reload_ops ops = {compile, stage, live, offer, commit, cancel, settle, settle_now, deadline, done};
+static const struct reload_ops ops = {
+    compile, stage, live, offer, commit, cancel, settle, settle_now, deadline, done};
 static const struct proto_result result = {.routes = 7, .summary = "first error"};
 
 static int

@@ -11,8 +11,9 @@
 static void
 test_titles(void **state)
 {
-	static const char *const none[] = {"headgate", "headgate run", "headgate: ", "headgate: nobody", "headgate: worker x",
-	    "headgate: worker 256", "headgate: worker -1", "headgate: worker 1 2", "/usr/bin/headgate", ""};
+	static const char *const none[] = {"headgate", "headgate run",
+	    "headgate: ", "headgate: nobody", "headgate: worker x", "headgate: worker 256",
+	    "headgate: worker -1", "headgate: worker 1 2", "/usr/bin/headgate", ""};
 	unsigned slot;
 
 	(void)state;

@@ -1,3 +1,4 @@
+/* Plans over the table of sockets, on loopback ports that the kernel picks. */
 #include "tests/unit/master/unit.h"
 
 #include <errno.h>
