@@ -1,8 +1,8 @@
 /*
- * accesslog.c - access lines. Written by hand into the ring's own memory: a general JSON writer costs more than the
- * rest of a small request. Every text is escaped and cut to a bound, and the bounds add up to less than the buffer, so
- * a line is never broken off in the middle. Keys that have nothing to say are left out. Times are seconds with
- * microseconds, computed from integers.
+ * accesslog.c - access lines. Written by hand into the ring's own memory: a general JSON writer
+ * costs more than the rest of a small request. Every text is escaped and cut to a bound, and the
+ * bounds add up to less than the buffer, so a line is never broken off in the middle. Keys that
+ * have nothing to say are left out. Times are seconds with microseconds, computed from integers.
  */
 #include "worker/accesslog.h"
 
@@ -61,7 +61,8 @@ odd(const char *p) /* is one of these eight below 0x20, above 0x7f, a quote or a
 	uint64_t v;
 
 	memcpy(&v, p, 8);
-	return ((v - ones * 0x20) | ((v ^ ones * '"') - ones) | ((v ^ ones * '\\') - ones) | v) & ones << 7;
+	return ((v - ones * 0x20) | ((v ^ ones * '"') - ones) | ((v ^ ones * '\\') - ones) | v) &
+	    ones << 7;
 }
 
 /* Nothing to escape. A borrow may call a good byte odd, never the other way round. */
@@ -191,7 +192,8 @@ accesslog_json(const struct access *a, char *out, size_t cap)
 	return o.n;
 }
 
-/* Quotes, backslashes and what is not printable as \xhh, as nginx's and Apache's readers expect it. */
+/* Quotes, backslashes and what is not printable as \xhh, as nginx's and Apache's readers expect it.
+ */
 static void
 hexed(struct out *o, struct bytes b, size_t max)
 {
@@ -213,11 +215,12 @@ hexed(struct out *o, struct bytes b, size_t max)
 size_t
 accesslog_combined(const struct access *a, char *out, size_t cap)
 {
-	static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
-	    "Nov", "Dec"};
+	static const char months[12][4] = {
+	    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 	struct out o = {out, 0, cap - 2};
 	const char *t = a->second.p;
-	unsigned month = a->second.n == 20 ? (unsigned)(t[5] - '0') * 10 + (unsigned)(t[6] - '0') - 1 : 0;
+	unsigned month =
+	    a->second.n == 20 ? (unsigned)(t[5] - '0') * 10 + (unsigned)(t[6] - '0') - 1 : 0;
 
 	hexed(&o, a->client_ip, 64);
 	LIT(&o, " - - [");
@@ -260,7 +263,8 @@ accesslog_write(const struct access *a, enum im_log format, struct slot_ring *ri
 	p = ring_reserve(ring, ACCESS_LINE);
 	if (p == NULL)
 		return false;
-	ring_commit(ring, SLOT_RING_ACCESS, format == IM_LOG_COMBINED ? accesslog_combined(a, p, ACCESS_LINE) :
-	    accesslog_json(a, p, ACCESS_LINE));
+	ring_commit(ring, SLOT_RING_ACCESS,
+	    format == IM_LOG_COMBINED ? accesslog_combined(a, p, ACCESS_LINE) :
+					accesslog_json(a, p, ACCESS_LINE));
 	return true;
 }

@@ -1,6 +1,7 @@
 /*
- * accesslog.h - one finished exchange as a line: JSON with flat keys (README, "Access log"), or combined. Pure formatting
- * into a bounded buffer; accesslog_write() puts the line straight into the slot's ring and never waits.
+ * accesslog.h - one finished exchange as a line: JSON with flat keys (README, "Access log"), or
+ * combined. Pure formatting into a bounded buffer; accesslog_write() puts the line straight into
+ * the slot's ring and never waits.
  */
 #ifndef WORKER_ACCESSLOG_H
 #define WORKER_ACCESSLOG_H

@@ -1,8 +1,9 @@
 /*
- * attempt.c - one try at one endpoint. The outcome of a failed try is one of four classes (retry.h) and all decisions are
- * taken there; here is only what must be undone and what happens next. The timer has one meaning at a time: connect,
- * then the first byte of the answer, then (where the route limits an attempt) the whole of it. While a request body
- * moves, the wait for the answer starts again, so that a long upload is not taken for a slow backend.
+ * attempt.c - one try at one endpoint. The outcome of a failed try is one of four classes (retry.h)
+ * and all decisions are taken there; here is only what must be undone and what happens next. The
+ * timer has one meaning at a time: connect, then the first byte of the answer, then (where the
+ * route limits an attempt) the whole of it. While a request body moves, the wait for the answer
+ * starts again, so that a long upload is not taken for a slow backend.
  */
 #include "worker/attempt.h"
 
@@ -94,11 +95,13 @@ enum hg_err
 attempt_send(struct attempt *a)
 {
 	struct exchange *x = a->x;
-	bool whole = x->head.framing == MSG_NONE || (x->head.framing == MSG_LENGTH && x->head.length == 0);
+	bool whole =
+	    x->head.framing == MSG_NONE || (x->head.framing == MSG_LENGTH && x->head.length == 0);
 	enum hg_err e;
 
 	a->st = h1_up_open(&a->up->h1, &a->resp, a->mirror ? &mirror_events : &main_events, a);
-	/* The working copy is not changed any more, and the adapter leaves out what filters removed. */
+	/* The working copy is not changed any more, and the adapter leaves out what filters
+	 * removed. */
 	e = a->st->ops->send_head(a->st, a->mirror ? &a->req : &x->work, whole ? STREAM_END : 0);
 	if (e != HG_OK)
 		return e;
@@ -200,12 +203,17 @@ enum step_result
 attempt_over(struct exchange *x, enum retry_class what, enum hg_err e)
 {
 	struct attempt *a = x->attempt;
-	struct retry_in in = {.policy = x->has_retry ? &x->retry : NULL, .what = what, .made = x->made,
-	    .status = x->up_status, .replayable = x->gen != NULL && !x->head_sent && can_replay(x),
-	    .reused = a->reused, .got_bytes = a->head_seen || (a->st && h1_up_got_bytes(&a->up->h1)),
-	    .silent_made = x->silent_made, .fresh_endpoint = x->gen &&
-	    (x->gen->image.clusters[a->target.cluster].endpoints.n > 1 ||
-	    x->gen->image.clusters[a->target.cluster].dns != IM_NONE)};
+	struct retry_in in = {.policy = x->has_retry ? &x->retry : NULL,
+	    .what = what,
+	    .made = x->made,
+	    .status = x->up_status,
+	    .replayable = x->gen != NULL && !x->head_sent && can_replay(x),
+	    .reused = a->reused,
+	    .got_bytes = a->head_seen || (a->st && h1_up_got_bytes(&a->up->h1)),
+	    .silent_made = x->silent_made,
+	    .fresh_endpoint = x->gen &&
+		(x->gen->image.clusters[a->target.cluster].endpoints.n > 1 ||
+		    x->gen->image.clusters[a->target.cluster].dns != IM_NONE)};
 	enum retry_verdict v = retry_decide(&in);
 	uint64_t wait = 0;
 
@@ -325,8 +333,8 @@ main_head(struct stream *st, struct msg *m, unsigned flags)
 	x->up_status = m->status;
 	x->reused = a->reused;
 	arm(a, ATTEMPT_BODY);
-	if (x->has_retry && x->made < x->retry.attempts && retry_status(&x->retry, m->status) && x->gen &&
-	    can_replay(x)) {
+	if (x->has_retry && x->made < x->retry.attempts && retry_status(&x->retry, m->status) &&
+	    x->gen && can_replay(x)) {
 		over(x, RETRY_STATUS, HG_ERR_BACKEND_BAD);
 		return;
 	}

@@ -1,6 +1,7 @@
 /*
- * attempt.h - one try at one endpoint, of the request itself or of a mirror of it: its connection, its stream, its
- * cursor on the body, its timer. A mirror has a copy of the head too, since it may outlive changes to the original.
+ * attempt.h - one try at one endpoint, of the request itself or of a mirror of it: its connection,
+ * its stream, its cursor on the body, its timer. A mirror has a copy of the head too, since it may
+ * outlive changes to the original.
  */
 #ifndef WORKER_ATTEMPT_H
 #define WORKER_ATTEMPT_H
@@ -27,7 +28,8 @@ enum attempt_phase { ATTEMPT_CONNECT, ATTEMPT_ANSWER, ATTEMPT_BODY };
 
 /* NULL: no room. */
 struct attempt *attempt_new(struct exchange *, const struct target *, bool mirror);
-/* HG_OK: attempt_send() may follow. HG_ERR_AGAIN: an event will. Else the error; the attempt is still there. */
+/* HG_OK: attempt_send() may follow. HG_ERR_AGAIN: an event will. Else the error; the attempt is
+ * still there. */
 enum hg_err attempt_connect(struct attempt *);
 enum hg_err attempt_send(struct attempt *);
 /* Gives the body pieces that wait for it, until its connection has enough. */
@@ -36,7 +38,8 @@ void attempt_pump(struct attempt *);
 void attempt_done(struct attempt *);
 /* Whatever state it is in: cut and free it. */
 void attempt_cut(struct attempt *);
-/* An attempt of the request failed (it is cut here). Sets x->step for another one, or fails the exchange. */
+/* An attempt of the request failed (it is cut here). Sets x->step for another one, or fails the
+ * exchange. */
 enum step_result attempt_over(struct exchange *, enum retry_class, enum hg_err);
 
 /* mirrors.c */

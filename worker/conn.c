@@ -1,7 +1,8 @@
 /*
- * conn.c - client connections. The adapter is embedded, the exchange comes when a request begins and goes when it is
- * over, so an idle connection costs this record and nothing else. After a commit nothing is done to a connection
- * unless its socket is gone: the next exchange finds the new generation by itself.
+ * conn.c - client connections. The adapter is embedded, the exchange comes when a request begins
+ * and goes when it is over, so an idle connection costs this record and nothing else. After a
+ * commit nothing is done to a connection unless its socket is gone: the next exchange finds the new
+ * generation by itself.
  */
 #include "worker/conn.h"
 

@@ -1,6 +1,6 @@
 /*
- * conn.h - a client's connection: its adapter, where it came in, and the exchange that runs on it. It holds no
- * generation, only its socket's id, which each exchange looks up anew.
+ * conn.h - a client's connection: its adapter, where it came in, and the exchange that runs on it.
+ * It holds no generation, only its socket's id, which each exchange looks up anew.
  */
 #ifndef WORKER_CONN_H
 #define WORKER_CONN_H

@@ -1,6 +1,6 @@
 /*
- * core.h - what one worker process owns. One struct, handed around; nothing else is global. Everything here belongs to
- * the worker's single thread.
+ * core.h - what one worker process owns. One struct, handed around; nothing else is global.
+ * Everything here belongs to the worker's single thread.
  */
 #ifndef WORKER_CORE_H
 #define WORKER_CORE_H
@@ -26,7 +26,8 @@ struct worker {
 	bool chan_out;                /* EPOLLOUT is wanted */
 
 	struct gens gens;
-	/* Settings of the live generation; connections point at the limits, so they take changes over. */
+	/* Settings of the live generation; connections point at the limits, so they take changes
+	 * over. */
 	struct h1_limits down_limits, up_limits;
 	int64_t connect_ms, response_ms, body_bytes;
 	uint64_t mirror_bytes, replay_bytes, ip_limit;

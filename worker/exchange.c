@@ -1,9 +1,10 @@
 /*
- * exchange.c - life of an exchange and the runner of its steps. A step never calls the next one: it says what is to
- * happen and the runner goes on, so the stack is flat and a stopped exchange is described by one number. Events of
- * the streams arrive only from the loop, never out of a call of ours (stream.h), so no step is interrupted by its own
- * doing. Objects come from a list of constructed ones: an arena keeps its first chunk, and the three heads (5 KB each,
- * touched only as far as they have fields) need no zeroing.
+ * exchange.c - life of an exchange and the runner of its steps. A step never calls the next one: it
+ * says what is to happen and the runner goes on, so the stack is flat and a stopped exchange is
+ * described by one number. Events of the streams arrive only from the loop, never out of a call of
+ * ours (stream.h), so no step is interrupted by its own doing. Objects come from a list of
+ * constructed ones: an arena keeps its first chunk, and the three heads (5 KB each, touched only as
+ * far as they have fields) need no zeroing.
  */
 #include "worker/exchange.h"
 
@@ -319,7 +320,8 @@ exchange_let_go(struct exchange *x)
 	x->names.route_ns = keep(x, x->names.route_ns);
 	x->names.route = keep(x, x->names.route);
 	x->names.cluster = keep(x, x->names.cluster);
-	/* A further attempt would need the old endpoints: from here on the answer that comes is the answer. */
+	/* A further attempt would need the old endpoints: from here on the answer that comes is the
+	 * answer. */
 	x->has_retry = false;
 	mirrors_begin(x);
 	unpin(x);

@@ -1,7 +1,7 @@
 /*
- * exchange.h - one request and its answer, from the first byte of the one to the last byte of the other. It owns both
- * streams, the working copies, the body queue and the attempts, and is driven by a table of steps. It may outlive
- * its client's side while mirrors still read the body.
+ * exchange.h - one request and its answer, from the first byte of the one to the last byte of the
+ * other. It owns both streams, the working copies, the body queue and the attempts, and is driven
+ * by a table of steps. It may outlive its client's side while mirrors still read the body.
  */
 #ifndef WORKER_EXCHANGE_H
 #define WORKER_EXCHANGE_H
@@ -67,7 +67,7 @@ struct exchange {
 	bool head_sent, resp_ended;
 	bool shaped, picked;           /* rule filters ran; a backend was chosen */
 	bool silent_made, close, credited;
-	enum hg_err err;               /* why the answer is not the backend's, or why it broke off */
+	enum hg_err err; /* why the answer is not the backend's, or why it broke off */
 	const char *reason;            /* of the log, where it is not err's */
 
 	struct route_hit hit;
@@ -126,8 +126,7 @@ void exchange_fail(struct exchange *, enum hg_err);
 enum step_result exchange_refuse(struct exchange *, enum hg_err);
 /* The client's side is gone. */
 void exchange_lost(struct exchange *, enum hg_err);
-/* Copy what the tail needs and unpin. */
-void exchange_let_go(struct exchange *);
+void exchange_let_go(struct exchange *); /* copy what the tail needs and unpin */
 struct bytes exchange_ip(struct exchange *);
 /* A mirror ended: frees an exchange that only waited for it. */
 void exchange_mirror_over(struct exchange *);
@@ -143,12 +142,9 @@ void relay_response_end(struct exchange *, const struct fields *trailers);
 void relay_drained(struct exchange *);                        /* the client took bytes */
 void relay_credit(struct exchange *);                         /* what blocking cursors took */
 
-/* ---- reply.c */
-/* Fills x->answer from x->err (or from what a filter put there) and sends head and body. */
+/* ---- reply.c. Own: from x->err, or from what a filter put into x->answer. */
 void reply_own(struct exchange *);
 enum hg_err reply_backend(struct exchange *, const struct msg *resp, bool end);
-
-/* ---- finish.c: counters and the log line */
-void finish_account(struct exchange *);
+void finish_account(struct exchange *); /* finish.c: counters and the log line */
 
 #endif

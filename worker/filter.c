@@ -1,7 +1,8 @@
 /*
- * filter.c - the table of filters and the order in which they run. Lists run as the manifest has them, with one
- * exception: CORS looks first, since a preflight must meet no redirect, no edit and no mirror. Responses run the same
- * lists backwards, the backend's before the rule's, over answers that headgate made itself too.
+ * filter.c - the table of filters and the order in which they run. Lists run as the manifest has
+ * them, with one exception: CORS looks first, since a preflight must meet no redirect, no edit and
+ * no mirror. Responses run the same lists backwards, the backend's before the rule's, over answers
+ * that headgate made itself too.
  */
 #include "worker/filter.h"
 
@@ -32,7 +33,7 @@ filter_requests(struct filter_ctx *c, struct im_range r)
 			if ((f->type == IM_F_CORS) != (pass == 0))
 				continue;
 			if (ops == NULL || ops->name == NULL) {
-				c->err = HG_ERR_BAD_RULE; /* never skip a filter that is not known */
+				c->err = HG_ERR_BAD_RULE; /* never skip one that is not known */
 				return FILTER_FAIL;
 			}
 			v = ops->request ? ops->request(c, f) : FILTER_NEXT;

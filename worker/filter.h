@@ -1,7 +1,8 @@
 /*
- * filter.h - HTTPRoute filters as one table of (request forward, response backward). A filter edits the working copy,
- * or fills `answer` and ends the request here. What it needs again for the response is kept in the context, in
- * the exchange's arena, so that an exchange can let go of its generation at any time.
+ * filter.h - HTTPRoute filters as one table of (request forward, response backward). A filter edits
+ * the working copy, or fills `answer` and ends the request here. What it needs again for the
+ * response is kept in the context, in the exchange's arena, so that an exchange can let go of its
+ * generation at any time.
  */
 #ifndef WORKER_FILTER_H
 #define WORKER_FILTER_H
@@ -57,13 +58,16 @@ void filter_responses(struct filter_ctx *, struct im_range, struct msg *);
 /* The pieces, for the tables and their tests. */
 enum filter_verdict headers_request(struct filter_ctx *, const struct im_filter *);
 void headers_response(struct filter_ctx *, const struct im_filter *, struct msg *);
-/* Copies the response edits of a range (backwards, as they run) for use without an image. n in *n. */
-struct filter_edit *headers_keep(struct filter_ctx *, const struct im_range *ranges, unsigned nranges, uint32_t *n);
+/* Copies the response edits of a range (backwards, as they run) for use without an image. n in *n.
+ */
+struct filter_edit *headers_keep(
+    struct filter_ctx *, const struct im_range *ranges, unsigned nranges, uint32_t *n);
 void headers_apply(struct arena *, struct fields *, const struct filter_edit *, uint32_t n);
 enum filter_verdict redirect_request(struct filter_ctx *, const struct im_filter *);
 enum filter_verdict rewrite_request(struct filter_ctx *, const struct im_filter *);
 /* Path after a modifier; always begins with "/". In the arena or borrowed. */
-struct bytes rewrite_path(struct arena *, uint8_t pathop, struct bytes path, struct bytes prefix, struct bytes with);
+struct bytes rewrite_path(
+    struct arena *, uint8_t pathop, struct bytes path, struct bytes prefix, struct bytes with);
 enum filter_verdict mirror_request(struct filter_ctx *, const struct im_filter *);
 enum filter_verdict cors_request(struct filter_ctx *, const struct im_filter *);
 void cors_response(struct filter_ctx *, struct msg *);

@@ -1,6 +1,7 @@
 /*
- * finish.c - what is left of an exchange: counters and one line. A request is counted and logged exactly once, when its
- * answer is complete or its connection has visibly ended; a connection that ends before a whole head came was no request.
+ * finish.c - what is left of an exchange: counters and one line. A request is counted and logged
+ * exactly once, when its answer is complete or its connection has visibly ended; a connection that
+ * ends before a whole head came was no request.
  */
 #include "base/clock.h"
 #include "worker/accesslog.h"
@@ -20,8 +21,8 @@ count(struct slot_rule *r, const struct exchange *x, unsigned status)
 static void
 counters(struct exchange *x, unsigned status)
 {
-	static const enum metric by_class[6] = {METRIC_COUNT, METRIC_responses_1xx, METRIC_responses_2xx,
-	    METRIC_responses_3xx, METRIC_responses_4xx, METRIC_responses_5xx};
+	static const enum metric by_class[6] = {METRIC_COUNT, METRIC_responses_1xx,
+	    METRIC_responses_2xx, METRIC_responses_3xx, METRIC_responses_4xx, METRIC_responses_5xx};
 	struct slot_segment *s = x->w->slot;
 
 	s->metrics[METRIC_requests]++;
@@ -55,27 +56,51 @@ log_line(struct exchange *x, unsigned status)
 		clock_rfc3339(sec, w->log_sec);
 	}
 	a = (struct access){
-		.real_ns = x->begun_real, .second = bytes_of(w->log_sec, 20), .gen = x->names.gen, .conn = x->conn_id,
-		.gateway_ns = x->names.gateway_ns, .gateway = x->names.gateway, .listener = x->names.listener,
-		.route_ns = x->names.route_ns, .route = x->names.route, .rule = x->names.rule,
-		.has_route = x->hit.rule != IM_NONE, .tls = x->tls, .request_id = x->fenv.request_id,
-		.client_ip = exchange_ip(x), .client_port = x->peer.port, .minor = x->head.minor,
-		.method = x->head.method, .scheme = x->tls ? BYTES("https") : BYTES("http"),
-		.host = x->head.host.len ? bytes_of(x->head.host.name, x->head.host.len) : x->head.authority,
-		.path = x->path.p ? x->path : x->head.path, .query = x->head.query, .target = x->head.target,
-		.user_agent = header(x, FIELD_USER_AGENT), .referer = header(x, FIELD_REFERER),
-		.req_bytes = x->req_bytes, .resp_bytes = x->resp_bytes, .status = (uint16_t)status,
-		.upstream_status = x->up_status, .t_total = loop_now(w->loop) - x->begun, .t_connect = x->t_connect,
-		.t_first_byte = x->t_first, .t_upstream = x->t_upstream, .backend = x->names.cluster,
-		.attempts = x->picked && x->target.proto ? x->made + 1 : 0, .reused = x->reused,
-		.reason = x->reason ? x->reason : err_reason(x->err),
-		.error = x->err == HG_OK ? NULL : err_text(x->err),
+	    .real_ns = x->begun_real,
+	    .second = bytes_of(w->log_sec, 20),
+	    .gen = x->names.gen,
+	    .conn = x->conn_id,
+	    .gateway_ns = x->names.gateway_ns,
+	    .gateway = x->names.gateway,
+	    .listener = x->names.listener,
+	    .route_ns = x->names.route_ns,
+	    .route = x->names.route,
+	    .rule = x->names.rule,
+	    .has_route = x->hit.rule != IM_NONE,
+	    .tls = x->tls,
+	    .request_id = x->fenv.request_id,
+	    .client_ip = exchange_ip(x),
+	    .client_port = x->peer.port,
+	    .minor = x->head.minor,
+	    .method = x->head.method,
+	    .scheme = x->tls ? BYTES("https") : BYTES("http"),
+	    .host = x->head.host.len ? bytes_of(x->head.host.name, x->head.host.len) :
+				       x->head.authority,
+	    .path = x->path.p ? x->path : x->head.path,
+	    .query = x->head.query,
+	    .target = x->head.target,
+	    .user_agent = header(x, FIELD_USER_AGENT),
+	    .referer = header(x, FIELD_REFERER),
+	    .req_bytes = x->req_bytes,
+	    .resp_bytes = x->resp_bytes,
+	    .status = (uint16_t)status,
+	    .upstream_status = x->up_status,
+	    .t_total = loop_now(w->loop) - x->begun,
+	    .t_connect = x->t_connect,
+	    .t_first_byte = x->t_first,
+	    .t_upstream = x->t_upstream,
+	    .backend = x->names.cluster,
+	    .attempts = x->picked && x->target.proto ? x->made + 1 : 0,
+	    .reused = x->reused,
+	    .reason = x->reason ? x->reason : err_reason(x->err),
+	    .error = x->err == HG_OK ? NULL : err_text(x->err),
 	};
 	if (x->target.proto) {
 		if (x->target.unix_path.p)
 			a.endpoint = BYTES("unix");
 		else
-			a.endpoint = bytes_of(x->endpoint, addr_print(&x->target.addr, x->endpoint));
+			a.endpoint =
+			    bytes_of(x->endpoint, addr_print(&x->target.addr, x->endpoint));
 	}
 	if (!accesslog_write(&a, w->log_format, &w->slot->ring))
 		METRIC(w, log_dropped, 1);

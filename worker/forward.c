@@ -1,9 +1,10 @@
 /*
- * forward.c - heads on their way through, in one pass each. What is dropped is a table by field id, so the common case
- * costs one array read a line. Nobody is trusted yet: X-Forwarded-*, X-Real-IP and Forwarded of a client never
- * reach a backend, nor do names that differ from these or from framing fields only by "_" (CGI-like backends read them
- * as the same). Content-Length and Transfer-Encoding are not copied, because the adapter on the other side frames anew;
- * Host is written by it from the message's authority.
+ * forward.c - heads on their way through, in one pass each. What is dropped is a table by field id,
+ * so the common case costs one array read a line. Nobody is trusted yet: X-Forwarded-*, X-Real-IP
+ * and Forwarded of a client never reach a backend, nor do names that differ from these or from
+ * framing fields only by "_" (CGI-like backends read them as the same). Content-Length and
+ * Transfer-Encoding are not copied, because the adapter on the other side frames anew; Host is
+ * written by it from the message's authority.
  */
 #include "worker/forward.h"
 
@@ -63,7 +64,8 @@ is_alias(struct bytes name)
 static void
 copy_start(struct msg *out, const struct msg *in)
 {
-	/* The table of fields is built line by line; the received head keeps the buffer and the canonical host. */
+	/* The table of fields is built line by line; the received head keeps the buffer and the
+	 * canonical host. */
 	memcpy(out, in, offsetof(struct msg, buf));
 	out->buf = out->trailer_buf = NULL;
 	out->host.len = 0;
@@ -81,7 +83,8 @@ copy_line(struct arena *a, struct msg *out, const struct field *f)
 static bool
 add(struct arena *a, struct msg *out, enum field_id id, struct bytes value)
 {
-	return filter_room(a, &out->fields, 1) && fields_add(&out->fields, field_name(id), value, id);
+	return filter_room(a, &out->fields, 1) &&
+	    fields_add(&out->fields, field_name(id), value, id);
 }
 
 /* A token of RFC 9110 5.6.2 and a few bytes more that ids are made of. */
@@ -92,8 +95,8 @@ good_id(struct bytes v)
 		return false;
 	for (size_t i = 0; i < v.n; i++) {
 		unsigned char c = (unsigned char)v.p[i];
-		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		    strchr("!#$%&'*+-.^_`|~:/=@", c) != NULL;
+		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		    (c >= '0' && c <= '9') || strchr("!#$%&'*+-.^_`|~:/=@", c) != NULL;
 
 		if (c == 0 || !ok)
 			return false;
@@ -141,7 +144,8 @@ forward_request(struct forward_env *e, const struct msg *in, struct msg *work)
 		if (!copy_line(a, work, f))
 			return HG_ERR_NOMEM;
 	}
-	e->request_id = id && good_id(id->value) && !fields_next(&in->fields, id) ? id->value : new_id(e);
+	e->request_id =
+	    id && good_id(id->value) && !fields_next(&in->fields, id) ? id->value : new_id(e);
 	ok = e->request_id.p && add(a, work, FIELD_X_REQUEST_ID, e->request_id) &&
 	    add(a, work, FIELD_X_FORWARDED_FOR, e->client_ip) &&
 	    add(a, work, FIELD_X_FORWARDED_PROTO, e->tls ? BYTES("https") : BYTES("http")) &&
@@ -158,7 +162,8 @@ copy_live(struct arena *a, const struct msg *in, struct msg *out, unsigned drop)
 	for (unsigned i = 0; i < in->fields.n; i++) {
 		const struct field *f = &in->fields.v[i];
 
-		if (!(f->flags & (FIELD_GONE | FIELD_HOP)) && !(drops[f->id] & drop) && !copy_line(a, out, f))
+		if (!(f->flags & (FIELD_GONE | FIELD_HOP)) && !(drops[f->id] & drop) &&
+		    !copy_line(a, out, f))
 			return HG_ERR_NOMEM;
 	}
 	return HG_OK;
@@ -185,7 +190,8 @@ forward_response(struct forward_env *e, const struct msg *in, struct msg *out)
 		return err;
 	if (!add(e->arena, out, FIELD_VIA, e->via))
 		return HG_ERR_NOMEM;
-	if (fields_get(&out->fields, FIELD_DATE) == NULL && !add(e->arena, out, FIELD_DATE, e->date))
+	if (fields_get(&out->fields, FIELD_DATE) == NULL &&
+	    !add(e->arena, out, FIELD_DATE, e->date))
 		return HG_ERR_NOMEM;
 	return HG_OK;
 }

@@ -1,6 +1,7 @@
 /*
- * forward.h - what becomes of a message head on its way through: hop-by-hop fields go, Via and X-Forwarded-* come, client
- * copies of our own names (also spelled with "_") are dropped before ours are written. RFC 9110 section 7.6.
+ * forward.h - what becomes of a message head on its way through: hop-by-hop fields go, Via and
+ * X-Forwarded-* come, client copies of our own names (also spelled with "_") are dropped before
+ * ours are written. RFC 9110 section 7.6.
  */
 #ifndef WORKER_FORWARD_H
 #define WORKER_FORWARD_H
@@ -21,7 +22,8 @@ struct forward_env {
 	struct bytes request_id; /* out */
 };
 
-/* Working copy of a request: texts shared with `in`. HG_ERR_NOMEM if there is no room for the fields. */
+/* Working copy of a request: texts shared with `in`. HG_ERR_NOMEM if there is no room for the
+ * fields. */
 enum hg_err forward_request(struct forward_env *, const struct msg *in, struct msg *work);
 /* A copy of the working copy (a mirror's): lines that filters removed are left out. */
 enum hg_err forward_copy(struct arena *, const struct msg *work, struct msg *out);
@@ -31,7 +33,8 @@ enum hg_err forward_response(struct forward_env *, const struct msg *in, struct 
 enum hg_err forward_info(struct arena *, const struct msg *in, struct msg *out);
 /* Trailers that may pass (RFC 9110 6.5.1): none that frames, routes or authenticates. In place. */
 void forward_trailers(struct fields *);
-/* Max-Forwards of OPTIONS (RFC 9110 7.6.2): true = answer here. Else it is counted down in `work`. */
+/* Max-Forwards of OPTIONS (RFC 9110 7.6.2): true = answer here. Else it is counted down in `work`.
+ */
 bool forward_max(struct arena *, struct msg *work);
 
 #endif

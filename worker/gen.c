@@ -1,9 +1,10 @@
 /*
- * gen.c - adopting images. An offer is opened, checked and its patterns are compiled in slices of a fraction of a
- * millisecond, so that the loop keeps turning; only then the worker says READY. Which backend and which endpoint come
- * next is kept here, per generation, as 16 bytes a rule and a cluster: a reload starts these sequences anew at a
- * random phase, which no sum can notice. Rejected: reference counts inside the image (it is sealed), and copying what
- * an exchange needs at its start (most exchanges never see a second generation).
+ * gen.c - adopting images. An offer is opened, checked and its patterns are compiled in slices of a
+ * fraction of a millisecond, so that the loop keeps turning; only then the worker says READY. Which
+ * backend and which endpoint come next is kept here, per generation, as 16 bytes a rule and a
+ * cluster: a reload starts these sequences anew at a random phase, which no sum can notice.
+ * Rejected: reference counts inside the image (it is sealed), and copying what an exchange needs at
+ * its start (most exchanges never see a second generation).
  */
 #include "worker/gen.h"
 
@@ -113,7 +114,8 @@ compile_regexes(struct gen *gen, char why[128])
 		gen->regexes.v = mem_zalloc((im->n_regexes + 1ul) * sizeof(*gen->regexes.v));
 		gen->regexes.n = im->n_regexes;
 	}
-	for (unsigned i = 0; i < CHECK_REGEXES && gen->regex_pos < im->n_regexes; i++, gen->regex_pos++) {
+	for (unsigned i = 0; i < CHECK_REGEXES && gen->regex_pos < im->n_regexes;
+	     i++, gen->regex_pos++) {
 		struct bytes text = image_text(im, im->regexes[gen->regex_pos]);
 		char msg[160];
 		size_t at;
@@ -202,6 +204,7 @@ gen_socket(const struct gen *gen, uint32_t id)
 	struct gen_id key = {id, 0};
 	const struct gen_id *found;
 
-	found = gen->nsockets ? bsearch(&key, gen->sockets, gen->nsockets, sizeof(key), by_id) : NULL;
+	found =
+	    gen->nsockets ? bsearch(&key, gen->sockets, gen->nsockets, sizeof(key), by_id) : NULL;
 	return found ? found->index : IM_NONE;
 }

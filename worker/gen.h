@@ -1,7 +1,8 @@
 /*
- * gen.h - the generations that this worker maps: at most three. One serves (`live`), one may be on offer, and an old one
- * stays while exchanges between routing and response head have it pinned. Exchanges past that point are asked to copy
- * what they need when a new one goes live (`let_go`), so a long download never holds an image.
+ * gen.h - the generations that this worker maps: at most three. One serves (`live`), one may be on
+ * offer, and an old one stays while exchanges between routing and response head have it pinned.
+ * Exchanges past that point are asked to copy what they need when a new one goes live (`let_go`),
+ * so a long download never holds an image.
  */
 #ifndef WORKER_GEN_H
 #define WORKER_GEN_H
@@ -44,15 +45,19 @@ struct gens {
 
 void gens_init(struct gens *);
 void gens_release(struct gens *);
-/* Takes both descriptors. HG_OK: gen_check() goes on with it. HG_ERR_AGAIN: three are in use. Else refused, why[]. */
+/* Takes both descriptors. HG_OK: gen_check() goes on with it. HG_ERR_AGAIN: three are in use. Else
+ * refused, why[]. */
 enum hg_err gens_offer(struct gens *, uint64_t id, int image_fd, int secrets_fd, char why[128]);
-/* One slice of checking the offer and compiling its patterns. HG_ERR_AGAIN: more to do. HG_OK: ready. */
+/* One slice of checking the offer and compiling its patterns. HG_ERR_AGAIN: more to do. HG_OK:
+ * ready. */
 enum hg_err gens_check(struct gens *, char why[128]);
 void gens_abort(struct gens *);
-/* The offer becomes live. Returns the one that was, or NULL; the caller walks its pins, then calls gens_tidy(). */
+/* The offer becomes live. Returns the one that was, or NULL; the caller walks its pins, then calls
+ * gens_tidy(). */
 struct gen *gens_adopt(struct gens *);
 void gens_tidy(struct gens *);               /* unmaps old ones that nobody pins */
-uint64_t gens_oldest(const struct gens *);   /* smallest id that is still mapped and in use; 0 = none */
+uint64_t gens_oldest(
+    const struct gens *); /* smallest id that is still mapped and in use; 0 = none */
 uint32_t gen_socket(const struct gen *, uint32_t id); /* index or IM_NONE */
 
 #endif

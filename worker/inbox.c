@@ -1,8 +1,9 @@
 /*
- * inbox.c - what the master says. Each message is one row: its length is checked against the table before its handler
- * looks inside. An offer is only opened here; checking it goes on in slices, one a turn, and its outcome is told then.
- * The published word decides when a generation serves; the COMMIT message merely wakes the loop. A message that does not
- * fit the table is our own mistake or a broken master: it is logged and dropped, since dying would cost requests.
+ * inbox.c - what the master says. Each message is one row: its length is checked against the table
+ * before its handler looks inside. An offer is only opened here; checking it goes on in slices, one
+ * a turn, and its outcome is told then. The published word decides when a generation serves; the
+ * COMMIT message merely wakes the loop. A message that does not fit the table is our own mistake or
+ * a broken master: it is logged and dropped, since dying would cost requests.
  */
 #include "worker/inbox.h"
 
@@ -61,7 +62,8 @@ on_offer(struct worker *w, struct imsg *m)
 	gens_tidy(&w->gens);
 	e = gens_offer(&w->gens, m->seq, image, secrets, why);
 	if (e == HG_ERR_AGAIN) {
-		/* Three are mapped. What pins the oldest copies what it needs and goes on without it. */
+		/* Three are mapped. What pins the oldest copies what it needs and goes on without
+		 * it. */
 		struct gen *oldest = NULL;
 
 		for (unsigned i = 0; i < GEN_MAX; i++) {
@@ -122,7 +124,8 @@ inbox_read(struct worker *w)
 	int r = 0;
 
 	while (!w->orphaned && (r = imsg_recv(&w->chan, m)) == 1) {
-		if (m->type < PROTO_COUNT && handlers[m->type].run && m->len == handlers[m->type].len)
+		if (m->type < PROTO_COUNT && handlers[m->type].run &&
+		    m->len == handlers[m->type].len)
 			handlers[m->type].run(w, m);
 		else
 			log_error("message %u of %u bytes is not for a worker", m->type, m->len);

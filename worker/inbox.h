@@ -8,7 +8,8 @@
 
 void inbox_start(struct worker *);   /* watches the channel */
 void inbox_read(struct worker *);
-/* Each turn: a slice of checking an offer; then adopts what is published. true: more to do at once. */
+/* Each turn: a slice of checking an offer; then adopts what is published. true: more to do at once.
+ */
 bool inbox_turn(struct worker *);
 void inbox_send(struct worker *, uint32_t type, uint64_t seq, const void *data, size_t n);
 void inbox_stop(struct worker *);

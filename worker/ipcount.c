@@ -1,8 +1,8 @@
 /*
- * ipcount.c - open addressing over a keyed 64-bit fingerprint of the address. Deletion moves later entries back, so
- * there are no tombstones and the table never degrades. Two addresses with one fingerprint would share a count:
- * with a keyed hash nobody can aim at that. The table is at most half full, because its size comes from the cap on
- * connections.
+ * ipcount.c - open addressing over a keyed 64-bit fingerprint of the address. Deletion moves later
+ * entries back, so there are no tombstones and the table never degrades. Two addresses with one
+ * fingerprint would share a count: with a keyed hash nobody can aim at that. The table is at most
+ * half full, because its size comes from the cap on connections.
  */
 #include "worker/ipcount.h"
 

@@ -1,6 +1,7 @@
 /*
- * ipcount.h - how many connections each client address has open in this worker (IPv6 by /64, so that one host
- * cannot use its whole network to pass the bound). Fixed size, no malloc after the start.
+ * ipcount.h - how many connections each client address has open in this worker (IPv6 by /64, so
+ * that one host cannot use its whole network to pass the bound). Fixed size, no malloc after the
+ * start.
  */
 #ifndef WORKER_IPCOUNT_H
 #define WORKER_IPCOUNT_H

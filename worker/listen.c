@@ -1,9 +1,10 @@
 /*
- * listen.c - accepting: at most 16 a turn from one socket, so that a burst of newcomers does not hold up those who are
- * here. Descriptors are edge-triggered, so what is left over is remembered and taken in the next turn. At the limit of
- * connections, and when descriptors run out, a newcomer is still accepted, told 503 and closed: an unanswered queue
- * would be taken for an outage, and a full table of descriptors would make accept() fail for ever. For that one
- * descriptor is kept in reserve and given up for the moment.
+ * listen.c - accepting: at most 16 a turn from one socket, so that a burst of newcomers does not
+ * hold up those who are here. Descriptors are edge-triggered, so what is left over is remembered
+ * and taken in the next turn. At the limit of connections, and when descriptors run out, a newcomer
+ * is still accepted, told 503 and closed: an unanswered queue would be taken for an outage, and a
+ * full table of descriptors would make accept() fail for ever. For that one descriptor is kept in
+ * reserve and given up for the moment.
  */
 #include "worker/listen.h"
 
@@ -26,8 +27,9 @@
 static void
 turn_away(struct worker *w, int fd)
 {
-	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
-				   "Connection: close\r\n\r\n";
+	static const char text[] =
+	    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
+	    "Connection: close\r\n\r\n";
 	char drop[4096];
 
 	METRIC(w, connections_rejected, 1);
@@ -192,8 +194,8 @@ listen_drop(struct worker *w, const struct proto_socket *what)
 		struct listener *l = LIST_ENTRY(it, struct listener, link);
 
 		/* The same key twice: a waiting slot's socket that was lent to us. */
-		if (l->what.key.id != what->key.id || l->what.key.transport != what->key.transport ||
-		    l->what.slot != what->slot)
+		if (l->what.key.id != what->key.id ||
+		    l->what.key.transport != what->key.transport || l->what.slot != what->slot)
 			continue;
 		if (l->on)
 			accept_some(w, l, ACCEPT_LAST);
@@ -210,7 +212,8 @@ listen_stop(struct worker *w)
 
 		if (l->on)
 			accept_some(w, l, ACCEPT_LAST);
-		/* Closed, not only unwatched: a newcomer is to be refused, not left without an answer. */
+		/* Closed, not only unwatched: a newcomer is to be refused, not left without an
+		 * answer. */
 		free_listener(w, l);
 	}
 }

@@ -1,6 +1,7 @@
 /*
- * listen.h - the slot's listening sockets. They are made and kept by the master; this process accepts on them from the
- * moment that its generation has them to the moment that the master says drop.
+ * listen.h - the slot's listening sockets. They are made and kept by the master; this process
+ * accepts on them from the moment that its generation has them to the moment that the master says
+ * drop.
  */
 #ifndef WORKER_LISTEN_H
 #define WORKER_LISTEN_H
@@ -17,13 +18,16 @@ struct listener {
 	bool pending;           /* more may wait to be accepted */
 };
 
-void listen_add(struct worker *, const struct proto_socket *, uint64_t since, int fd); /* takes fd */
-void listen_drop(struct worker *, const struct proto_socket *); /* accepts until empty, closes, reports */
+void listen_add(
+    struct worker *, const struct proto_socket *, uint64_t since, int fd); /* takes fd */
+void listen_drop(
+    struct worker *, const struct proto_socket *); /* accepts until empty, closes, reports */
 /* Sockets whose time has come listen and are registered. */
 void listen_activate(struct worker *);
 /* Accepts that were left over from the last turn; true if some still are. */
 bool listen_more(struct worker *);
-void listen_stop(struct worker *);      /* drain: what waits is accepted once more, then all are closed */
+void listen_stop(
+    struct worker *); /* drain: what waits is accepted once more, then all are closed */
 void listen_release(struct worker *);
 
 #endif

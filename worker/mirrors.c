@@ -1,7 +1,8 @@
 /*
- * mirrors.c - copies of a request that nobody waits for. A mirror is an attempt with a cursor that never blocks: if its
- * backend is slower than the client's body and the bound is passed, the copy is cut and counted. Its answer is read
- * and dropped. A mirror may outlive the client's side; it then keeps the exchange's memory, never a connection.
+ * mirrors.c - copies of a request that nobody waits for. A mirror is an attempt with a cursor that
+ * never blocks: if its backend is slower than the client's body and the bound is passed, the copy
+ * is cut and counted. Its answer is read and dropped. A mirror may outlive the client's side; it
+ * then keeps the exchange's memory, never a connection.
  */
 #include "worker/attempt.h"
 
@@ -9,7 +10,10 @@ static void
 begin(struct exchange *x, const struct im_mirror *m)
 {
 	struct worker *w = x->w;
-	struct pick_in in = {.gen = x->gen, .board = w->board, .names = w->names, .now = loop_now(w->loop),
+	struct pick_in in = {.gen = x->gen,
+	    .board = w->board,
+	    .names = w->names,
+	    .now = loop_now(w->loop),
 	    .random = worker_random(w)};
 	struct target t;
 	struct attempt *a;
@@ -17,7 +21,8 @@ begin(struct exchange *x, const struct im_mirror *m)
 
 	if (m->den == 0 || worker_random(w) % m->den >= m->num)
 		return;
-	if (m->cluster >= x->gen->image.n_clusters || pick_endpoint(&in, m->cluster, NULL, &t) != HG_OK) {
+	if (m->cluster >= x->gen->image.n_clusters ||
+	    pick_endpoint(&in, m->cluster, NULL, &t) != HG_OK) {
 		METRIC(w, mirrors_dropped, 1);
 		return;
 	}

@@ -1,7 +1,8 @@
 /*
- * relay.c - bodies on their way through, both by credit: the client may send as much more as the blocking reader took,
- * the backend as much more as the client's connection accepted. Slices are handed on by reference, a piece at a
- * time and at once, so a server-sent event leaves in the turn in which it came.
+ * relay.c - bodies on their way through, both by credit: the client may send as much more as the
+ * blocking reader took, the backend as much more as the client's connection accepted. Slices are
+ * handed on by reference, a piece at a time and at once, so a server-sent event leaves in the turn
+ * in which it came.
  */
 #include "net/chan.h"
 #include "worker/attempt.h"

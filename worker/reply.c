@@ -1,7 +1,8 @@
 /*
- * reply.c - answers. The one place where an error becomes bytes: status, a line of text for people, and the fields that
- * belong to it; and where a backend's head is made ours. Own answers pass the rule's response filters like any other,
- * so that a browser may read a 503 from across origins and an operator's security headers are on every answer.
+ * reply.c - answers. The one place where an error becomes bytes: status, a line of text for people,
+ * and the fields that belong to it; and where a backend's head is made ours. Own answers pass the
+ * rule's response filters like any other, so that a browser may read a 503 from across origins and
+ * an operator's security headers are on every answer.
  */
 #include "base/clock.h"
 #include "worker/attempt.h"
@@ -29,7 +30,8 @@ own_fields(struct exchange *x, struct msg *m, struct bytes text)
 	struct bytes server = x->w->server;
 
 	if (text.n)
-		(void)fields_set(f, field_name(FIELD_CONTENT_TYPE), BYTES("text/plain; charset=utf-8"));
+		(void)fields_set(
+		    f, field_name(FIELD_CONTENT_TYPE), BYTES("text/plain; charset=utf-8"));
 	if (server.n)
 		(void)fields_set(f, field_name(FIELD_SERVER), server);
 	(void)fields_set(f, field_name(FIELD_DATE), worker_date(x->w));
@@ -40,7 +42,8 @@ own_fields(struct exchange *x, struct msg *m, struct bytes text)
 static void
 own_body(struct exchange *x, struct bytes text)
 {
-	struct buf *b = buf_new(&x->w->bufs, (uint32_t)text.n); /* the arena may be gone before the bytes are */
+	/* Not in the arena, which may be gone before the bytes are. */
+	struct buf *b = buf_new(&x->w->bufs, (uint32_t)text.n);
 
 	if (b == NULL) {
 		x->down->ops->reset(x->down, HG_ERR_NOMEM);
@@ -108,7 +111,8 @@ reply_backend(struct exchange *x, const struct msg *resp, bool end)
 	if (e != HG_OK)
 		return e;
 	backwards(x, m);
-	persist_write(&x->persist, &x->arena, &x->w->seed, (int64_t)(clock_real() / SEC_NS), pick_tag(&x->target), m);
+	persist_write(&x->persist, &x->arena, &x->w->seed, (int64_t)(clock_real() / SEC_NS),
+	    pick_tag(&x->target), m);
 	if (x->close || x->w->draining)
 		out |= STREAM_CLOSE;
 	e = x->down->ops->send_head(x->down, m, out);

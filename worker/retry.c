@@ -1,8 +1,9 @@
 /*
- * retry.c - the rules of retrying as pure functions. Two kinds of retry are not the route's: a pooled connection that
- * was closed while we wrote to it (one, silent, at once), and, where the route says nothing, one more endpoint after a
- * refused connection. `attempts: 0` switches the second off. Waits grow by two from the base up to ten times the base,
- * with up to half a base of jitter on top, so they are never shorter than the route asks.
+ * retry.c - the rules of retrying as pure functions. Two kinds of retry are not the route's: a
+ * pooled connection that was closed while we wrote to it (one, silent, at once), and, where the
+ * route says nothing, one more endpoint after a refused connection. `attempts: 0` switches the
+ * second off. Waits grow by two from the base up to ten times the base, with up to half a base of
+ * jitter on top, so they are never shorter than the route asks.
  */
 #include "worker/retry.h"
 
@@ -23,7 +24,8 @@ retry_status(const struct im_retry *p, uint16_t status)
 enum retry_verdict
 retry_decide(const struct retry_in *in)
 {
-	unsigned allowed = in->policy ? in->policy->attempts : in->what == RETRY_NOT_PROCESSED && in->fresh_endpoint;
+	unsigned allowed = in->policy ? in->policy->attempts :
+					in->what == RETRY_NOT_PROCESSED && in->fresh_endpoint;
 	bool more = in->made < allowed;
 
 	if (!in->replayable)

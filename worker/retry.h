@@ -1,7 +1,7 @@
 /*
- * retry.h - whether another attempt follows, and when. Gateway API v1.7: by itself only where the backend did not process
- * the request; statuses only where the route lists them; a time limit of one attempt only because the route set it.
- * Pure.
+ * retry.h - whether another attempt follows, and when. Gateway API v1.7: by itself only where the
+ * backend did not process the request; statuses only where the route lists them; a time limit of
+ * one attempt only because the route set it. Pure.
  */
 #ifndef WORKER_RETRY_H
 #define WORKER_RETRY_H

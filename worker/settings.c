@@ -1,6 +1,7 @@
 /*
- * settings.c - limits and texts of a generation, taken over. Values are clamped to what their fields hold: they
- * come from a checked image, but a number out of range must never become a wrong one.
+ * settings.c - limits and texts of a generation, taken over. Values are clamped to what their
+ * fields hold: they come from a checked image, but a number out of range must never become a wrong
+ * one.
  */
 #include "worker/settings.h"
 
@@ -14,15 +15,22 @@ static void
 fill_limits(struct h1_limits *l, const struct im_settings *s)
 {
 	*l = (struct h1_limits){
-		.request_line = u32(s->request_line_bytes), .field = u32(s->field_bytes),
-		.header = u32(s->header_bytes), .fields = u32(s->fields), .trailer = u32(s->trailer_bytes),
-		.trailer_fields = u32(s->trailer_fields), .leading_crlf = u32(s->leading_crlf),
-		.chunk_line = u32(s->chunk_line_bytes), .chunk_overhead = u32(s->chunk_overhead_bytes),
-		.informational = u32(s->informational),
-		.requests_per_connection = u32(s->requests_per_connection),
-		.header_ms = (uint64_t)s->header_timeout_ms, .idle_ms = (uint64_t)s->idle_timeout_ms,
-		.write_ms = (uint64_t)s->write_timeout_ms, .body_grace_ms = (uint64_t)s->body_grace_ms,
-		.body_rate = (uint64_t)s->body_rate_bytes,
+	    .request_line = u32(s->request_line_bytes),
+	    .field = u32(s->field_bytes),
+	    .header = u32(s->header_bytes),
+	    .fields = u32(s->fields),
+	    .trailer = u32(s->trailer_bytes),
+	    .trailer_fields = u32(s->trailer_fields),
+	    .leading_crlf = u32(s->leading_crlf),
+	    .chunk_line = u32(s->chunk_line_bytes),
+	    .chunk_overhead = u32(s->chunk_overhead_bytes),
+	    .informational = u32(s->informational),
+	    .requests_per_connection = u32(s->requests_per_connection),
+	    .header_ms = (uint64_t)s->header_timeout_ms,
+	    .idle_ms = (uint64_t)s->idle_timeout_ms,
+	    .write_ms = (uint64_t)s->write_timeout_ms,
+	    .body_grace_ms = (uint64_t)s->body_grace_ms,
+	    .body_rate = (uint64_t)s->body_rate_bytes,
 	};
 }
 
@@ -61,15 +69,18 @@ settings_adopt(struct worker *w, const struct gen *gen)
 	w->mirror_bytes = (uint64_t)s->mirror_buffer_bytes;
 	w->replay_bytes = (uint64_t)s->replay_buffer_bytes;
 	w->ip_limit = (uint64_t)s->connections_per_ip;
-	w->conn_cap = HG_MIN(settings_conn_cap(w->nofile, s->spare_descriptors, s->connections), w->conns.cap);
+	w->conn_cap = HG_MIN(
+	    settings_conn_cap(w->nofile, s->spare_descriptors, s->connections), w->conns.cap);
 	w->bufs.limit = (uint64_t)s->worker_buffer_bytes;
 	w->upool.idle_ms = (uint64_t)s->upstream_idle_timeout_ms;
 	w->upool.idle_per_endpoint = u32(s->upstream_idle_per_endpoint);
 	w->upool.conns_per_endpoint = u32(s->upstream_connections_per_endpoint);
 	w->log_format = s->access_log;
-	w->server = take_text(w->server_text, sizeof(w->server_text), image_text(&gen->image, s->server));
+	w->server =
+	    take_text(w->server_text, sizeof(w->server_text), image_text(&gen->image, s->server));
 	if (via.n == 0)
 		via = BYTES("headgate");
-	n = snprintf(w->via_text, sizeof(w->via_text), "1.1 %.*s", (int)HG_MIN(via.n, (size_t)100), via.p);
+	n = snprintf(
+	    w->via_text, sizeof(w->via_text), "1.1 %.*s", (int)HG_MIN(via.n, (size_t)100), via.p);
 	w->via = bytes_of(w->via_text, (size_t)n);
 }

@@ -1,6 +1,6 @@
 /*
- * settings.h - process settings of the live generation, copied to where the hot path reads them. Open connections point
- * at the same limits, so they take changes over with their next message.
+ * settings.h - process settings of the live generation, copied to where the hot path reads them.
+ * Open connections point at the same limits, so they take changes over with their next message.
  */
 #ifndef WORKER_SETTINGS_H
 #define WORKER_SETTINGS_H

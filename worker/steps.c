@@ -1,6 +1,7 @@
 /*
- * steps.c - the way of a request as rows of a table (exchange.h). Each row does one thing, in the order of DESIGN
- * section 6, and says what follows. `pick` to `send` run once an attempt; everything before runs once a request.
+ * steps.c - the way of a request as rows of a table (exchange.h). Each row does one thing, in the
+ * order of DESIGN section 6, and says what follows. `pick` to `send` run once an attempt;
+ * everything before runs once a request.
  */
 #include "base/clock.h"
 #include "base/uri.h"
@@ -25,9 +26,12 @@ port_text(struct exchange *x, unsigned port)
 static struct forward_env
 forward_env_of(struct exchange *x)
 {
-	return (struct forward_env){.arena = &x->arena, .client_ip = exchange_ip(x), .via = x->w->via,
+	return (struct forward_env){.arena = &x->arena,
+	    .client_ip = exchange_ip(x),
+	    .via = x->w->via,
 	    .port = port_text(x, x->fctx.listener_port),
-	    .random = {worker_random(x->w), worker_random(x->w)}, .tls = x->tls};
+	    .random = {worker_random(x->w), worker_random(x->w)},
+	    .tls = x->tls};
 }
 
 static bool
@@ -49,7 +53,8 @@ step_admit(struct exchange *x)
 	if (room == NULL)
 		return exchange_refuse(x, HG_ERR_OVERLOAD);
 	if (uri_path(m->path, room, m->path.n + 1, &x->path) != HG_OK) {
-		x->close = true; /* two readers of this path may disagree: say no more to this peer */
+		/* Two readers of this path may disagree: say no more to this peer. */
+		x->close = true;
 		return exchange_refuse(x, HG_ERR_BAD_REQUEST);
 	}
 	/* Connection can name any field; the fixed ones are dropped by id (forward.c). */
@@ -122,16 +127,22 @@ is_grpc(const struct msg *m)
 {
 	const struct field *f = fields_get(&m->fields, FIELD_CONTENT_TYPE);
 
-	return f && f->value.n >= 16 && bytes_eqi(bytes_of(f->value.p, 16), BYTES("application/grpc"));
+	return f && f->value.n >= 16 &&
+	    bytes_eqi(bytes_of(f->value.p, 16), BYTES("application/grpc"));
 }
 
 static enum step_result
 step_route(struct exchange *x)
 {
 	const struct image *im = &x->gen->image;
-	struct route_query q = {.socket = x->socket, .listener = IM_NONE,
-	    .host = bytes_of(x->head.host.name, x->head.host.len), .path = x->path, .query = x->head.query,
-	    .method = x->head.method, .fields = &x->head.fields, .grpc = is_grpc(&x->head)};
+	struct route_query q = {.socket = x->socket,
+	    .listener = IM_NONE,
+	    .host = bytes_of(x->head.host.name, x->head.host.len),
+	    .path = x->path,
+	    .query = x->head.query,
+	    .method = x->head.method,
+	    .fields = &x->head.fields,
+	    .grpc = is_grpc(&x->head)};
 	enum hg_err e;
 
 	/* Asked of the server itself, not of a resource (RFC 9110 9.3.7): no route can match it. */
@@ -150,19 +161,23 @@ step_route(struct exchange *x)
 		return exchange_refuse(x, e);
 	}
 	note_rule(x, im);
-	return im->listeners[x->hit.listener].flags & IM_L_BROKEN ? exchange_refuse(x, HG_ERR_BAD_RULE) : STEP_NEXT;
+	return im->listeners[x->hit.listener].flags & IM_L_BROKEN ?
+	    exchange_refuse(x, HG_ERR_BAD_RULE) :
+	    STEP_NEXT;
 }
 
-/* ---- protect: one row a policy, in the order of reference/policies.md section 5. A row answers HG_OK, or the error
- * that ends the request. Empty until policies are served. */
+/* ---- protect: one row a policy, in the order of reference/policies.md section 5. A row answers
+ * HG_OK, or the error that ends the request. Empty until policies are served. */
 
 struct policy_row {
 	const char *name;
 	enum hg_err (*run)(struct exchange *);
 };
 static const struct policy_row policy_table[] = {
-	{"fault", NULL}, {"csrf", NULL}, {"ext-auth", NULL}, {"api-key", NULL}, {"basic", NULL}, {"oidc", NULL},
-	{"jwt", NULL}, {"request-buffer", NULL}, {"authorization", NULL}, {"rate-limit", NULL}, {"bandwidth", NULL},
+	{"fault", NULL}, {"csrf", NULL}, {"ext-auth", NULL}, {"api-key", NULL}, {"basic", NULL},
+	{"oidc", NULL},
+	{"jwt", NULL}, {"request-buffer", NULL}, {"authorization", NULL}, {"rate-limit", NULL},
+	{"bandwidth", NULL},
 };
 
 static enum step_result
@@ -244,12 +259,12 @@ session(struct exchange *x, const struct im_rule *r, const struct im_backend *b)
 
 	if (which == IM_NONE)
 		return;
-	name = arena_printf(&x->arena, "%.*s/%.*s/%u", BYTES_ARG(x->names.route_ns), BYTES_ARG(x->names.route),
-	    x->names.rule);
+	name = arena_printf(&x->arena, "%.*s/%.*s/%u", BYTES_ARG(x->names.route_ns),
+	    BYTES_ARG(x->names.route), x->names.rule);
 	if (name == NULL)
 		return;
-	persist_read(&x->persist, &x->arena, &x->gen->image, &x->gen->image.persists[which], bytes_str(name), x->tls,
-	    &x->w->seed, (int64_t)(clock_real() / SEC_NS), &x->head);
+	persist_read(&x->persist, &x->arena, &x->gen->image, &x->gen->image.persists[which],
+	    bytes_str(name), x->tls, &x->w->seed, (int64_t)(clock_real() / SEC_NS), &x->head);
 	persist_strip(&x->persist, &x->arena, &x->work);
 }
 
@@ -282,7 +297,10 @@ static enum step_result
 step_pick(struct exchange *x)
 {
 	struct worker *w = x->w;
-	struct pick_in in = {.gen = x->gen, .board = w->board, .names = w->names, .now = loop_now(w->loop),
+	struct pick_in in = {.gen = x->gen,
+	    .board = w->board,
+	    .names = w->names,
+	    .now = loop_now(w->loop),
 	    .random = worker_random(w)};
 	enum hg_err e = HG_OK;
 	uint32_t cluster;

@@ -1,9 +1,10 @@
 /*
- * worker.c - the worker process: it prepares before the jail, then turns its loop until it is told to leave. Memory for
- * connections, exchanges and attempts is reserved once, from the limit on descriptors, and touched only as far as it
- * is used. Each turn beats the heart word, looks at the published generation and does what was left over. Leaving
- * is one thing whoever asks for it: stop accepting, let what runs finish, close what is idle, and end when nothing is
- * left or the time is over.
+ * worker.c - the worker process: it prepares before the jail, then turns its loop until it is told
+ * to leave. Memory for connections, exchanges and attempts is reserved once, from the limit on
+ * descriptors, and touched only as far as it is used. Each turn beats the heart word, looks at the
+ * published generation and does what was left over. Leaving is one thing whoever asks for it: stop
+ * accepting, let what runs finish, close what is idle, and end when nothing is left or the time is
+ * over.
  */
 #include "worker/worker.h"
 
@@ -28,7 +29,8 @@
 #define BUFFER_BYTES (256ull << 20) /* until a generation says otherwise */
 #define CONNS_MAX 262144ull
 
-/* What a role keeps between prepare() and run(); the one struct of this process is made in run(). */
+/* What a role keeps between prepare() and run(); the one struct of this process is made in run().
+ */
 static struct {
 	uint64_t seed[4];
 	uint64_t nofile;
@@ -44,7 +46,8 @@ worker_prepare(void)
 		r.rlim_cur = r.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &r);
 	}
-	prepared.nofile = getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur != RLIM_INFINITY ? r.rlim_cur : 1024;
+	prepared.nofile =
+	    getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur != RLIM_INFINITY ? r.rlim_cur : 1024;
 }
 
 /* SplitMix64. */
@@ -156,7 +159,8 @@ init(struct worker *w, struct role_env *env)
 	w->nofile = (uint32_t)HG_MIN(prepared.nofile, (uint64_t)UINT32_MAX);
 	w->rng = prepared.seed[0];
 	/* Tokens must be good for every worker, so their key is one that all of them see. */
-	w->seed = env->buckets ? env->buckets->seed : (struct hash_key){prepared.seed[1], prepared.seed[2]};
+	w->seed = env->buckets ? env->buckets->seed :
+				 (struct hash_key){prepared.seed[1], prepared.seed[2]};
 	list_init(&w->free_exchanges);
 	list_init(&w->listeners);
 	list_init(&w->open_conns);

@@ -1,5 +1,6 @@
 /*
- * worker.h - the worker role: everything about traffic. Only master/main.c includes this from outside.
+ * worker.h - the worker role: everything about traffic. Only master/main.c includes this from
+ * outside.
  */
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H

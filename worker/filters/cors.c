@@ -1,9 +1,10 @@
 /*
- * cors.c - cross-origin rules of the Gateway API. A preflight (OPTIONS with Origin and Access-Control-Request-Method) is
- * answered here and never reaches a backend; a request from an origin that is not allowed is forwarded as usual and
- * only its answer lacks the permission, since it is the browser that enforces it. A backend's own fields of this
- * family are taken out: two sets of permissions contradict each other, and the route's owner has the last word.
- * Everything is decided on the request, so the response needs no image.
+ * cors.c - cross-origin rules of the Gateway API. A preflight (OPTIONS with Origin and
+ * Access-Control-Request-Method) is answered here and never reaches a backend; a request from an
+ * origin that is not allowed is forwarded as usual and only its answer lacks the permission, since
+ * it is the browser that enforces it. A backend's own fields of this family are taken out: two sets
+ * of permissions contradict each other, and the route's owner has the last word. Everything is
+ * decided on the request, so the response needs no image.
  */
 #include "worker/filter.h"
 
@@ -46,7 +47,8 @@ cors_origin_match(struct bytes pattern, struct bytes origin)
 		return true;
 	if (!split_origin(pattern, &p) || !split_origin(origin, &o))
 		return false;
-	if (!bytes_eq(p.scheme, o.scheme) || (!bytes_eq(p.port, o.port) && !bytes_eq(p.port, BYTES("*"))))
+	if (!bytes_eq(p.scheme, o.scheme) ||
+	    (!bytes_eq(p.port, o.port) && !bytes_eq(p.port, BYTES("*"))))
 		return false;
 	if (p.host.p[0] != '*')
 		return bytes_eq(p.host, o.host);
@@ -72,7 +74,8 @@ is_star(struct bytes b)
 	return bytes_eq(b, BYTES("*"));
 }
 
-/* A list for the client. "*" means nothing together with credentials, so then what was asked for is named. */
+/* A list for the client. "*" means nothing together with credentials, so then what was asked for is
+ * named. */
 static struct bytes
 permit(struct filter_ctx *c, struct bytes list, struct bytes asked, bool credentials)
 {
@@ -87,7 +90,8 @@ static void
 decide(struct filter_ctx *c, const struct im_cors *r, struct bytes origin, bool any)
 {
 	struct filter_cors *d = &c->cors;
-	const struct field *m = fields_get(&c->head->fields, FIELD_ACRM), *h = fields_get(&c->head->fields, FIELD_ACRH);
+	const struct field *m = fields_get(&c->head->fields, FIELD_ACRM),
+			   *h = fields_get(&c->head->fields, FIELD_ACRH);
 	struct bytes expose = image_text(c->im, r->expose), methods = image_text(c->im, r->methods);
 
 	d->allowed = true;
@@ -96,8 +100,10 @@ decide(struct filter_ctx *c, const struct im_cors *r, struct bytes origin, bool 
 	d->expose = is_star(expose) && r->credentials ? BYTES_NONE : arena_bytes(c->arena, expose);
 	if (!d->preflight)
 		return;
-	d->methods = permit(c, methods.n ? methods : BYTES("GET, HEAD, POST"), m->value, r->credentials);
-	d->headers = permit(c, image_text(c->im, r->headers), h ? h->value : BYTES_NONE, r->credentials);
+	d->methods =
+	    permit(c, methods.n ? methods : BYTES("GET, HEAD, POST"), m->value, r->credentials);
+	d->headers =
+	    permit(c, image_text(c->im, r->headers), h ? h->value : BYTES_NONE, r->credentials);
 	d->max_age = bytes_str(arena_printf(c->arena, "%u", r->max_age_s));
 }
 
@@ -116,7 +122,8 @@ cors_request(struct filter_ctx *c, const struct im_filter *f)
 	d->vary = !any || r->credentials;
 	if (low.n == 0)
 		return FILTER_NEXT;
-	d->preflight = bytes_eq(c->head->method, BYTES("OPTIONS")) && fields_get(&c->head->fields, FIELD_ACRM);
+	d->preflight =
+	    bytes_eq(c->head->method, BYTES("OPTIONS")) && fields_get(&c->head->fields, FIELD_ACRM);
 	for (uint32_t i = 0; i < r->origins.n && !d->allowed; i++)
 		if (cors_origin_match(image_text(c->im, c->im->strings[r->origins.first + i]), low))
 			decide(c, r, origin->value, any);
@@ -136,7 +143,8 @@ put(struct msg *m, enum field_id id, struct bytes value)
 void
 cors_response(struct filter_ctx *c, struct msg *m)
 {
-	static const enum field_id family[] = {FIELD_ACAO, FIELD_ACAC, FIELD_ACAM, FIELD_ACAH, FIELD_ACEH, FIELD_ACMA};
+	static const enum field_id family[] = {
+	    FIELD_ACAO, FIELD_ACAC, FIELD_ACAM, FIELD_ACAH, FIELD_ACEH, FIELD_ACMA};
 	const struct filter_cors *d = &c->cors;
 
 	if (!d->on)

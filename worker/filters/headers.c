@@ -1,13 +1,15 @@
 /*
- * headers.c - RequestHeaderModifier and ResponseHeaderModifier: set replaces all lines or makes one, add puts a line
- * behind those there are, remove takes all. `add` never joins into one line: for Set-Cookie that would be wrong, and
- * receivers read both the same way. Framing and connection fields are left alone, whatever the manifest says.
- * Texts are copied into the arena, because a mirror or a later answer may use them when the image is gone.
+ * headers.c - RequestHeaderModifier and ResponseHeaderModifier: set replaces all lines or makes
+ * one, add puts a line behind those there are, remove takes all. `add` never joins into one line:
+ * for Set-Cookie that would be wrong, and receivers read both the same way. Framing and connection
+ * fields are left alone, whatever the manifest says. Texts are copied into the arena, because a
+ * mirror or a later answer may use them when the image is gone.
  */
 #include "worker/filter.h"
 
 static bool
-apply_one(struct arena *a, struct fields *f, struct bytes name, struct bytes value, uint8_t op, uint8_t id)
+apply_one(struct arena *a, struct fields *f, struct bytes name, struct bytes value, uint8_t op,
+    uint8_t id)
 {
 	if (filter_protected(id))
 		return true;
@@ -33,7 +35,8 @@ headers_request(struct filter_ctx *c, const struct im_filter *flt)
 			name = arena_bytes(c->arena, name);
 			value = arena_bytes(c->arena, value);
 		}
-		if (name.p == NULL || !apply_one(c->arena, &c->req->fields, name, value, e->op, e->field)) {
+		if (name.p == NULL ||
+		    !apply_one(c->arena, &c->req->fields, name, value, e->op, e->field)) {
 			c->err = HG_ERR_NOMEM;
 			return FILTER_FAIL;
 		}
@@ -47,8 +50,8 @@ headers_response(struct filter_ctx *c, const struct im_filter *flt, struct msg *
 	for (uint32_t i = 0; i < flt->arg.n; i++) {
 		const struct im_edit *e = &c->im->edits[flt->arg.first + i];
 
-		(void)apply_one(c->arena, &m->fields, image_text(c->im, e->name), image_text(c->im, e->value),
-		    e->op, e->field);
+		(void)apply_one(c->arena, &m->fields, image_text(c->im, e->name),
+		    image_text(c->im, e->value), e->op, e->field);
 	}
 }
 
@@ -74,13 +77,16 @@ headers_keep(struct filter_ctx *c, const struct im_range *ranges, unsigned nrang
 				continue;
 			for (uint32_t k = 0; k < f->arg.n; k++) {
 				const struct im_edit *e = &c->im->edits[f->arg.first + k];
-				struct filter_edit *more = arena_grow(c->arena, v, &cap, *n, sizeof(*v));
+				struct filter_edit *more =
+				    arena_grow(c->arena, v, &cap, *n, sizeof(*v));
 
 				if (more == NULL)
 					return v;
 				v = more;
-				v[*n] = (struct filter_edit){arena_bytes(c->arena, image_text(c->im, e->name)),
-				    arena_bytes(c->arena, image_text(c->im, e->value)), e->op, e->field};
+				v[*n] = (struct filter_edit){
+				    arena_bytes(c->arena, image_text(c->im, e->name)),
+				    arena_bytes(c->arena, image_text(c->im, e->value)), e->op,
+				    e->field};
 				(*n)++;
 			}
 		}

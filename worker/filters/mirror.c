@@ -1,7 +1,7 @@
 /*
- * mirror.c - RequestMirror only notes who is to get a copy. The copies are made when all filters of the rule have run, so
- * that a mirror sees the edited and rewritten request, and whether this request is in its share is decided then,
- * for each mirror by itself.
+ * mirror.c - RequestMirror only notes who is to get a copy. The copies are made when all filters of
+ * the rule have run, so that a mirror sees the edited and rewritten request, and whether this
+ * request is in its share is decided then, for each mirror by itself.
  */
 #include "worker/filter.h"
 

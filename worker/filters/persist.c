@@ -1,9 +1,10 @@
 /*
- * persist.c - session tokens. A token is 48 hex digits: endpoint tag and time of issue, both under a mask, and a SipHash
- * over them and the rule with the key that all workers of an instance share. Stateless, so there is nothing to keep
- * over reloads or worker deaths, and the absolute timeout travels in the token, where a client cannot stretch it.
- * The mask hides which sessions share an endpoint from nobody but casual readers; it is not encryption and need not be.
- * A token that is unknown, too old or of another rule is as good as none: a new one is issued.
+ * persist.c - session tokens. A token is 48 hex digits: endpoint tag and time of issue, both under
+ * a mask, and a SipHash over them and the rule with the key that all workers of an instance share.
+ * Stateless, so there is nothing to keep over reloads or worker deaths, and the absolute timeout
+ * travels in the token, where a client cannot stretch it. The mask hides which sessions share an
+ * endpoint from nobody but casual readers; it is not encryption and need not be. A token that is
+ * unknown, too old or of another rule is as good as none: a new one is issued.
  */
 #include "worker/filters/persist.h"
 
@@ -25,16 +26,19 @@ mac_of(const struct hash_key *k, uint64_t scope, uint64_t tag, uint32_t issued)
 }
 
 void
-persist_token(const struct hash_key *k, uint64_t scope, uint64_t tag, uint32_t issued, char out[PERSIST_TOKEN + 1])
+persist_token(const struct hash_key *k, uint64_t scope, uint64_t tag, uint32_t issued,
+    char out[PERSIST_TOKEN + 1])
 {
 	uint64_t mac = mac_of(k, scope, tag, issued);
 
 	(void)snprintf(out, PERSIST_TOKEN + 1, "%016llx%016llx%016llx", (unsigned long long)mac,
-	    (unsigned long long)(tag ^ hash_mix(mac)), (unsigned long long)(issued ^ hash_mix(mac + 1)));
+	    (unsigned long long)(tag ^ hash_mix(mac)),
+	    (unsigned long long)(issued ^ hash_mix(mac + 1)));
 }
 
 bool
-persist_parse(const struct hash_key *k, uint64_t scope, struct bytes text, uint64_t *tag, uint32_t *issued)
+persist_parse(
+    const struct hash_key *k, uint64_t scope, struct bytes text, uint64_t *tag, uint32_t *issued)
 {
 	uint64_t mac, t, i;
 
@@ -63,7 +67,8 @@ cookie_next(struct bytes *rest, struct bytes *name, struct bytes *value, struct 
 			continue;
 		*whole = pair;
 		*name = eq < 0 ? pair : bytes_trim(bytes_of(pair.p, (size_t)eq));
-		*value = eq < 0 ? BYTES("") : bytes_trim(bytes_of(pair.p + eq + 1, pair.n - (size_t)eq - 1));
+		*value = eq < 0 ? BYTES("") :
+				  bytes_trim(bytes_of(pair.p + eq + 1, pair.n - (size_t)eq - 1));
 		return true;
 	}
 	return false;
@@ -84,13 +89,17 @@ try_token(struct persist_use *u, const struct hash_key *k, int64_t now, struct b
 }
 
 void
-persist_read(struct persist_use *u, struct arena *a, const struct image *im, const struct im_persist *p,
-    struct bytes rule_name, bool tls, const struct hash_key *k, int64_t now, const struct msg *req)
+persist_read(struct persist_use *u, struct arena *a, const struct image *im,
+    const struct im_persist *p, struct bytes rule_name, bool tls, const struct hash_key *k,
+    int64_t now, const struct msg *req)
 {
 	struct bytes name = image_text(im, p->name), path = image_text(im, p->path);
 
-	*u = (struct persist_use){.on = true, .cookie = p->type != IM_PERSIST_HEADER, .permanent = p->permanent,
-	    .secure = tls, .absolute_s = p->absolute_s};
+	*u = (struct persist_use){.on = true,
+	    .cookie = p->type != IM_PERSIST_HEADER,
+	    .permanent = p->permanent,
+	    .secure = tls,
+	    .absolute_s = p->absolute_s};
 	u->scope = hash_mix(hash_more(HASH_SEED, rule_name.p, rule_name.n));
 	u->path = path.n ? arena_bytes(a, path) : BYTES("/");
 	u->name = name.n ? arena_bytes(a, name) :
@@ -100,11 +109,13 @@ persist_read(struct persist_use *u, struct arena *a, const struct image *im, con
 		return;
 	}
 	if (!u->cookie) {
-		for (const struct field *f = fields_find(&req->fields, u->name); f; f = fields_next(&req->fields, f))
+		for (const struct field *f = fields_find(&req->fields, u->name); f;
+		     f = fields_next(&req->fields, f))
 			try_token(u, k, now, f->value);
 		return;
 	}
-	for (const struct field *f = fields_get(&req->fields, FIELD_COOKIE); f; f = fields_next(&req->fields, f)) {
+	for (const struct field *f = fields_get(&req->fields, FIELD_COOKIE); f;
+	     f = fields_next(&req->fields, f)) {
 		struct bytes rest = f->value, n, v, whole;
 
 		while (cookie_next(&rest, &n, &v, &whole))
@@ -155,8 +166,8 @@ persist_strip(const struct persist_use *u, struct arena *a, struct msg *req)
 }
 
 void
-persist_write(const struct persist_use *u, struct arena *a, const struct hash_key *k, int64_t now, uint64_t tag,
-    struct msg *resp)
+persist_write(const struct persist_use *u, struct arena *a, const struct hash_key *k, int64_t now,
+    uint64_t tag, struct msg *resp)
 {
 	char token[PERSIST_TOKEN + 1], age[32] = "";
 	char *text;
@@ -172,8 +183,9 @@ persist_write(const struct persist_use *u, struct arena *a, const struct hash_ke
 	}
 	if (u->permanent && u->absolute_s)
 		(void)snprintf(age, sizeof(age), "; Max-Age=%u", u->absolute_s);
-	text = arena_printf(a, "%.*s=%s; Path=%.*s%s%s; HttpOnly; SameSite=Strict", BYTES_ARG(u->name), token,
-	    BYTES_ARG(u->path), age, u->secure ? "; Secure" : "");
+	text = arena_printf(a, "%.*s=%s; Path=%.*s%s%s; HttpOnly; SameSite=Strict",
+	    BYTES_ARG(u->name), token, BYTES_ARG(u->path), age, u->secure ? "; Secure" : "");
 	if (text)
-		(void)fields_add(&resp->fields, field_name(FIELD_SET_COOKIE), bytes_str(text), FIELD_SET_COOKIE);
+		(void)fields_add(
+		    &resp->fields, field_name(FIELD_SET_COOKIE), bytes_str(text), FIELD_SET_COOKIE);
 }

@@ -1,7 +1,8 @@
 /*
- * redirect.c - RequestRedirect: an absolute Location from what the filter sets and what the request has. The port is the
- * filter's; else the well-known one of a scheme that the filter sets; else the listener's, which need not be the one
- * that the client wrote. A port that the scheme implies is left out.
+ * redirect.c - RequestRedirect: an absolute Location from what the filter sets and what the request
+ * has. The port is the filter's; else the well-known one of a scheme that the filter sets; else the
+ * listener's, which need not be the one that the client wrote. A port that the scheme implies is
+ * left out.
  */
 #include "worker/filter.h"
 
@@ -29,9 +30,11 @@ redirect_request(struct filter_ctx *c, const struct im_filter *f)
 	    image_text(c->im, r->path));
 	if (port != schemes[scheme].port)
 		(void)snprintf(colon, sizeof(colon), ":%u", port);
-	text = path.p ? arena_printf(c->arena, "%.*s://%.*s%s%.*s%s%.*s", BYTES_ARG(schemes[scheme].text),
-	    BYTES_ARG(host), colon, BYTES_ARG(path), query.p ? "?" : "", query.p ? (int)query.n : 0,
-	    query.p ? query.p : "") : NULL;
+	text = path.p ?
+	    arena_printf(c->arena, "%.*s://%.*s%s%.*s%s%.*s", BYTES_ARG(schemes[scheme].text),
+		BYTES_ARG(host), colon, BYTES_ARG(path), query.p ? "?" : "",
+		query.p ? (int)query.n : 0, query.p ? query.p : "") :
+	    NULL;
 	if (text == NULL || !filter_room(c->arena, &c->answer->fields, 1)) {
 		c->err = HG_ERR_NOMEM;
 		return FILTER_FAIL;

@@ -1,7 +1,7 @@
 /*
- * rewrite.c - URLRewrite: host and path toward the backend. A prefix is replaced by whole elements: it is taken off
- * without its trailing slash, the replacement goes in without its own, and nothing left is "/". The query stays as it
- * is. Path and prefix are canonical, so the result is.
+ * rewrite.c - URLRewrite: host and path toward the backend. A prefix is replaced by whole elements:
+ * it is taken off without its trailing slash, the replacement goes in without its own, and nothing
+ * left is "/". The query stays as it is. Path and prefix are canonical, so the result is.
  */
 #include "worker/filter.h"
 

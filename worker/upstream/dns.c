@@ -1,7 +1,7 @@
 /*
- * dns.c - a bank of addresses read under its sequence word. Addresses stay in use after their time has passed: it is the
- * helper's work to renew them, and an old address is better than a refusal while a resolver is away. Only a bank
- * that never had an address means "no endpoint".
+ * dns.c - a bank of addresses read under its sequence word. Addresses stay in use after their time
+ * has passed: it is the helper's work to renew them, and an old address is better than a refusal
+ * while a resolver is away. Only a bank that never had an address means "no endpoint".
  */
 #include "worker/upstream/dns.h"
 

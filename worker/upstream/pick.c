@@ -1,12 +1,13 @@
 /*
- * pick.c - weights and turns. Shares are exact and need 16 bytes of state: the sum of weights (over their greatest
- * common divisor) is walked with a stride near the golden ratio of it and prime to it, from a random start. Every
- * residue comes once a period, so each backend gets exactly its weight, and the stride spreads the picks of one backend
- * over the period. Rejected: random choice (a canary of 10 % is off by 5 points in 300 requests), and the usual smooth
- * weighting (a counter per backend, and a random start means running it).
+ * pick.c - weights and turns. Shares are exact and need 16 bytes of state: the sum of weights (over
+ * their greatest common divisor) is walked with a stride near the golden ratio of it and prime to
+ * it, from a random start. Every residue comes once a period, so each backend gets exactly its
+ * weight, and the stride spreads the picks of one backend over the period. Rejected: random choice
+ * (a canary of 10 % is off by 5 points in 300 requests), and the usual smooth weighting (a counter
+ * per backend, and a random start means running it).
  *
- * Endpoints take turns in the same way. If some are not usable, the others take turns among themselves, so that the
- * neighbour of a dead one does not get its share.
+ * Endpoints take turns in the same way. If some are not usable, the others take turns among
+ * themselves, so that the neighbour of a dead one does not get its share.
  */
 #include "worker/upstream/pick.h"
 
@@ -40,8 +41,8 @@ stride_for(uint64_t period)
 }
 
 uint32_t
-pick_weighted(struct gen_phase *ph, uint32_t n, uint32_t (*weight)(const void *arg, uint32_t i), const void *arg,
-    uint64_t random)
+pick_weighted(struct gen_phase *ph, uint32_t n, uint32_t (*weight)(const void *arg, uint32_t i),
+    const void *arg, uint64_t random)
 {
 	uint64_t sum = 0, at = 0;
 	uint32_t i;
@@ -85,8 +86,8 @@ pick_backend(const struct pick_in *in, uint32_t rule)
 		return IM_NONE;
 	if (r->backends.n == 1)
 		return im->backends[r->backends.first].weight ? r->backends.first : IM_NONE;
-	i = pick_weighted(&in->gen->rules[rule], r->backends.n, backend_weight, &im->backends[r->backends.first],
-	    in->random);
+	i = pick_weighted(&in->gen->rules[rule], r->backends.n, backend_weight,
+	    &im->backends[r->backends.first], in->random);
 	return i == IM_NONE ? IM_NONE : r->backends.first + i;
 }
 
@@ -177,7 +178,8 @@ usable(const struct members *m, const struct target *t)
 
 /* Some endpoint is out or was tried: choose among the rest. */
 static bool
-pick_among(struct members *m, const struct pick_tried *tried, struct gen_phase *ph, struct target *out)
+pick_among(
+    struct members *m, const struct pick_tried *tried, struct gen_phase *ph, struct target *out)
 {
 	uint32_t good[USABLE_MAX], n = 0, start = m->n ? ph->pos % m->n : 0;
 
@@ -209,7 +211,8 @@ next_turn(struct members *m, struct gen_phase *ph)
 		if (i == m->n) {
 			if (member_weight(m, 0) == 0)
 				return IM_NONE;
-			*ph = (struct gen_phase){.stride = 1, .pos = (uint32_t)(m->in->random % m->n)};
+			*ph = (struct gen_phase){
+			    .stride = 1, .pos = (uint32_t)(m->in->random % m->n)};
 		}
 	}
 	if (ph->stride == 0 || ph->unit != 0)
@@ -219,7 +222,8 @@ next_turn(struct members *m, struct gen_phase *ph)
 }
 
 enum hg_err
-pick_endpoint(const struct pick_in *in, uint32_t cluster, const struct pick_tried *tried, struct target *out)
+pick_endpoint(
+    const struct pick_in *in, uint32_t cluster, const struct pick_tried *tried, struct target *out)
 {
 	struct gen_phase *ph = &in->gen->clusters[cluster];
 	struct members m;

@@ -1,5 +1,6 @@
 /*
- * pick.h - which backendRef by weight, which endpoint of it by turn. Pure but for the phases in struct gen.
+ * pick.h - which backendRef by weight, which endpoint of it by turn. Pure but for the phases in
+ * struct gen.
  */
 #ifndef WORKER_PICK_H
 #define WORKER_PICK_H
@@ -29,16 +30,17 @@ struct pick_tried { /* endpoints that an exchange has tried already */
 	unsigned n;
 };
 
-/* Exact division: in any `sum of weights / gcd` consecutive calls each gets exactly its share, spread evenly.
- * IM_NONE if all weights are 0. `weights(arg, i)` for i < n. */
-uint32_t pick_weighted(struct gen_phase *, uint32_t n, uint32_t (*weight)(const void *arg, uint32_t i),
-    const void *arg, uint64_t random);
+/* Exact division: in any `sum of weights / gcd` consecutive calls each gets exactly its share,
+ * spread evenly. IM_NONE if all weights are 0. `weights(arg, i)` for i < n. */
+uint32_t pick_weighted(struct gen_phase *, uint32_t n,
+    uint32_t (*weight)(const void *arg, uint32_t i), const void *arg, uint64_t random);
 
 /* im_backend index of a rule, or IM_NONE (no weight at all). */
 uint32_t pick_backend(const struct pick_in *, uint32_t rule);
-/* An endpoint that is usable and, where there is another, not in `tried` (NULL: none was). HG_OK, or
- * HG_ERR_NO_ENDPOINT. */
-enum hg_err pick_endpoint(const struct pick_in *, uint32_t cluster, const struct pick_tried *, struct target *);
+/* An endpoint that is usable and, where there is another, not in `tried` (NULL: none was). HG_OK,
+ * or HG_ERR_NO_ENDPOINT. */
+enum hg_err pick_endpoint(
+    const struct pick_in *, uint32_t cluster, const struct pick_tried *, struct target *);
 /* The endpoint with this tag, if it is usable, whatever its weight (session persistence). */
 bool pick_tagged(const struct pick_in *, uint32_t cluster, uint64_t tag, struct target *);
 /* What an endpoint is, across generations and restarts: its id, else its address. Never 0. */

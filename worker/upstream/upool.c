@@ -1,9 +1,10 @@
 /*
- * upool.c - keep-alive connections to backends. The one used last is taken first: it is the one least likely to have
- * been closed meanwhile, and what is surplus grows old and goes. Idle ones stand in one list by time, so a single timer
- * sweeps them all. An idle connection that becomes readable is closed by its adapter (surplus bytes are a poisoned
- * response queue, never data). Places are found by a keyed hash over their content, never by a name or an
- * index of a generation: a reload that changes nothing about an endpoint keeps its connections.
+ * upool.c - keep-alive connections to backends. The one used last is taken first: it is the one
+ * least likely to have been closed meanwhile, and what is surplus grows old and goes. Idle ones
+ * stand in one list by time, so a single timer sweeps them all. An idle connection that becomes
+ * readable is closed by its adapter (surplus bytes are a poisoned response queue, never data).
+ * Places are found by a keyed hash over their content, never by a name or an index of a generation:
+ * a reload that changes nothing about an endpoint keeps its connections.
  */
 #include "worker/upstream/upool.h"
 
@@ -50,10 +51,11 @@ sweep(struct timer *t)
 }
 
 void
-upool_init(struct upool *p, struct loop *loop, struct bufs *bufs, struct pool *ups, const struct h1_limits *limits,
-    struct slot_segment *slot, const struct hash_key *seed)
+upool_init(struct upool *p, struct loop *loop, struct bufs *bufs, struct pool *ups,
+    const struct h1_limits *limits, struct slot_segment *slot, const struct hash_key *seed)
 {
-	*p = (struct upool){.loop = loop, .bufs = bufs, .ups = ups, .limits = limits, .slot = slot, .seed = *seed};
+	*p = (struct upool){
+	    .loop = loop, .bufs = bufs, .ups = ups, .limits = limits, .slot = slot, .seed = *seed};
 	p->mask = TABLE_FIRST - 1;
 	p->table = mem_zalloc(TABLE_FIRST * sizeof(struct ubucket *));
 	p->idle_ms = 30000;
@@ -116,7 +118,8 @@ place(struct upool *p, const struct target *t)
 
 	for (b = p->table[h & p->mask]; b; b = b->next)
 		if (b->hash == h && b->proto == t->proto &&
-		    bytes_eq(bytes_of(b->path, b->npath), t->unix_path) && addr_eq(&b->addr, &t->addr))
+		    bytes_eq(bytes_of(b->path, b->npath), t->unix_path) &&
+		    addr_eq(&b->addr, &t->addr))
 			return b;
 	if (p->nbuckets > p->mask)
 		grow(p);
@@ -240,7 +243,8 @@ static const struct h1_up_events up_h1_events = {
 /* ---- */
 
 enum hg_err
-upool_get(struct upool *p, const struct target *t, const struct up_events *ev, void *owner, struct up **out)
+upool_get(struct upool *p, const struct target *t, const struct up_events *ev, void *owner,
+    struct up **out)
 {
 	struct ubucket *b = place(p, t);
 	struct up *u;
@@ -274,7 +278,8 @@ upool_get(struct upool *p, const struct target *t, const struct up_events *ev, v
 	u->endpoint = t->id < SLOT_IDS ? t->id : 0;
 	list_init(&u->link);
 	list_init(&u->lru);
-	if (h1_up_connect(&u->h1, p->loop, p->bufs, &t->addr, t->unix_path, p->limits, &up_h1_events, u) != 0) {
+	if (h1_up_connect(&u->h1, p->loop, p->bufs, &t->addr, t->unix_path, p->limits,
+		&up_h1_events, u) != 0) {
 		pool_put(p->ups, u);
 		free_place(p, b);
 		p->slot->metrics[METRIC_upstream_errors]++;

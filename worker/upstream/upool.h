@@ -1,7 +1,7 @@
 /*
- * upool.h - connections to backends of one worker, kept alive and given out again, LIFO, by what they connect to: address
- * or UNIX path and protocol (later SNI, CA set, client certificate, PROXY header). They survive reloads; bounds and the
- * idle time are those of the live generation.
+ * upool.h - connections to backends of one worker, kept alive and given out again, LIFO, by what
+ * they connect to: address or UNIX path and protocol (later SNI, CA set, client certificate, PROXY
+ * header). They survive reloads; bounds and the idle time are those of the live generation.
  */
 #ifndef WORKER_UPOOL_H
 #define WORKER_UPOOL_H
@@ -46,11 +46,13 @@ struct upool {
 	uint32_t idle_per_endpoint, conns_per_endpoint;
 };
 
-void upool_init(struct upool *, struct loop *, struct bufs *, struct pool *ups, const struct h1_limits *,
-    struct slot_segment *, const struct hash_key *);
+void upool_init(struct upool *, struct loop *, struct bufs *, struct pool *ups,
+    const struct h1_limits *, struct slot_segment *, const struct hash_key *);
 void upool_release(struct upool *); /* closes idle ones; busy ones must be gone */
-/* HG_OK: *out is connected (reused). HG_ERR_AGAIN: *out connects, `ev` follows. Else CONNECT_FAILED or QUEUE_FULL. */
-enum hg_err upool_get(struct upool *, const struct target *, const struct up_events *, void *owner, struct up **out);
+/* HG_OK: *out is connected (reused). HG_ERR_AGAIN: *out connects, `ev` follows. Else CONNECT_FAILED
+ * or QUEUE_FULL. */
+enum hg_err upool_get(
+    struct upool *, const struct target *, const struct up_events *, void *owner, struct up **out);
 /* Give up a connection that has not opened yet, or must not be used again. */
 void upool_close(struct up *);
 void upool_close_idle(struct upool *);

@@ -1,5 +1,6 @@
 /*
- * client.h - a client for tests: writes raw bytes, reads until a text has come or the connection has ended.
+ * client.h - a client for tests: writes raw bytes, reads until a text has come or the connection
+ * has ended.
  */
 #ifndef TESTS_UNIT_WORKER_CLIENT_H
 #define TESTS_UNIT_WORKER_CLIENT_H
@@ -45,7 +46,8 @@ client_send(int fd, const char *text)
 	return true;
 }
 
-/* Reads until `what` is there (then true) or the end (false). NULL: until the end, true if it was orderly. */
+/* Reads until `what` is there (then true) or the end (false). NULL: until the end, true if it was
+ * orderly. */
 static inline bool
 client_read(int fd, const char *what)
 {
@@ -68,7 +70,8 @@ client_read(int fd, const char *what)
 static inline unsigned
 client_status(void)
 {
-	return strncmp(client_in, "HTTP/1.", 7) == 0 ? (unsigned)strtoul(client_in + 9, NULL, 10) : 0;
+	return strncmp(client_in, "HTTP/1.", 7) == 0 ? (unsigned)strtoul(client_in + 9, NULL, 10) :
+						       0;
 }
 
 /* One request on a connection of its own; the status, the answer in client_in. */
@@ -80,7 +83,8 @@ client_ask(uint16_t port, const char *method, const char *target, const char *mo
 
 	if (fd < 0)
 		return 0;
-	(void)snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: gw.test\r\nConnection: close\r\n%s\r\n", method, target,
+	(void)snprintf(text, sizeof(text),
+	    "%s %s HTTP/1.1\r\nHost: gw.test\r\nConnection: close\r\n%s\r\n", method, target,
 	    more ? more : "");
 	(void)client_send(fd, text);
 	(void)client_read(fd, NULL);

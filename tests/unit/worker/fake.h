@@ -1,6 +1,6 @@
 /*
- * fake.h - an image made by hand for tests of single functions: records in arrays, texts in one buffer. Nothing here is
- * sealed or checked.
+ * fake.h - an image made by hand for tests of single functions: records in arrays, texts in one
+ * buffer. Nothing here is sealed or checked.
  */
 #ifndef TESTS_UNIT_WORKER_FAKE_H
 #define TESTS_UNIT_WORKER_FAKE_H
@@ -48,10 +48,12 @@ fake_image(void)
 static inline void
 fake_field(struct msg *m, const char *name, const char *value)
 {
-	assert_true(fields_add(&m->fields, bytes_str(name), bytes_str(value), field_id(bytes_str(name))));
+	assert_true(
+	    fields_add(&m->fields, bytes_str(name), bytes_str(value), field_id(bytes_str(name))));
 }
 
-/* All values of a name as they would go out, one line each, joined by "|"; NULL if there is none. */
+/* All values of a name as they would go out, one line each, joined by "|"; NULL if there is none.
+ */
 static inline const char *
 fake_values(const struct msg *m, const char *name)
 {
@@ -64,7 +66,8 @@ fake_values(const struct msg *m, const char *name)
 
 		if ((f->flags & (FIELD_GONE | FIELD_HOP)) || !bytes_eqi(f->name, bytes_str(name)))
 			continue;
-		n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%.*s", any ? "|" : "", BYTES_ARG(f->value));
+		n += (size_t)snprintf(
+		    out + n, sizeof(out) - n, "%s%.*s", any ? "|" : "", BYTES_ARG(f->value));
 		any = true;
 	}
 	return any ? out : NULL;
@@ -74,14 +77,16 @@ fake_values(const struct msg *m, const char *name)
 	do { \
 		const char *got_ = fake_values(m, name), *want_ = want; \
 		if ((got_ == NULL) != (want_ == NULL) || (got_ && strcmp(got_, want_) != 0)) \
-			fail_msg("%s is \"%s\", not \"%s\"", name, got_ ? got_ : "(none)", want_ ? want_ : "(none)"); \
+			fail_msg("%s is \"%s\", not \"%s\"", name, got_ ? got_ : "(none)", \
+			    want_ ? want_ : "(none)"); \
 	} while (0)
 
 #define assert_bytes(b, lit) \
 	do { \
 		struct bytes got_ = (b); \
 		if (!bytes_eq(got_, bytes_str(lit))) \
-			fail_msg("\"%.*s\" is not \"%s\"", (int)got_.n, got_.p ? got_.p : "", (lit)); \
+			fail_msg("\"%.*s\" is not \"%s\"", (int)got_.n, got_.p ? got_.p : "", \
+			    (lit)); \
 	} while (0)
 
 #endif

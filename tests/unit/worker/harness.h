@@ -1,7 +1,7 @@
 /*
- * harness.h - a worker without a master, for tests and for trying things: makes the regions, forks a process that runs
- * worker_run(), and speaks the master's part of shm/proto.h over the channel. Images come from conf/build out of
- * models that are written down here as C.
+ * harness.h - a worker without a master, for tests and for trying things: makes the regions, forks
+ * a process that runs worker_run(), and speaks the master's part of shm/proto.h over the channel.
+ * Images come from conf/build out of models that are written down here as C.
  */
 #ifndef TESTS_UNIT_WORKER_HARNESS_H
 #define TESTS_UNIT_WORKER_HARNESS_H
@@ -54,18 +54,33 @@ world_init(struct world *w, uint64_t generation)
 	memset(w, 0, sizeof(*w));
 	arena_init(&w->arena, 4096, 0);
 	w->ids = 100;
-	w->m = (struct model){.arena = &w->arena, .generation = generation, .gateways = &w->gateway, .ngateways = 1,
-	    .sockets = w->sockets, .listeners = &w->listener, .nlisteners = 1, .routes = &w->route, .nroutes = 1,
-	    .clusters = w->clusters, .via = BYTES("headgate"), .server = BYTES("headgate")};
+	w->m = (struct model){.arena = &w->arena,
+	    .generation = generation,
+	    .gateways = &w->gateway,
+	    .ngateways = 1,
+	    .sockets = w->sockets,
+	    .listeners = &w->listener,
+	    .nlisteners = 1,
+	    .routes = &w->route,
+	    .nroutes = 1,
+	    .clusters = w->clusters,
+	    .via = BYTES("headgate"),
+	    .server = BYTES("headgate")};
 #define LIM(m_, def, lo, hi, unit, doc) w->m.settings.m_ = def;
 	IM_LIMITS(LIM)
 #undef LIM
 	w->m.settings.access_log = IM_LOG_JSON;
 	w->gateway = (struct m_gateway){BYTES("infra"), BYTES("gw")};
-	w->listener = (struct m_listener){.id = 1, .name = BYTES("http"), .hostname = BYTES_NONE, .port = 8080,
-	    .protocol = IM_HTTP, .attach = &w->attach, .nattach = 1};
+	w->listener = (struct m_listener){.id = 1,
+	    .name = BYTES("http"),
+	    .hostname = BYTES_NONE,
+	    .port = 8080,
+	    .protocol = IM_HTTP,
+	    .attach = &w->attach,
+	    .nattach = 1};
 	w->plistener = &w->listener;
-	w->route = (struct m_route){.kind = IM_HTTPROUTE, .ns = BYTES("shop"), .name = BYTES("web"), .rules = w->rules};
+	w->route = (struct m_route){
+	    .kind = IM_HTTPROUTE, .ns = BYTES("shop"), .name = BYTES("web"), .rules = w->rules};
 	w->attach = (struct m_attach){.route = &w->route};
 }
 
@@ -80,7 +95,10 @@ world_socket(struct world *w, uint32_t id, uint16_t port)
 {
 	struct m_socket *s = &w->sockets[w->m.nsockets++];
 
-	*s = (struct m_socket){.id = id, .transport = IM_TCP, .protocol = IM_HTTP, .listeners = &w->plistener,
+	*s = (struct m_socket){.id = id,
+	    .transport = IM_TCP,
+	    .protocol = IM_HTTP,
+	    .listeners = &w->plistener,
 	    .nlisteners = 1};
 	HG_CHECK(addr_parse_ip(BYTES("127.0.0.1"), &s->addr));
 	s->addr.port = port;
@@ -91,8 +109,12 @@ world_cluster(struct world *w, const char *name, const uint16_t *ports, unsigned
 {
 	struct m_cluster *c = world_zalloc(w, sizeof(*c));
 
-	*c = (struct m_cluster){.name = bytes_str(name), .dns_slot = IM_NONE, .proto = IM_UP_H1, .id = w->ids++,
-	    .tls = IM_NONE, .nendpoints = n};
+	*c = (struct m_cluster){.name = bytes_str(name),
+	    .dns_slot = IM_NONE,
+	    .proto = IM_UP_H1,
+	    .id = w->ids++,
+	    .tls = IM_NONE,
+	    .nendpoints = n};
 	c->endpoints = world_zalloc(w, (n + 1) * sizeof(*c->endpoints));
 	for (unsigned i = 0; i < n; i++) {
 		HG_CHECK(addr_parse_ip(BYTES("127.0.0.1"), &c->endpoints[i].addr));
@@ -109,7 +131,9 @@ world_rule(struct world *w, const char *prefix)
 {
 	struct m_rule *r = &w->rules[w->route.nrules++];
 
-	*r = (struct m_rule){.id = w->ids++, .index = (uint16_t)(w->route.nrules - 1), .route = &w->route,
+	*r = (struct m_rule){.id = w->ids++,
+	    .index = (uint16_t)(w->route.nrules - 1),
+	    .route = &w->route,
 	    .nmatches = 1};
 	r->matches = world_zalloc(w, sizeof(*r->matches));
 	r->matches[0] = (struct m_match){.path_type = M_PATH_PREFIX, .path = bytes_str(prefix)};
@@ -161,12 +185,14 @@ struct harness {
 	pid_t pid;
 };
 
-static unsigned harness_nofile, harness_waste; /* next worker: limit on descriptors (0 = ours), how many are gone */
+static unsigned harness_nofile,
+    harness_waste; /* next worker: limit on descriptors (0 = ours), how many are gone */
 
 static inline void *
 harness_region(size_t n)
 {
-	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p = mmap(
+	    NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	HG_CHECK(p != MAP_FAILED);
 	return p;
@@ -179,9 +205,12 @@ harness_start(struct harness *h)
 
 	memset(h, 0, sizeof(*h));
 	h->control = harness_region(sizeof(*h->control));
-	h->env = (struct role_env){.control = h->control, .slot = harness_region(sizeof(struct slot_segment)),
-	    .board = harness_region(sizeof(struct board)), .names = harness_region(sizeof(struct names)),
-	    .accesslog = -1, .hello = {.nslots = 1}};
+	h->env = (struct role_env){.control = h->control,
+	    .slot = harness_region(sizeof(struct slot_segment)),
+	    .board = harness_region(sizeof(struct board)),
+	    .names = harness_region(sizeof(struct names)),
+	    .accesslog = -1,
+	    .hello = {.nslots = 1}};
 	HG_CHECK(imsg_pair(fds) == 0);
 	h->pid = fork();
 	HG_CHECK(h->pid >= 0);

@@ -1,13 +1,12 @@
 /*
- * origin.h - a backend for tests: one process, one more for each connection, blocking. What it does with a request is
- * written in the request's target, so that a test says in one place what is sent and what happens:
- *     status=NNN   answer with that status          fail=K     503 for the first K requests it ever sees
- *     hang         read, never answer               die        close without an answer
- *     cut          promise 1000 bytes, send 10      once       answer, then close without saying so
- *     early        401 before the body is read      chunk      chunked with a trailer
- *     interim      103, then 200                    surplus    bytes behind the answer
- *     garbage      no HTTP                          big        1 MiB body
- * Otherwise 200, whose body is the request as it came.
+ * origin.h - a backend for tests: one process, one more for each connection, blocking. What it does
+ * with a request is written in the request's target, so that a test says in one place what is sent
+ * and what happens: status=NNN   answer with that status          fail=K     503 for the first K
+ * requests it ever sees hang         read, never answer               die        close without an
+ * answer cut          promise 1000 bytes, send 10      once       answer, then close without saying
+ * so early        401 before the body is read      chunk      chunked with a trailer interim 103,
+ * then 200                    surplus    bytes behind the answer garbage      no HTTP big        1
+ * MiB body Otherwise 200, whose body is the request as it came.
  */
 #ifndef TESTS_UNIT_WORKER_ORIGIN_H
 #define TESTS_UNIT_WORKER_ORIGIN_H
@@ -99,7 +98,8 @@ origin_chunked(struct origin_conn *c, size_t head)
 static inline bool
 origin_body(struct origin_conn *c, size_t head)
 {
-	const char *cl = strcasestr(c->buf, "\r\ncontent-length:"), *te = strcasestr(c->buf, "\r\ntransfer-encoding:");
+	const char *cl = strcasestr(c->buf, "\r\ncontent-length:"),
+		   *te = strcasestr(c->buf, "\r\ntransfer-encoding:");
 	size_t want, have = c->n - head;
 
 	if (te && te < c->buf + head)
@@ -144,9 +144,11 @@ origin_answer(struct origin_conn *c, const char *what, uint32_t number)
 		return false;
 	}
 	if (strstr(what, "chunk"))
-		return origin_say(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n"
+		return origin_say(c,
+		    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n"
 		    "5\r\nhello\r\n6\r\n world\r\n0\r\nX-T: end\r\n\r\n");
-	if (strstr(what, "interim") && !origin_say(c, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"))
+	if (strstr(what, "interim") &&
+	    !origin_say(c, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"))
 		return false;
 	if (strstr(what, "big")) {
 		if (!origin_say(c, "HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n"))
@@ -156,9 +158,12 @@ origin_answer(struct origin_conn *c, const char *what, uint32_t number)
 				return false;
 		return true;
 	}
-	if (!origin_say(c, "HTTP/1.1 %u X\r\nContent-Length: %zu\r\nX-Backend: %s\r\nKeep-Alive: timeout=5\r\n\r\n%s%s",
-	    status, status == 204 || status == 304 ? 0 : c->n, c->name, status == 204 || status == 304 ||
-	    strncmp(c->buf, "HEAD ", 5) == 0 ? "" : c->buf, strstr(what, "surplus") ? "HTTP/1.1 200 OK\r\n\r\n" : ""))
+	if (!origin_say(c,
+		"HTTP/1.1 %u X\r\nContent-Length: %zu\r\nX-Backend: %s\r\n"
+		"Keep-Alive: timeout=5\r\n\r\n%s%s",
+		status, status == 204 || status == 304 ? 0 : c->n, c->name,
+		status == 204 || status == 304 || strncmp(c->buf, "HEAD ", 5) == 0 ? "" : c->buf,
+		strstr(what, "surplus") ? "HTTP/1.1 200 OK\r\n\r\n" : ""))
 		return false;
 	return strstr(what, "once") == NULL;
 }
@@ -177,7 +182,8 @@ origin_serve(struct origin_conn *c)
 			if (!origin_more(c))
 				return;
 		nhead = (size_t)(head + 4 - c->buf);
-		(void)snprintf(what, sizeof(what), "%.*s", (int)HG_MIN(strcspn(c->buf, "\r"), (size_t)500), c->buf);
+		(void)snprintf(what, sizeof(what), "%.*s",
+		    (int)HG_MIN(strcspn(c->buf, "\r"), (size_t)500), c->buf);
 		number = atomic_fetch_add(&c->seen->requests, 1) + 1;
 		if (strstr(what, "early")) {
 			(void)origin_say(c, "HTTP/1.1 401 X\r\nContent-Length: 2\r\n\r\nno");
@@ -210,7 +216,8 @@ origin_start(struct origin *o, const char *name)
 
 	HG_CHECK(fd >= 0 && sock_listen(fd, 512) == 0 && sock_local(fd, &a));
 	o->port = a.port;
-	o->seen = mmap(NULL, sizeof(*o->seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	o->seen =
+	    mmap(NULL, sizeof(*o->seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	HG_CHECK(o->seen != MAP_FAILED);
 	o->pid = fork();
 	if (o->pid) {

@@ -1,7 +1,8 @@
 /*
- * solo.c - one worker without a master: every host and path of PORT goes to 127.0.0.1:BACKEND…. Log lines go to
- * standard output (SOLO_QUIET: there are none). For trying things and for the byte corpus; not built by the makefile:
- *     make B=/tmp/b all-archives; cc -D_GNU_SOURCE -I. -include base/banned.h tests/unit/worker/solo.c …
+ * solo.c - one worker without a master: every host and path of PORT goes to 127.0.0.1:BACKEND…. Log
+ * lines go to standard output (SOLO_QUIET: there are none). For trying things and for the byte
+ * corpus; not built by the makefile: make B=/tmp/b all-archives; cc -D_GNU_SOURCE -I. -include
+ * base/banned.h tests/unit/worker/solo.c …
  */
 #include "tests/unit/worker/harness.h"
 

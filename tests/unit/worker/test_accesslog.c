@@ -1,3 +1,6 @@
+/*
+ * Access lines: every one valid JSON on one line, whatever the request was made of.
+ */
 #include "tests/unit/worker/fake.h"
 
 #include <jansson.h>
@@ -8,15 +11,42 @@
 static struct access
 sample(void)
 {
-	return (struct access){.real_ns = 1764057750123456789ull, .second = BYTES("2025-11-25T08:02:30Z"), .gen = 4,
-	    .conn = 77, .gateway_ns = BYTES("infra"), .gateway = BYTES("gw"), .listener = BYTES("http"),
-	    .route_ns = BYTES("shop"), .route = BYTES("web"), .rule = 2, .has_route = true, .request_id = BYTES("id-1"),
-	    .client_ip = BYTES("10.1.2.3"), .client_port = 4711, .minor = 1, .method = BYTES("GET"),
-	    .scheme = BYTES("http"), .host = BYTES("example.com"), .path = BYTES("/a/b"), .query = BYTES("x=1&y=2"),
-	    .target = BYTES("/a/b?x=1&y=2"), .user_agent = BYTES("curl/7"), .referer = BYTES_NONE, .req_bytes = 5,
-	    .resp_bytes = 1234567, .status = 200, .upstream_status = 200, .t_total = 1500000000, .t_connect = 1000,
-	    .t_first_byte = 20000000, .t_upstream = 0, .backend = BYTES("shop/web:80"), .endpoint = BYTES("10.0.0.1:80"),
-	    .attempts = 1, .reused = true, .reason = "ok"};
+	return (struct access){.real_ns = 1764057750123456789ull,
+	    .second = BYTES("2025-11-25T08:02:30Z"),
+	    .gen = 4,
+	    .conn = 77,
+	    .gateway_ns = BYTES("infra"),
+	    .gateway = BYTES("gw"),
+	    .listener = BYTES("http"),
+	    .route_ns = BYTES("shop"),
+	    .route = BYTES("web"),
+	    .rule = 2,
+	    .has_route = true,
+	    .request_id = BYTES("id-1"),
+	    .client_ip = BYTES("10.1.2.3"),
+	    .client_port = 4711,
+	    .minor = 1,
+	    .method = BYTES("GET"),
+	    .scheme = BYTES("http"),
+	    .host = BYTES("example.com"),
+	    .path = BYTES("/a/b"),
+	    .query = BYTES("x=1&y=2"),
+	    .target = BYTES("/a/b?x=1&y=2"),
+	    .user_agent = BYTES("curl/7"),
+	    .referer = BYTES_NONE,
+	    .req_bytes = 5,
+	    .resp_bytes = 1234567,
+	    .status = 200,
+	    .upstream_status = 200,
+	    .t_total = 1500000000,
+	    .t_connect = 1000,
+	    .t_first_byte = 20000000,
+	    .t_upstream = 0,
+	    .backend = BYTES("shop/web:80"),
+	    .endpoint = BYTES("10.0.0.1:80"),
+	    .attempts = 1,
+	    .reused = true,
+	    .reason = "ok"};
 }
 
 static json_t *
@@ -67,7 +97,8 @@ test_json(void **state)
 	json_decref(j);
 }
 
-/* The longest of everything, made of bytes that grow when they are escaped: still one valid line. */
+/* The longest of everything, made of bytes that grow when they are escaped: still one valid line.
+ */
 static void
 test_worst(void **state)
 {
@@ -79,10 +110,11 @@ test_worst(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(nasty); i++)
 		nasty[i] = (char)(i * 37 + i / 256);
-	a.gateway_ns = a.gateway = a.listener = a.route_ns = a.route = a.request_id = a.client_ip = a.method = a.host =
-	    a.path = a.query = a.user_agent = a.referer = a.backend = a.endpoint = a.target = b;
-	a.real_ns = a.gen = a.conn = a.req_bytes = a.resp_bytes = a.t_total = a.t_connect = a.t_first_byte =
-	    a.t_upstream = UINT64_MAX / 2;
+	a.gateway_ns = a.gateway = a.listener = a.route_ns = a.route = a.request_id = a.client_ip =
+	    a.method = a.host = a.path = a.query = a.user_agent = a.referer = a.backend =
+		a.endpoint = a.target = b;
+	a.real_ns = a.gen = a.conn = a.req_bytes = a.resp_bytes = a.t_total = a.t_connect =
+	    a.t_first_byte = a.t_upstream = UINT64_MAX / 2;
 	a.status = a.upstream_status = a.rule = a.client_port = UINT16_MAX;
 	a.error = "something of some length that is at most this long, as texts of errors are";
 	a.reason = "config_invalid_rule";
@@ -111,7 +143,8 @@ test_combined(void **state)
 
 	(void)state;
 	n = accesslog_combined(&a, out, sizeof(out));
-	assert_bytes(bytes_of(out, n), "10.1.2.3 - - [25/Nov/2025:08:02:30 +0000] \"GET /a/b?x=1&y=2 HTTP/1.1\" 200 1234567 "
+	assert_bytes(bytes_of(out, n),
+	    "10.1.2.3 - - [25/Nov/2025:08:02:30 +0000] \"GET /a/b?x=1&y=2 HTTP/1.1\" 200 1234567 "
 	    "\"-\" \"curl/7\"\n");
 	a.user_agent = BYTES("a\"b\\c\n");
 	n = accesslog_combined(&a, out, sizeof(out));
@@ -122,7 +155,10 @@ test_combined(void **state)
 static void
 test_empty(void **state)
 {
-	struct access a = {.real_ns = 1, .second = BYTES("1970-01-01T00:00:00Z"), .status = 400, .reason = "bad_request"};
+	struct access a = {.real_ns = 1,
+	    .second = BYTES("1970-01-01T00:00:00Z"),
+	    .status = 400,
+	    .reason = "bad_request"};
 	char out[ACCESS_LINE];
 	json_t *j = parse(&a);
 	size_t n;
@@ -133,7 +169,8 @@ test_empty(void **state)
 	assert_int_equal(json_integer_value(json_object_get(j, "status")), 400);
 	json_decref(j);
 	n = accesslog_combined(&a, out, sizeof(out));
-	assert_bytes(bytes_of(out, n), "- - - [01/Jan/1970:00:00:00 +0000] \"- - HTTP/1.0\" 400 0 \"-\" \"-\"\n");
+	assert_bytes(bytes_of(out, n),
+	    "- - - [01/Jan/1970:00:00:00 +0000] \"- - HTTP/1.0\" 400 0 \"-\" \"-\"\n");
 }
 
 static void
@@ -164,8 +201,9 @@ test_ring(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_json), cmocka_unit_test(test_worst),
-	    cmocka_unit_test(test_combined), cmocka_unit_test(test_empty), cmocka_unit_test(test_ring)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_json),
+	    cmocka_unit_test(test_worst), cmocka_unit_test(test_combined),
+	    cmocka_unit_test(test_empty), cmocka_unit_test(test_ring)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,8 +20,13 @@ setup(void **state)
 	msg_init(&answer, false);
 	msg_init(&resp, false);
 	head.method = req.method = BYTES("GET");
-	ctx = (struct filter_ctx){.im = &im, .arena = &arena, .head = &head, .req = &req, .answer = &answer,
-	    .host = BYTES("example.com"), .listener_port = 80};
+	ctx = (struct filter_ctx){.im = &im,
+	    .arena = &arena,
+	    .head = &head,
+	    .req = &req,
+	    .answer = &answer,
+	    .host = BYTES("example.com"),
+	    .listener_port = 80};
 	req.authority = BYTES("example.com");
 	req.path = BYTES("/foo/bar");
 	req.query = BYTES_NONE;
@@ -65,8 +70,9 @@ test_prefix(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < HG_ARRAY_LEN(rows); i++)
-		assert_bytes(rewrite_path(&arena, rows[i].op, bytes_str(rows[i].path), bytes_str(rows[i].prefix),
-		    bytes_str(rows[i].with)), rows[i].want);
+		assert_bytes(rewrite_path(&arena, rows[i].op, bytes_str(rows[i].path),
+				 bytes_str(rows[i].prefix), bytes_str(rows[i].with)),
+		    rows[i].want);
 }
 
 static void
@@ -95,8 +101,12 @@ test_redirect(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < HG_ARRAY_LEN(rows); i++) {
-		struct im_redirect r = {.host = fake_str(rows[i].host), .path = fake_str(NULL), .prefix = fake_str(NULL),
-		    .status = rows[i].status, .port = rows[i].port, .scheme = rows[i].scheme};
+		struct im_redirect r = {.host = fake_str(rows[i].host),
+		    .path = fake_str(NULL),
+		    .prefix = fake_str(NULL),
+		    .status = rows[i].status,
+		    .port = rows[i].port,
+		    .scheme = rows[i].scheme};
 		struct im_filter f = {.type = IM_F_REDIRECT, .arg = {0, 1}};
 
 		im.redirects = &r;
@@ -113,7 +123,9 @@ test_redirect(void **state)
 static void
 test_rewrite(void **state)
 {
-	struct im_rewrite r = {.host = fake_str("one.example"), .path = fake_str("/xyz"), .prefix = fake_str("/foo"),
+	struct im_rewrite r = {.host = fake_str("one.example"),
+	    .path = fake_str("/xyz"),
+	    .prefix = fake_str("/foo"),
 	    .pathop = IM_PATH_PREFIX};
 	struct im_filter f = {.type = IM_F_REWRITE, .arg = {0, 1}};
 
@@ -142,8 +154,9 @@ static void
 test_headers(void **state)
 {
 	struct im_edit edits[] = {edit(IM_SET, "x-set", "new"), edit(IM_SET, "X-Fresh", "made"),
-	    edit(IM_ADD, "x-add", "more"), edit(IM_ADD, "X-First", "one"), edit(IM_REMOVE, "x-gone", NULL),
-	    edit(IM_SET, "host", "evil"), edit(IM_REMOVE, "content-length", NULL), edit(IM_SET, "user-agent", "us")};
+	    edit(IM_ADD, "x-add", "more"), edit(IM_ADD, "X-First", "one"),
+	    edit(IM_REMOVE, "x-gone", NULL), edit(IM_SET, "host", "evil"),
+	    edit(IM_REMOVE, "content-length", NULL), edit(IM_SET, "user-agent", "us")};
 	struct im_filter f[] = {{.type = IM_F_REQUEST_HEADERS, .arg = {0, 8}},
 	    {.type = IM_F_RESPONSE_HEADERS, .arg = {0, 8}}};
 	struct msg *both[] = {&req, &resp};
@@ -174,14 +187,16 @@ test_headers(void **state)
 	}
 }
 
-/* The copy that is made when a generation goes does what the lists did: backwards, the backend's first. */
+/* The copy that is made when a generation goes does what the lists did: backwards, the backend's
+ * first. */
 static void
 test_kept(void **state)
 {
-	struct im_edit edits[] = {edit(IM_ADD, "x-order", "rule1"), edit(IM_ADD, "x-order", "rule2"),
-	    edit(IM_ADD, "x-order", "backend")};
+	struct im_edit edits[] = {edit(IM_ADD, "x-order", "rule1"),
+	    edit(IM_ADD, "x-order", "rule2"), edit(IM_ADD, "x-order", "backend")};
 	struct im_filter f[] = {{.type = IM_F_RESPONSE_HEADERS, .arg = {0, 1}},
-	    {.type = IM_F_RESPONSE_HEADERS, .arg = {1, 1}}, {.type = IM_F_RESPONSE_HEADERS, .arg = {2, 1}}};
+	    {.type = IM_F_RESPONSE_HEADERS, .arg = {1, 1}},
+	    {.type = IM_F_RESPONSE_HEADERS, .arg = {2, 1}}};
 	struct im_range ranges[] = {{2, 1}, {0, 2}};
 	struct filter_edit *kept;
 	uint32_t n;
@@ -214,13 +229,17 @@ static void
 test_order(void **state)
 {
 	struct im_edit edits[] = {edit(IM_SET, "x", "1")};
-	struct im_redirect red = {.host = fake_str("r"), .path = fake_str(NULL), .prefix = fake_str(NULL)};
+	struct im_redirect red = {
+	    .host = fake_str("r"), .path = fake_str(NULL), .prefix = fake_str(NULL)};
 	struct im_mirror mir = {.cluster = 0, .num = 1, .den = 1};
 	struct im_str star = fake_str("*");
-	struct im_cors cors = {.origins = {0, 1}, .methods = fake_str("*"), .headers = fake_str(NULL),
+	struct im_cors cors = {.origins = {0, 1},
+	    .methods = fake_str("*"),
+	    .headers = fake_str(NULL),
 	    .expose = fake_str(NULL)};
-	struct im_filter f[] = {{.type = IM_F_MIRROR, .arg = {0, 1}}, {.type = IM_F_REQUEST_HEADERS, .arg = {0, 1}},
-	    {.type = IM_F_REDIRECT, .arg = {0, 1}}, {.type = IM_F_CORS, .arg = {0, 1}}, {.type = 77}};
+	struct im_filter f[] = {{.type = IM_F_MIRROR, .arg = {0, 1}},
+	    {.type = IM_F_REQUEST_HEADERS, .arg = {0, 1}}, {.type = IM_F_REDIRECT, .arg = {0, 1}},
+	    {.type = IM_F_CORS, .arg = {0, 1}}, {.type = 77}};
 
 	(void)state;
 	im.edits = edits;
@@ -239,7 +258,8 @@ test_order(void **state)
 	assert_int_equal(filter_requests(&ctx, (struct im_range){0, 4}), FILTER_ANSWER);
 	assert_int_equal(answer.status, 302);
 	assert_int_equal(ctx.mirrors.n, 1);
-	assert_int_equal(filter_requests(&ctx, (struct im_range){4, 1}), FILTER_FAIL); /* never skipped */
+	assert_int_equal(
+	    filter_requests(&ctx, (struct im_range){4, 1}), FILTER_FAIL); /* never skipped */
 	assert_int_equal(ctx.err, HG_ERR_BAD_RULE);
 }
 
@@ -276,10 +296,12 @@ test_origins(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < HG_ARRAY_LEN(rows); i++)
-		if (cors_origin_match(bytes_str(rows[i].pattern), bytes_str(rows[i].origin)) != rows[i].want)
+		if (cors_origin_match(bytes_str(rows[i].pattern), bytes_str(rows[i].origin)) !=
+		    rows[i].want)
 			fail_msg("%s %s", rows[i].pattern, rows[i].origin);
 }
 
+/* long: mostly its table */
 static void
 test_cors(void **state)
 {
@@ -289,36 +311,41 @@ test_cors(void **state)
 		const char *method, *origin, *acrm, *acrh;
 		const char *want[6]; /* origin, credentials, methods, headers, expose, max age */
 	} rows[] = {
-		{"preflight", "https://a.com", "GET, PUT", "x-a, x-b", "x-e", true, "OPTIONS", "https://a.com", "PUT", "x-a",
-		    {"https://a.com", "true", "GET, PUT", "x-a, x-b", "x-e", "5"}},
-		{"case of the origin is kept", "https://a.com", "GET", NULL, NULL, false, "OPTIONS", "https://A.com", "GET",
-		    NULL, {"https://A.com", NULL, "GET", NULL, NULL, "5"}},
-		{"preflight, not allowed", "https://a.com", "GET", "x-a", "x-e", true, "OPTIONS", "https://b.com", "PUT",
-		    "x-a", {NULL, NULL, NULL, NULL, NULL, NULL}},
-		{"any, no credentials", "*", "*", "*", "*", false, "OPTIONS", "https://b.com", "PUT", "x-q",
-		    {"*", NULL, "*", "*", "*", "5"}},
-		{"any with credentials names what was asked", "*", "*", "*", "*", true, "OPTIONS", "https://b.com", "PUT",
-		    "x-q", {"https://b.com", "true", "PUT", "x-q", NULL, "5"}},
-		{"any headers, none asked", "*", "*", "*", NULL, false, "OPTIONS", "https://b.com", "PUT", NULL,
-		    {"*", NULL, "*", NULL, NULL, "5"}},
-		{"no methods given", "*", NULL, NULL, NULL, false, "OPTIONS", "https://b.com", "PUT", NULL,
-		    {"*", NULL, "GET, HEAD, POST", NULL, NULL, "5"}},
-		{"actual", "https://a.com", "GET", "x-a", "x-e", true, "GET", "https://a.com", NULL, NULL,
-		    {"https://a.com", "true", NULL, NULL, "x-e", NULL}},
-		{"actual, not allowed", "https://a.com", "GET", "x-a", "x-e", true, "GET", "https://b.com", NULL, NULL,
-		    {NULL, NULL, NULL, NULL, NULL, NULL}},
-		{"OPTIONS that is no preflight", "https://a.com", "GET", NULL, NULL, false, "OPTIONS", "https://a.com", NULL,
-		    NULL, {"https://a.com", NULL, NULL, NULL, NULL, NULL}},
+	    {"preflight", "https://a.com", "GET, PUT", "x-a, x-b", "x-e", true, "OPTIONS",
+		"https://a.com", "PUT", "x-a",
+		{"https://a.com", "true", "GET, PUT", "x-a, x-b", "x-e", "5"}},
+	    {"case of the origin is kept", "https://a.com", "GET", NULL, NULL, false, "OPTIONS",
+		"https://A.com", "GET", NULL, {"https://A.com", NULL, "GET", NULL, NULL, "5"}},
+	    {"preflight, not allowed", "https://a.com", "GET", "x-a", "x-e", true, "OPTIONS",
+		"https://b.com", "PUT", "x-a", {NULL, NULL, NULL, NULL, NULL, NULL}},
+	    {"any, no credentials", "*", "*", "*", "*", false, "OPTIONS", "https://b.com", "PUT",
+		"x-q", {"*", NULL, "*", "*", "*", "5"}},
+	    {"any with credentials names what was asked", "*", "*", "*", "*", true, "OPTIONS",
+		"https://b.com", "PUT", "x-q", {"https://b.com", "true", "PUT", "x-q", NULL, "5"}},
+	    {"any headers, none asked", "*", "*", "*", NULL, false, "OPTIONS", "https://b.com",
+		"PUT", NULL, {"*", NULL, "*", NULL, NULL, "5"}},
+	    {"no methods given", "*", NULL, NULL, NULL, false, "OPTIONS", "https://b.com", "PUT",
+		NULL, {"*", NULL, "GET, HEAD, POST", NULL, NULL, "5"}},
+	    {"actual", "https://a.com", "GET", "x-a", "x-e", true, "GET", "https://a.com", NULL,
+		NULL, {"https://a.com", "true", NULL, NULL, "x-e", NULL}},
+	    {"actual, not allowed", "https://a.com", "GET", "x-a", "x-e", true, "GET",
+		"https://b.com", NULL, NULL, {NULL, NULL, NULL, NULL, NULL, NULL}},
+	    {"OPTIONS that is no preflight", "https://a.com", "GET", NULL, NULL, false, "OPTIONS",
+		"https://a.com", NULL, NULL, {"https://a.com", NULL, NULL, NULL, NULL, NULL}},
 	};
-	static const char *const names[] = {"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials",
-	    "Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Access-Control-Expose-Headers",
+	static const char *const names[] = {"Access-Control-Allow-Origin",
+	    "Access-Control-Allow-Credentials", "Access-Control-Allow-Methods",
+	    "Access-Control-Allow-Headers", "Access-Control-Expose-Headers",
 	    "Access-Control-Max-Age"};
 
 	(void)state;
 	for (size_t i = 0; i < HG_ARRAY_LEN(rows); i++) {
 		struct im_str origin = fake_str(rows[i].list);
-		struct im_cors c = {.origins = {0, 1}, .methods = fake_str(rows[i].methods),
-		    .headers = fake_str(rows[i].headers), .expose = fake_str(rows[i].expose), .max_age_s = 5,
+		struct im_cors c = {.origins = {0, 1},
+		    .methods = fake_str(rows[i].methods),
+		    .headers = fake_str(rows[i].headers),
+		    .expose = fake_str(rows[i].expose),
+		    .max_age_s = 5,
 		    .credentials = rows[i].credentials};
 		struct im_filter f = {.type = IM_F_CORS, .arg = {0, 1}};
 		bool preflight = strcmp(rows[i].method, "OPTIONS") == 0 && rows[i].acrm;
@@ -335,17 +362,21 @@ test_cors(void **state)
 			fake_field(&head, "Access-Control-Request-Headers", rows[i].acrh);
 		if (cors_request(&ctx, &f) != (preflight ? FILTER_ANSWER : FILTER_NEXT))
 			fail_msg("%s", rows[i].why);
-		fake_field(&resp, "Access-Control-Allow-Origin", "backend's"); /* replaced or taken away */
+		fake_field(
+		    &resp, "Access-Control-Allow-Origin", "backend's"); /* replaced or taken away */
 		fake_field(&resp, "access-control-allow-methods", "backend's");
 		cors_response(&ctx, &resp);
 		for (int k = 0; k < 6; k++) {
 			const char *got = fake_values(&resp, names[k]);
 
-			if ((got == NULL) != (rows[i].want[k] == NULL) || (got && strcmp(got, rows[i].want[k]) != 0))
-				fail_msg("%s: %s is %s", rows[i].why, names[k], got ? got : "(none)");
+			if ((got == NULL) != (rows[i].want[k] == NULL) ||
+			    (got && strcmp(got, rows[i].want[k]) != 0))
+				fail_msg(
+				    "%s: %s is %s", rows[i].why, names[k], got ? got : "(none)");
 		}
 		/* One answer for all may be cached for all; any other depends on who asks. */
-		assert_values(&resp, "vary", strcmp(rows[i].list, "*") == 0 && !rows[i].credentials ? NULL : "Origin");
+		assert_values(&resp, "vary",
+		    strcmp(rows[i].list, "*") == 0 && !rows[i].credentials ? NULL : "Origin");
 	}
 }
 
@@ -354,8 +385,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_prefix), T(test_redirect), T(test_rewrite), T(test_headers), T(test_kept), T(test_room),
-		T(test_order), T(test_origins), T(test_cors)};
+	    T(test_prefix), T(test_redirect), T(test_rewrite), T(test_headers), T(test_kept),
+	    T(test_room), T(test_order), T(test_origins), T(test_cors)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

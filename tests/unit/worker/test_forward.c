@@ -1,3 +1,6 @@
+/*
+ * Heads on their way through: what goes, what comes, what is replaced.
+ */
 #include "tests/unit/worker/fake.h"
 
 #include "http/fields.h"
@@ -16,8 +19,12 @@ setup(void **state)
 	msg_init(&in, true);
 	in.method = BYTES("GET");
 	in.authority = BYTES("gw.test:8080");
-	env = (struct forward_env){.arena = &arena, .client_ip = BYTES("10.0.0.9"), .port = BYTES("8080"),
-	    .via = BYTES("1.1 headgate"), .date = BYTES("Tue, 24 Nov 2026 08:02:30 GMT"), .random = {1, 2}};
+	env = (struct forward_env){.arena = &arena,
+	    .client_ip = BYTES("10.0.0.9"),
+	    .port = BYTES("8080"),
+	    .via = BYTES("1.1 headgate"),
+	    .date = BYTES("Tue, 24 Nov 2026 08:02:30 GMT"),
+	    .random = {1, 2}};
 	return 0;
 }
 
@@ -32,11 +39,12 @@ teardown(void **state)
 static void
 test_request(void **state)
 {
-	static const char *const dropped[] = {"Connection", "Keep-Alive", "Proxy-Connection", "TE", "Upgrade",
-	    "HTTP2-Settings", "Transfer-Encoding", "Content-Length", "Host", "Forwarded", "X-Real-IP", "X-Hop",
-	    "X_Forwarded_For", "x_forwarded-Proto", "Content_Length", "transfer_encoding", "X_REQUEST_ID", "x_real-ip"};
-	static const char *const kept[] = {"Accept", "Cookie", "X-Own_Name", "X_Forwarded_Fort", "Trailer", "Expect",
-	    "Proxy-Authenticate2", "Date"};
+	static const char *const dropped[] = {"Connection", "Keep-Alive", "Proxy-Connection", "TE",
+	    "Upgrade", "HTTP2-Settings", "Transfer-Encoding", "Content-Length", "Host", "Forwarded",
+	    "X-Real-IP", "X-Hop", "X_Forwarded_For", "x_forwarded-Proto", "Content_Length",
+	    "transfer_encoding", "X_REQUEST_ID", "x_real-ip"};
+	static const char *const kept[] = {"Accept", "Cookie", "X-Own_Name", "X_Forwarded_Fort",
+	    "Trailer", "Expect", "Proxy-Authenticate2", "Date"};
 
 	(void)state;
 	fake_field(&in, "Connection", "close, X-Hop");
@@ -71,6 +79,8 @@ test_request(void **state)
 	assert_int_equal(again.fields.n, out.fields.n - 1);
 }
 
+#define ID50 "01234567890123456789012345678901234567890123456789"
+
 static void
 test_request_id(void **state)
 {
@@ -78,12 +88,19 @@ test_request_id(void **state)
 		const char *sent, *second;
 		bool kept;
 	} rows[] = {
-		{"abc-123_X.y", NULL, true}, {NULL, NULL, false}, {"", NULL, false}, {"with space", NULL, false},
-		{"semi;colon", NULL, false}, {"quote\"", NULL, false}, {"one", "two", false},
-		{"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-		 "0123456789012345678901234567", NULL, true},
-		{"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-		 "01234567890123456789012345678", NULL, false},
+	    {"abc-123_X.y", NULL, true},
+	    {NULL, NULL, false},
+	    {"", NULL, false},
+	    {"with space", NULL, false},
+	    {"semi;colon", NULL, false},
+	    {"quote\"", NULL, false},
+	    {"one", "two", false},
+	    {ID50 ID50
+	     "0123456789012345678901234567",
+		NULL, true},
+	    {ID50 ID50
+	     "01234567890123456789012345678",
+		NULL, false},
 	};
 
 	(void)state;
@@ -105,7 +122,8 @@ test_request_id(void **state)
 			continue;
 		}
 		assert_int_equal(strlen(got), 36);
-		assert_true(got[8] == '-' && got[13] == '-' && got[14] == '4' && got[18] == '-' && got[23] == '-');
+		assert_true(got[8] == '-' && got[13] == '-' && got[14] == '4' && got[18] == '-' &&
+		    got[23] == '-');
 		assert_true(strchr("89ab", got[19]) != NULL);
 	}
 }
@@ -145,8 +163,8 @@ test_max_forwards(void **state)
 	static const struct {
 		const char *value, *left;
 		bool here;
-	} rows[] = {{"0", "0", true}, {"1", "0", false}, {"10", "9", false}, {"x", "x", false}, {"-1", "-1", false},
-	    {NULL, NULL, false}};
+	} rows[] = {{"0", "0", true}, {"1", "0", false}, {"10", "9", false}, {"x", "x", false},
+	    {"-1", "-1", false}, {NULL, NULL, false}};
 
 	(void)state;
 	for (size_t i = 0; i < HG_ARRAY_LEN(rows); i++) {
@@ -181,7 +199,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_request), T(test_request_id), T(test_response), T(test_max_forwards), T(test_trailers)};
+	    T(test_request), T(test_request_id), T(test_response), T(test_max_forwards),
+	    T(test_trailers)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

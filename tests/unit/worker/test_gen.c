@@ -1,3 +1,6 @@
+/*
+ * Adopting images, and how many may be mapped.
+ */
 #include "tests/unit/worker/fake.h"
 
 #include "tests/unit/worker/harness.h"
@@ -84,7 +87,8 @@ test_refuse(void **state)
 	assert_int_equal(gens_offer(&gens, 1, empty, -1, why), HG_ERR_INVALID);
 	assert_true(why[0]);
 	assert_int_equal(gens_offer(&gens, 1, -1, -1, why), HG_ERR_INVALID);
-	assert_int_equal(gens_offer(&gens, 9, image_of(8, 1), -1, why), HG_ERR_INVALID); /* not what was said */
+	assert_int_equal(
+	    gens_offer(&gens, 9, image_of(8, 1), -1, why), HG_ERR_INVALID); /* not what was said */
 	assert_null(gens.offer);
 	assert_int_equal(adopt(2)->id, 2);
 }

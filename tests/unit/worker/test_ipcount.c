@@ -1,3 +1,6 @@
+/*
+ * Connections counted by address, against a plain array.
+ */
 #include "tests/unit/worker/fake.h"
 
 #include "worker/ipcount.h"
@@ -16,8 +19,8 @@ test_limit(void **state)
 {
 	struct hash_key seed = {1, 2};
 	struct ipcount c;
-	struct addr a = ip("10.0.0.1"), b = ip("10.0.0.2"), v6 = ip("2001:db8::1"), same = ip("2001:db8::ffff"),
-		    other = ip("2001:db8:0:1::1");
+	struct addr a = ip("10.0.0.1"), b = ip("10.0.0.2"), v6 = ip("2001:db8::1"),
+		    same = ip("2001:db8::ffff"), other = ip("2001:db8:0:1::1");
 
 	(void)state;
 	ipcount_init(&c, 100, &seed);
@@ -75,7 +78,8 @@ test_random(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_limit), cmocka_unit_test(test_random)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_limit), cmocka_unit_test(test_random)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

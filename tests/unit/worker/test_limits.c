@@ -130,9 +130,12 @@ test_small(void **state)
 		close(fds[i]);
 	for (int i = 0; i < 500 && atomic_load(&h.env.slot->connections); i++)
 		(void)poll(NULL, 0, 10);
-	assert_int_equal(client_ask(port, "POST", "/", "Content-Length: 10\r\n\r\n0123456789"), 200);
-	assert_int_equal(client_ask(port, "POST", "/", "Content-Length: 11\r\n\r\n0123456789a"), 413);
-	assert_int_equal(client_ask(port, "POST", "/", "Transfer-Encoding: chunked\r\n\r\nb\r\n0123456789a\r\n0\r\n\r\n"),
+	assert_int_equal(
+	    client_ask(port, "POST", "/", "Content-Length: 10\r\n\r\n0123456789"), 200);
+	assert_int_equal(
+	    client_ask(port, "POST", "/", "Content-Length: 11\r\n\r\n0123456789a"), 413);
+	assert_int_equal(client_ask(port, "POST", "/",
+			     "Transfer-Encoding: chunked\r\n\r\nb\r\n0123456789a\r\n0\r\n\r\n"),
 	    413);
 	fd = client_open(port);
 	(void)client_send(fd, "GET / HTTP/1.1\r\nHost");
@@ -153,7 +156,8 @@ test_grace(void **state)
 	(void)client_send(fd, "GET /?hang HTTP/1.1\r\nHost: a\r\n\r\n");
 	for (int i = 0; i < 500 && atomic_load(&h.env.slot->exchanges) == 0; i++)
 		(void)poll(NULL, 0, 10);
-	assert_int_equal(harness_stop(&h, 100), 0); /* the time is over: it goes, and the client sees an end */
+	assert_int_equal(
+	    harness_stop(&h, 100), 0); /* the time is over: it goes, and the client sees an end */
 	(void)client_read(fd, NULL);
 	assert_int_equal(client_n, 0);
 	close(fd);
@@ -202,7 +206,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_teardown(f, clean)
-		T(test_descriptors), T(test_emfile), T(test_small), T(test_grace), T(test_orphan), T(test_queued)};
+	    T(test_descriptors), T(test_emfile), T(test_small), T(test_grace), T(test_orphan),
+	    T(test_queued)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

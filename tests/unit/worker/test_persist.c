@@ -1,3 +1,6 @@
+/*
+ * Session tokens: who can read them, who can make them, where they go.
+ */
 #include "tests/unit/worker/fake.h"
 
 #include "worker/filters/persist.h"
@@ -58,7 +61,9 @@ read_it(struct persist_use *u, const struct im_persist *p, int64_t now, const st
 static void
 test_cookie(void **state)
 {
-	struct im_persist p = {.name = fake_str(NULL), .path = fake_str(NULL), .type = IM_PERSIST_COOKIE,
+	struct im_persist p = {.name = fake_str(NULL),
+	    .path = fake_str(NULL),
+	    .type = IM_PERSIST_COOKIE,
 	    .absolute_s = 60};
 	struct persist_use u;
 	static struct msg req, resp;
@@ -108,8 +113,11 @@ test_cookie(void **state)
 static void
 test_names(void **state)
 {
-	struct im_persist p = {.name = fake_str(NULL), .path = fake_str("/shop"), .type = IM_PERSIST_COOKIE,
-	    .permanent = 1, .absolute_s = 3600};
+	struct im_persist p = {.name = fake_str(NULL),
+	    .path = fake_str("/shop"),
+	    .type = IM_PERSIST_COOKIE,
+	    .permanent = 1,
+	    .absolute_s = 3600};
 	struct persist_use u, v;
 	static struct msg req, resp;
 	struct image im = fake_image();
@@ -121,14 +129,16 @@ test_names(void **state)
 	persist_read(&v, &arena, &im, &p, BYTES("shop/web/1"), true, &key, 1000, &req);
 	assert_false(bytes_eq(u.name, v.name)); /* rules do not share a session */
 	persist_write(&u, &arena, &key, 1000, 42, &resp);
-	assert_non_null(strstr(fake_values(&resp, "set-cookie"), "; Path=/shop; Max-Age=3600; Secure; "
+	assert_non_null(strstr(fake_values(&resp, "set-cookie"),
+	    "; Path=/shop; Max-Age=3600; Secure; "
 	    "HttpOnly; SameSite=Strict"));
 }
 
 static void
 test_header(void **state)
 {
-	struct im_persist p = {.name = fake_str("X-Session"), .path = fake_str(NULL), .type = IM_PERSIST_HEADER};
+	struct im_persist p = {
+	    .name = fake_str("X-Session"), .path = fake_str(NULL), .type = IM_PERSIST_HEADER};
 	struct persist_use u;
 	static struct msg req, resp;
 	char token[64];

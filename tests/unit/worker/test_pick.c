@@ -1,3 +1,6 @@
+/*
+ * Shares by weight and turns of endpoints, counted exactly.
+ */
 #include "tests/unit/worker/fake.h"
 
 #include "base/mem.h"
@@ -15,8 +18,9 @@ weight_of(const void *arg, uint32_t i)
 static void
 test_exact(void **state)
 {
-	static const uint32_t rows[][5] = {{70, 30, 0, 0, 0}, {90, 10, 0, 0, 0}, {1, 1, 1, 1, 1}, {1, 0, 0, 0, 0},
-	    {1000000, 1, 0, 0, 0}, {3, 2, 5, 7, 11}, {100, 100, 100, 1, 0}, {999983, 999979, 0, 0, 0}, {6, 3, 3, 0, 0}};
+	static const uint32_t rows[][5] = {{70, 30, 0, 0, 0}, {90, 10, 0, 0, 0}, {1, 1, 1, 1, 1},
+	    {1, 0, 0, 0, 0}, {1000000, 1, 0, 0, 0}, {3, 2, 5, 7, 11}, {100, 100, 100, 1, 0},
+	    {999983, 999979, 0, 0, 0}, {6, 3, 3, 0, 0}};
 
 	(void)state;
 	for (size_t r = 0; r < HG_ARRAY_LEN(rows); r++) {
@@ -27,7 +31,8 @@ test_exact(void **state)
 
 			for (int i = 0; i < 5; i++)
 				sum += rows[r][i];
-			(void)pick_weighted(&ph, 5, weight_of, rows[r], start * 0x9e3779b97f4a7c15ull);
+			(void)pick_weighted(
+			    &ph, 5, weight_of, rows[r], start * 0x9e3779b97f4a7c15ull);
 			unit = ph.unit;
 			period = (uint32_t)(sum / unit);
 			if (period > 2100000)
@@ -123,7 +128,8 @@ setup(void **state)
 	(void)gens_adopt(&gens);
 	board = harness_region(sizeof(*board));
 	names = harness_region(sizeof(*names));
-	in = (struct pick_in){.gen = gens.live, .board = board, .names = names, .now = 100, .random = 12345};
+	in = (struct pick_in){
+	    .gen = gens.live, .board = board, .names = names, .now = 100, .random = 12345};
 	return 0;
 }
 
@@ -142,7 +148,8 @@ static uint32_t
 cluster(const char *name)
 {
 	for (uint32_t i = 0; i < gens.live->image.n_clusters; i++)
-		if (bytes_eq(image_text(&gens.live->image, gens.live->image.clusters[i].name), bytes_str(name)))
+		if (bytes_eq(image_text(&gens.live->image, gens.live->image.clusters[i].name),
+			bytes_str(name)))
 			return i;
 	fail_msg("no cluster %s", name);
 	return 0;
@@ -261,7 +268,8 @@ test_tried(void **state)
 		pick_note(&tried, &t);
 	}
 	assert_int_equal(seen, 15); /* another one each time */
-	assert_int_equal(pick_endpoint(&in, c, &tried, &(struct target){0}), HG_OK); /* then from the start */
+	assert_int_equal(
+	    pick_endpoint(&in, c, &tried, &(struct target){0}), HG_OK); /* then from the start */
 }
 
 static void
@@ -281,7 +289,8 @@ test_tags(void **state)
 	assert_bytes(t.unix_path, "/run/x.sock");
 	assert_true(pick_tagged(&in, u, pick_tag(&t), &again));
 	/* A session stays with an endpoint whose weight is now 0. */
-	t = (struct target){.id = gens.live->image.endpoints[gens.live->image.clusters[o].endpoints.first + 1].id};
+	t = (struct target){
+	    .id = gens.live->image.endpoints[gens.live->image.clusters[o].endpoints.first + 1].id};
 	assert_true(pick_tagged(&in, o, pick_tag(&t), &again));
 	assert_int_equal(again.addr.port, 1002);
 }
@@ -296,7 +305,8 @@ test_dns(void **state)
 
 	(void)state;
 	assert_int_equal(pick_endpoint(&in, c, NULL, &t), HG_ERR_NO_ENDPOINT); /* never resolved */
-	assert_true(addr_parse_ip(BYTES("10.0.0.1"), &bank.addrs[0]) && addr_parse_ip(BYTES("2001:db8::1"), &bank.addrs[1]));
+	assert_true(addr_parse_ip(BYTES("10.0.0.1"), &bank.addrs[0]) &&
+	    addr_parse_ip(BYTES("2001:db8::1"), &bank.addrs[1]));
 	names_write(names, 3, &bank);
 	for (int i = 0; i < 10; i++) {
 		assert_int_equal(pick_endpoint(&in, c, NULL, &t), HG_OK);
@@ -321,9 +331,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		cmocka_unit_test(test_exact), cmocka_unit_test(test_smooth), cmocka_unit_test(test_zero),
-		T(test_backends), T(test_turns), T(test_weighted_endpoints), T(test_unusable), T(test_tried),
-		T(test_tags), T(test_dns)};
+	    cmocka_unit_test(test_exact), cmocka_unit_test(test_smooth),
+	    cmocka_unit_test(test_zero), T(test_backends), T(test_turns),
+	    T(test_weighted_endpoints), T(test_unusable), T(test_tried), T(test_tags), T(test_dns)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,12 @@
+/*
+ * What is retried, as a table of Gateway API v1.7.
+ */
 #include "tests/unit/worker/fake.h"
 
 #include "worker/retry.h"
 
-static const struct im_retry three = {.attempts = 3, .backoff_ms = 100, .codes = {[100 / 32] = 1u << (100 % 32)}};
+static const struct im_retry three = {
+    .attempts = 3, .backoff_ms = 100, .codes = {[100 / 32] = 1u << (100 % 32)}};
 static const struct im_retry none = {.attempts = 0};
 static const struct im_retry one = {.attempts = 1};
 
@@ -15,27 +19,41 @@ test_table(void **state)
 		struct retry_in in;
 		enum retry_verdict want;
 	} rows[] = {
-		{"refused, retry set", {&three, RETRY_NOT_PROCESSED, 0, 0, true, false, false, false, false}, RETRY_AGAIN},
-		{"refused, all used", {&three, RETRY_NOT_PROCESSED, 0, 3, true, false, false, false, true}, RETRY_NO},
-		{"refused, attempts 0", {&none, RETRY_NOT_PROCESSED, 0, 0, true, false, false, false, true}, RETRY_NO},
-		{"refused, no stanza, another endpoint", {NULL, RETRY_NOT_PROCESSED, 0, 0, true, false, false, false, true},
-		    RETRY_AGAIN},
-		{"the same a second time", {NULL, RETRY_NOT_PROCESSED, 0, 1, true, false, false, false, true}, RETRY_NO},
-		{"refused, no stanza, single endpoint", {NULL, RETRY_NOT_PROCESSED, 0, 0, true, false, false, false, false},
-		    RETRY_NO},
-		{"refused, body gone", {&three, RETRY_NOT_PROCESSED, 0, 0, false, false, false, false, true}, RETRY_NO},
-		{"reset after sending", {&three, RETRY_UNKNOWN, 0, 0, true, false, false, false, true}, RETRY_NO},
-		{"pooled one was dead", {NULL, RETRY_UNKNOWN, 0, 0, true, true, false, false, false}, RETRY_SILENT},
-		{"pooled one was dead, attempts 0", {&none, RETRY_UNKNOWN, 0, 0, true, true, false, false, false},
-		    RETRY_SILENT},
-		{"a second time", {NULL, RETRY_UNKNOWN, 0, 0, true, true, false, true, false}, RETRY_NO},
-		{"pooled, but it had begun to answer", {NULL, RETRY_UNKNOWN, 0, 0, true, true, true, false, false}, RETRY_NO},
-		{"pooled, body gone", {NULL, RETRY_UNKNOWN, 0, 0, false, true, false, false, false}, RETRY_NO},
-		{"own time limit", {&one, RETRY_TIMEOUT, 0, 0, true, false, false, false, false}, RETRY_AGAIN},
-		{"own time limit, no stanza", {NULL, RETRY_TIMEOUT, 0, 0, true, false, false, false, true}, RETRY_NO},
-		{"listed status", {&three, RETRY_STATUS, 500, 0, true, false, true, false, false}, RETRY_AGAIN},
-		{"status that is not listed", {&three, RETRY_STATUS, 503, 0, true, false, true, false, false}, RETRY_NO},
-		{"no codes", {&one, RETRY_STATUS, 500, 0, true, false, true, false, false}, RETRY_NO},
+	    {"refused, retry set",
+		{&three, RETRY_NOT_PROCESSED, 0, 0, true, false, false, false, false}, RETRY_AGAIN},
+	    {"refused, all used",
+		{&three, RETRY_NOT_PROCESSED, 0, 3, true, false, false, false, true}, RETRY_NO},
+	    {"refused, attempts 0",
+		{&none, RETRY_NOT_PROCESSED, 0, 0, true, false, false, false, true}, RETRY_NO},
+	    {"refused, no stanza, another endpoint",
+		{NULL, RETRY_NOT_PROCESSED, 0, 0, true, false, false, false, true}, RETRY_AGAIN},
+	    {"the same a second time",
+		{NULL, RETRY_NOT_PROCESSED, 0, 1, true, false, false, false, true}, RETRY_NO},
+	    {"refused, no stanza, single endpoint",
+		{NULL, RETRY_NOT_PROCESSED, 0, 0, true, false, false, false, false}, RETRY_NO},
+	    {"refused, body gone",
+		{&three, RETRY_NOT_PROCESSED, 0, 0, false, false, false, false, true}, RETRY_NO},
+	    {"reset after sending", {&three, RETRY_UNKNOWN, 0, 0, true, false, false, false, true},
+		RETRY_NO},
+	    {"pooled one was dead", {NULL, RETRY_UNKNOWN, 0, 0, true, true, false, false, false},
+		RETRY_SILENT},
+	    {"pooled one was dead, attempts 0",
+		{&none, RETRY_UNKNOWN, 0, 0, true, true, false, false, false}, RETRY_SILENT},
+	    {"a second time", {NULL, RETRY_UNKNOWN, 0, 0, true, true, false, true, false},
+		RETRY_NO},
+	    {"pooled, but it had begun to answer",
+		{NULL, RETRY_UNKNOWN, 0, 0, true, true, true, false, false}, RETRY_NO},
+	    {"pooled, body gone", {NULL, RETRY_UNKNOWN, 0, 0, false, true, false, false, false},
+		RETRY_NO},
+	    {"own time limit", {&one, RETRY_TIMEOUT, 0, 0, true, false, false, false, false},
+		RETRY_AGAIN},
+	    {"own time limit, no stanza",
+		{NULL, RETRY_TIMEOUT, 0, 0, true, false, false, false, true}, RETRY_NO},
+	    {"listed status", {&three, RETRY_STATUS, 500, 0, true, false, true, false, false},
+		RETRY_AGAIN},
+	    {"status that is not listed",
+		{&three, RETRY_STATUS, 503, 0, true, false, true, false, false}, RETRY_NO},
+	    {"no codes", {&one, RETRY_STATUS, 500, 0, true, false, true, false, false}, RETRY_NO},
 	};
 
 	(void)state;
@@ -79,8 +97,8 @@ test_wait(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table), cmocka_unit_test(test_codes), cmocka_unit_test(test_wait)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_codes), cmocka_unit_test(test_wait)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

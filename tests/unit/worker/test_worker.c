@@ -13,11 +13,13 @@ static uint16_t port;
 
 enum { DEAD = 1 }; /* a port on which nobody listens */
 
-static struct m_retry retry_503 = {.attempts = 2, .backoff_ms = 1, .codes = (uint16_t[]){503}, .ncodes = 1};
+static struct m_retry retry_503 = {
+    .attempts = 2, .backoff_ms = 1, .codes = (uint16_t[]){503}, .ncodes = 1};
 static struct m_retry retry_none = {.attempts = 0};
 static struct m_edit add_resp[] = {{IM_ADD, BYTES("x-resp"), BYTES("yes")}};
 static struct m_edit set_req[] = {{IM_SET, BYTES("x-req"), BYTES("set")}};
 
+/* long: one rule after the other, nothing to decide */
 static void
 make_rules(void)
 {
@@ -93,7 +95,8 @@ make_rules(void)
 
 	r = world_rule(&w, "/sticky");
 	r->persist = world_zalloc(&w, sizeof(*r->persist));
-	*r->persist = (struct m_persist){.type = IM_PERSIST_COOKIE, .name = BYTES("sid"), .path = BYTES("/")};
+	*r->persist =
+	    (struct m_persist){.type = IM_PERSIST_COOKIE, .name = BYTES("sid"), .path = BYTES("/")};
 	(void)world_backend(r, pair, 1);
 }
 
@@ -188,8 +191,11 @@ test_forward(void **state)
 {
 	(void)state;
 	(void)log_lines();
-	assert_int_equal(client_ask(port, "GET", "/a%7eb/./c?x=%20", "X-Forwarded-For: 6.6.6.6\r\nX_Forwarded_For: 7.7.7.7\r\n"
-	    "Keep-Alive: 5\r\nX-Mine: 1\r\nForwarded: for=evil\r\nX-Request-Id: id-1\r\n"), 200);
+	assert_int_equal(
+	    client_ask(port, "GET", "/a%7eb/./c?x=%20",
+		"X-Forwarded-For: 6.6.6.6\r\nX_Forwarded_For: 7.7.7.7\r\n"
+		"Keep-Alive: 5\r\nX-Mine: 1\r\nForwarded: for=evil\r\nX-Request-Id: id-1\r\n"),
+	    200);
 	assert_true(client_has("GET /a~b/c?x=%20 HTTP/1.1\r\nHost: gw.test\r\n"));
 	assert_true(client_has("X-Forwarded-For: 127.0.0.1\r\n"));
 	assert_true(client_has("X-Forwarded-Proto: http\r\n"));
@@ -240,14 +246,16 @@ test_keep_alive(void **state)
 		(void)snprintf(end, sizeof(end), "x-n: %d\r\n", i);
 		client_n = 0;
 		client_in[0] = '\0';
-		assert_true(client_send(fd, "GET / HTTP/1.1\r\nHost: a\r\n") && client_send(fd, end) && client_send(fd, "\r\n"));
+		assert_true(client_send(fd, "GET / HTTP/1.1\r\nHost: a\r\n") &&
+		    client_send(fd, end) && client_send(fd, "\r\n"));
 		assert_true(client_read(fd, end));
 		assert_int_equal(client_status(), 200);
 	}
 	/* Pipelined, in order. */
 	client_n = 0;
 	client_in[0] = '\0';
-	assert_true(client_send(fd, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n"
+	assert_true(client_send(fd,
+	    "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n"
 	    "GET /3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
 	assert_true(client_read(fd, NULL));
 	assert_true(strstr(client_in, "GET /1") < strstr(client_in, "GET /2"));
@@ -273,7 +281,8 @@ test_bodies(void **state)
 	before = atomic_load(&o[0].seen->body);
 	memset(big, 'x', sizeof(big) - 1);
 	fd = client_open(port);
-	(void)client_send(fd, "PUT /up HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 299999\r\n\r\n");
+	(void)client_send(fd,
+	    "PUT /up HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 299999\r\n\r\n");
 	assert_true(client_send(fd, big) && client_read(fd, NULL));
 	assert_int_equal(client_status(), 200);
 	assert_int_equal(atomic_load(&o[0].seen->body) - before, 299999);
@@ -281,9 +290,12 @@ test_bodies(void **state)
 
 	before = atomic_load(&o[0].seen->body);
 	fd = client_open(port);
-	(void)client_send(fd, "PUT /up HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n");
+	(void)client_send(fd,
+	    "PUT /up HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+	    "Transfer-Encoding: chunked\r\n\r\n");
 	for (int i = 0; i < 20; i++)
-		assert_true(client_send(fd, "3e8\r\n") && client_send(fd, big + sizeof(big) - 1001) && client_send(fd, "\r\n"));
+		assert_true(client_send(fd, "3e8\r\n") &&
+		    client_send(fd, big + sizeof(big) - 1001) && client_send(fd, "\r\n"));
 	assert_true(client_send(fd, "0\r\n\r\n") && client_read(fd, NULL));
 	assert_int_equal(client_status(), 200);
 	assert_int_equal(atomic_load(&o[0].seen->body) - before, 20000);
@@ -300,7 +312,8 @@ test_expect(void **state)
 	int fd = client_open(port);
 
 	(void)state;
-	(void)client_send(fd, "POST /e HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nConnection: close\r\n"
+	(void)client_send(fd,
+	    "POST /e HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nConnection: close\r\n"
 	    "Content-Length: 4\r\n\r\n");
 	assert_true(client_read(fd, "HTTP/1.1 100 Continue\r\n\r\n"));
 	assert_true(client_send(fd, "body") && client_read(fd, NULL));
@@ -309,14 +322,17 @@ test_expect(void **state)
 
 	/* The backend decides first: no 100, and the body never comes. */
 	fd = client_open(port);
-	(void)client_send(fd, "POST /?early HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+	(void)client_send(fd,
+	    "POST /?early HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+	    "Content-Length: 4\r\n\r\n");
 	assert_true(client_read(fd, NULL));
 	assert_int_equal(client_status(), 401);
 	close(fd);
 
 	/* A backend that does not know of it gets the body after a moment. */
 	fd = client_open(port);
-	(void)client_send(fd, "POST /?nocont HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nConnection: close\r\n"
+	(void)client_send(fd,
+	    "POST /?nocont HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nConnection: close\r\n"
 	    "Content-Length: 4\r\n\r\n");
 	assert_true(client_read(fd, "HTTP/1.1 100 Continue\r\n\r\n"));
 	assert_true(client_send(fd, "body") && client_read(fd, NULL) && client_has("\r\n\r\nbody"));
@@ -334,7 +350,8 @@ test_early(void **state)
 
 	(void)state;
 	memset(big, 'x', sizeof(big) - 1);
-	(void)client_send(fd, "POST /?early HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
+	(void)client_send(
+	    fd, "POST /?early HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
 	(void)client_send(fd, big);
 	assert_true(client_read(fd, "\r\n\r\nno"));
 	assert_int_equal(client_status(), 401);
@@ -378,7 +395,8 @@ test_health(void **state)
 	unsigned a = 0;
 
 	(void)state;
-	for (uint32_t i = 0; i < 400 && n < 2; i++) /* endpoints of /pair: the only two with equal counts of 5 */
+	for (uint32_t i = 0; i < 400 && n < 2;
+	     i++) /* endpoints of /pair: the only two with equal counts of 5 */
 		if (h.env.slot->endpoints[i].requests == 5)
 			ids[n++] = i;
 	if (n < 2)
@@ -403,7 +421,8 @@ test_connect(void **state)
 	assert_int_equal(client_ask(port, "GET", "/gone", NULL), 503);
 	assert_logged("\"reason\":\"connect_failed\"");
 	for (int i = 0; i < 10; i++) { /* the dead one of two is passed over */
-		assert_int_equal(client_ask(port, "POST", "/half", "Content-Length: 5\r\n\r\nhello"), 200);
+		assert_int_equal(
+		    client_ask(port, "POST", "/half", "Content-Length: 5\r\n\r\nhello"), 200);
 		assert_true(client_has("X-Backend: b\r\n") && client_has("\r\n\r\nhello"));
 	}
 	{
@@ -422,12 +441,15 @@ test_retry(void **state)
 
 	(void)state;
 	(void)log_lines();
-	(void)snprintf(target, sizeof(target), "/retry?fail=%u", atomic_load(&o[0].seen->requests) + 2);
+	(void)snprintf(
+	    target, sizeof(target), "/retry?fail=%u", atomic_load(&o[0].seen->requests) + 2);
 	assert_int_equal(client_ask(port, "POST", target, "Content-Length: 5\r\n\r\nhello"), 200);
 	assert_true(client_has("\r\n\r\nhello"));
 	assert_logged("\"attempts\":3");
-	(void)snprintf(target, sizeof(target), "/retry?fail=%u", atomic_load(&o[0].seen->requests) + 3);
-	assert_int_equal(client_ask(port, "GET", target, NULL), 503); /* the last answer, as it is */
+	(void)snprintf(
+	    target, sizeof(target), "/retry?fail=%u", atomic_load(&o[0].seen->requests) + 3);
+	assert_int_equal(
+	    client_ask(port, "GET", target, NULL), 503); /* the last answer, as it is */
 	assert_true(client_has("X-Backend: a\r\n"));
 	assert_int_equal(client_ask(port, "GET", "/retry?status=500", NULL), 500); /* not listed */
 	assert_int_equal(client_ask(port, "GET", "/retry?die", NULL), 502); /* perhaps processed */
@@ -439,7 +461,8 @@ test_dead_pool(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 30; i++)
-		assert_int_equal(client_ask(port, "POST", "/?once", "Content-Length: 5\r\n\r\nhello"), 200);
+		assert_int_equal(
+		    client_ask(port, "POST", "/?once", "Content-Length: 5\r\n\r\nhello"), 200);
 }
 
 static void
@@ -507,7 +530,8 @@ test_filters(void **state)
 	assert_true(client_has("x-resp: yes\r\n"));
 	assert_int_equal(client_ask(port, "GET", "/edit?status=204", NULL), 204);
 	(void)log_lines();
-	assert_int_equal(client_ask(port, "POST", "/redirect/x?q", "Content-Length: 5\r\n\r\nhello"), 301);
+	assert_int_equal(
+	    client_ask(port, "POST", "/redirect/x?q", "Content-Length: 5\r\n\r\nhello"), 301);
 	assert_true(client_has("Location: http://example.org:") && client_has("/redirect/x?q\r\n"));
 	assert_true(client_has("x-resp: yes\r\n")); /* own answers pass the filters too */
 	assert_logged("\"reason\":\"redirect\"");
@@ -521,7 +545,8 @@ test_mirror(void **state)
 
 	(void)state;
 	for (int i = 0; i < 10; i++)
-		assert_int_equal(client_ask(port, "POST", "/mirror", "Content-Length: 5\r\n\r\nhello"), 200);
+		assert_int_equal(
+		    client_ask(port, "POST", "/mirror", "Content-Length: 5\r\n\r\nhello"), 200);
 	assert_soon(atomic_load(&o[2].seen->requests) == before + 10);
 	assert_soon(atomic_load(&o[2].seen->body) == body + 50);
 	assert_soon(h.env.slot->exchanges == 0);
@@ -572,7 +597,8 @@ test_reload(void **state)
 	assert_int_equal(poll(&p, 1, CLIENT_MS), 1);
 	for (uint64_t gen = 2; gen < 12; gen++) {
 		begin_generation(gen);
-		(void)world_backend(world_rule(&w, "/"), world_cluster(&w, "shop/b:80", &o[1].port, 1), 1);
+		(void)world_backend(
+		    world_rule(&w, "/"), world_cluster(&w, "shop/b:80", &o[1].port, 1), 1);
 		assert_true(harness_serve(&h, world_seal(&w), gen));
 		world_release(&w);
 		assert_int_equal(atomic_load(&h.env.slot->active), gen);
@@ -611,7 +637,8 @@ test_reload_pinned(void **state)
 		assert_true(harness_serve(&h, world_seal(&w), 20 + i));
 		world_release(&w);
 		fds[i] = client_open(port);
-		(void)client_send(fds[i], "GET /?hang HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+		(void)client_send(
+		    fds[i], "GET /?hang HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
 		assert_soon(h.env.slot->exchanges == i + 1);
 	}
 	for (unsigned i = 0; i < 6; i++) {
@@ -695,15 +722,18 @@ test_drain(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_forward), cmocka_unit_test(test_methods), cmocka_unit_test(test_keep_alive),
-		cmocka_unit_test(test_bodies), cmocka_unit_test(test_expect), cmocka_unit_test(test_early),
-		cmocka_unit_test(test_weights), cmocka_unit_test(test_health), cmocka_unit_test(test_connect),
-		cmocka_unit_test(test_retry), cmocka_unit_test(test_dead_pool), cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_timeouts), cmocka_unit_test(test_vanish), cmocka_unit_test(test_filters),
-		cmocka_unit_test(test_mirror), cmocka_unit_test(test_sticky), cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_reload), cmocka_unit_test(test_reload_pinned), cmocka_unit_test(test_sockets),
-		cmocka_unit_test(test_drain)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_forward),
+	    cmocka_unit_test(test_methods), cmocka_unit_test(test_keep_alive),
+	    cmocka_unit_test(test_bodies), cmocka_unit_test(test_expect),
+	    cmocka_unit_test(test_early), cmocka_unit_test(test_weights),
+	    cmocka_unit_test(test_health), cmocka_unit_test(test_connect),
+	    cmocka_unit_test(test_retry), cmocka_unit_test(test_dead_pool),
+	    cmocka_unit_test(test_hostile), cmocka_unit_test(test_timeouts),
+	    cmocka_unit_test(test_vanish), cmocka_unit_test(test_filters),
+	    cmocka_unit_test(test_mirror), cmocka_unit_test(test_sticky),
+	    cmocka_unit_test(test_refusals), cmocka_unit_test(test_reload),
+	    cmocka_unit_test(test_reload_pinned), cmocka_unit_test(test_sockets),
+	    cmocka_unit_test(test_drain)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
