@@ -66,7 +66,7 @@ take_fd(struct view *v, struct bytes word, int fd)
 static int
 take_packet(struct view *v, struct ctl_answer *a, bool *more)
 {
-	struct node *n = view_json(v, bytes_of(mem_dup(bytes_of(a->text, a->n)), a->n));
+	struct node *n = view_json(v, arena_bytes(&v->arena, bytes_of(a->text, a->n)));
 	struct bytes rest = n ? node_text(node_get(n, "fds")) : BYTES_NONE, word;
 	const struct node *g = n ? node_get(n, "generation") : NULL, *m = n ? node_get(n, "more") : NULL;
 
