@@ -152,8 +152,11 @@ fault_add(struct scope *sc, struct faults *f, enum ref_fault fault, const struct
 	va_end(ap);
 	strbuf_addz(f->text, text);
 	strbuf_addz(f->text, node_position(sc, node));
-	if (node != NULL && !sc->quiet)
-		diag_at(sc->in.diags, fault_code(fault), node, "%s", text);
+	if (node == NULL || sc->quiet)
+		return;
+	if (strncmp(text, "spec.", 5) == 0 && strstr(text, ": ") != NULL) /* a finding names it itself */
+		text = strstr(text, ": ") + 2;
+	diag_at(sc->in.diags, fault_code(fault), node, "%s", text);
 }
 
 static struct map *
