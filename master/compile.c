@@ -123,7 +123,7 @@ receive(struct compiler *c, int chan)
 		c->have_old = catalogue_open(fd, true, &c->old) == HG_OK;
 		if (!c->have_old)
 			log_warn(
-			    "the stored catalogue cannot be read; statuses and last good start anew");
+			    "the stored catalogue cannot be read; statuses start anew");
 		close(fd);
 	}
 	imsg_close_fds(&c->in);

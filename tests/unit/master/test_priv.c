@@ -6,11 +6,14 @@
 
 #include "master/priv.h"
 
-#define PASSWD \
-	BYTES( \
-	    "root:x:0:0:root:/root:/bin/sh\nheadgate:x:990:980::/:/usr/sbin/nologin\n"
-	    "bad:x:abc:1::/:/\ncut:x:5\n")
-#define GROUP BYTES("root:x:0:\nweb:x:33:a,b\nheadgate:x:980:")
+static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
+			     "headgate:x:990:980::/:/usr/sbin/nologin\n"
+			     "bad:x:abc:1::/:/\n"
+			     "cut:x:5\n";
+static const char group[] = "root:x:0:\nweb:x:33:a,b\nheadgate:x:980:";
+
+#define PASSWD BYTES(passwd)
+#define GROUP BYTES(group)
 
 static void
 test_lookup(void **state)
