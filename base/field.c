@@ -51,7 +51,8 @@ field_id(struct bytes name)
 	if (__builtin_expect(!ids.ready, 0))
 		build();
 	for (unsigned i = ids.head[bucket(name)]; i; i = ids.next[i])
-		if (bytes_eq(names[i], name) || bytes_eqi(names[i], name)) /* nearly always the first */
+		if (bytes_eq(names[i], name) ||
+		    bytes_eqi(names[i], name)) /* nearly always the first */
 			return (enum field_id)i;
 	return FIELD_OTHER;
 }

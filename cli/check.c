@@ -1,6 +1,6 @@
 /*
- * check.c - `headgate check`: the daemon's own compile over files, all findings of one run. Exit 1 if anything is wrong
- * (with --strict also for warnings), 0 otherwise.
+ * check.c - `headgate check`: the daemon's own compile over files, all findings of one run. Exit 1
+ * if anything is wrong (with --strict also for warnings), 0 otherwise.
  */
 #include <stdio.h>
 
@@ -24,8 +24,9 @@ check_verb(struct opts *o)
 		const struct diags *d = &off.out.diags;
 		struct diag_totals totals = {0, off.out.result.objects,
 		    (uint32_t)((clock_mono() - start) / MS_NS)};
-		enum diag_format format =
-		    o->output == OUT_JSON ? DIAG_JSON : o->output == OUT_SHORT ? DIAG_SHORT : DIAG_HUMAN;
+		enum diag_format format = o->output == OUT_JSON ? DIAG_JSON :
+		    o->output == OUT_SHORT                      ? DIAG_SHORT :
+								  DIAG_HUMAN;
 
 		offline_print(d, format, o->color);
 		if (format == DIAG_HUMAN && !o->quiet) {

@@ -1,6 +1,6 @@
 /*
- * cli.c - the table of verbs and what happens before each: flags are read, help is given, an unknown verb gets the
- * nearest known one. A new verb is one line here and one file.
+ * cli.c - the table of verbs and what happens before each: flags are read, help is given, an
+ * unknown verb gets the nearest known one. A new verb is one line here and one file.
  */
 #include "cli/cli.h"
 
@@ -19,29 +19,32 @@ static const struct verb {
 	int (*run)(struct opts *);
 	const char *args, *doc;
 } verbs[] = {
-	{"run", run_verb, "[-f PATH…] [-c FILE]", "serve; in the foreground"},
-	{"check", check_verb, "[PATH…]", "validate files; changes nothing"},
-	{"reload", reload_verb, "[--wait]", "take over what is on disk now"},
-	{"status", status_verb, "", "one screen about the running instance, or files with -f"},
-	{"get", get_verb, "KIND|all [NAME]", "list objects"},
-	{"describe", describe_verb, "KIND NAME", "one object: spec, conditions, what is wrong with it"},
-	{"match", match_verb, "[METHOD] URL", "which listener, route, rule and backend a request gets, and why"},
-	{"explain", explain_verb, "KIND[.field…]|HGnnnn", "a field or an error code"},
-	{"echo", echo_verb, "[--listen ADDR:PORT]", "a small backend for trying things"},
-	{"version", version_verb, "", "version and build"},
+    {"run", run_verb, "[-f PATH…] [-c FILE]", "serve; in the foreground"},
+    {"check", check_verb, "[PATH…]", "validate files; changes nothing"},
+    {"reload", reload_verb, "[--wait]", "take over what is on disk now"},
+    {"status", status_verb, "", "one screen about the running instance, or files with -f"},
+    {"get", get_verb, "KIND|all [NAME]", "list objects"},
+    {"describe", describe_verb, "KIND NAME", "one object: spec, conditions, what is wrong with it"},
+    {"match", match_verb, "[METHOD] URL",
+	"which listener, route, rule and backend a request gets, and why"},
+    {"explain", explain_verb, "KIND[.field…]|HGnnnn", "a field or an error code"},
+    {"echo", echo_verb, "[--listen ADDR:PORT]", "a small backend for trying things"},
+    {"version", version_verb, "", "version and build"},
 };
 
 static void
 usage(FILE *out)
 {
-	fprintf(out, "headgate %s - the Gateway API for machines that are not in Kubernetes\n\n", version_text());
+	fprintf(out, "headgate %s - the Gateway API for machines that are not in Kubernetes\n\n",
+	    version_text());
 	fprintf(out, "usage: headgate VERB [arguments] [flags]\n\nverbs:\n");
 	for (unsigned i = 0; i < HG_ARRAY_LEN(verbs); i++)
 		fprintf(out, "  %-9s %-24s %s\n", verbs[i].name, verbs[i].args, verbs[i].doc);
 	fprintf(out, "\nflags:\n");
 	opts_usage(out);
-	fprintf(out, "\nexit status: 0 ok, 1 failed or invalid, 2 applied with errors, 3 unhealthy or timed out,\n"
-		     "             64 usage, 69 not reachable, 77 not permitted\n");
+	fprintf(out,
+	    "\nexit status: 0 ok, 1 failed or invalid, 2 applied with errors,\n"
+	    "             3 unhealthy or timed out, 64 usage, 69 not reachable, 77 not permitted\n");
 }
 
 static int
@@ -71,7 +74,8 @@ cli_main(int argc, char **argv)
 		usage(stderr);
 		return EX_USAGE_;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
 		usage(stdout);
 		return 0;
 	}
@@ -84,7 +88,8 @@ cli_main(int argc, char **argv)
 		if (rc)
 			return rc;
 		if (o.help) {
-			printf("usage: headgate %s %s\n%s\n\nflags:\n", verbs[i].name, verbs[i].args, verbs[i].doc);
+			printf("usage: headgate %s %s\n%s\n\nflags:\n", verbs[i].name,
+			    verbs[i].args, verbs[i].doc);
 			opts_usage(stdout);
 			return 0;
 		}

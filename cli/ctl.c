@@ -1,6 +1,6 @@
 /*
- * ctl.c - connect, one packet out, one packet in. The socket is reached through a descriptor of its folder, since a
- * runtime folder's path may be longer than a socket address holds.
+ * ctl.c - connect, one packet out, one packet in. The socket is reached through a descriptor of its
+ * folder, since a runtime folder's path may be longer than a socket address holds.
  */
 #include "cli/ctl.h"
 
@@ -23,7 +23,8 @@ ctl_connect(const char *runtime_dir)
 	int fd, rc;
 
 	if (dir == -1) {
-		fprintf(stderr, "headgate: no running instance: %s: %s\n", runtime_dir, strerror(errno));
+		fprintf(stderr, "headgate: no running instance: %s: %s\n", runtime_dir,
+		    strerror(errno));
 		return -1;
 	}
 	snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/%s", dir, CTL_SOCKET);
@@ -32,7 +33,8 @@ ctl_connect(const char *runtime_dir)
 	if (rc == -1) {
 		int err = errno;
 
-		fprintf(stderr, "headgate: no running instance at %s/%s: %s\n", runtime_dir, CTL_SOCKET, strerror(err));
+		fprintf(stderr, "headgate: no running instance at %s/%s: %s\n", runtime_dir,
+		    CTL_SOCKET, strerror(err));
 		if (fd != -1)
 			close(fd);
 		fd = -1;
@@ -61,7 +63,10 @@ ctl_next(int fd, uint64_t timeout_ms, struct ctl_answer *a)
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = {a->text, CTL_ANSWER_MAX};
-	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct msghdr mh = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control)};
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	ssize_t n;
 

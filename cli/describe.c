@@ -1,6 +1,7 @@
 /*
- * describe.c - one object in full: where it stands in which file, what is served of it, every condition of every parent
- * or listener with its message, diagnostics of the last compile that concern it, and what to do next.
+ * describe.c - one object in full: where it stands in which file, what is served of it, every
+ * condition of every parent or listener with its message, diagnostics of the last compile that
+ * concern it, and what to do next.
  */
 #include <stdio.h>
 
@@ -23,7 +24,8 @@ conditions(struct view *v, const struct node *list, unsigned indent)
 		table_cell(&t, node_text(node_get(c, "status")));
 		table_cell(&t, node_text(node_get(c, "reason")));
 		table_cell(&t, node_text(node_get(c, "message")));
-		table_cellf(&t, "since %.*s", BYTES_ARG(node_text(node_get(c, "lastTransitionTime"))));
+		table_cellf(
+		    &t, "since %.*s", BYTES_ARG(node_text(node_get(c, "lastTransitionTime"))));
 	}
 	table_print(&t, indent, stdout);
 }
@@ -32,10 +34,12 @@ static void
 parent(struct view *v, const struct node *p, const char *ref)
 {
 	const struct node *r = node_get(p, ref);
-	struct bytes ns = node_text(node_get(r, "namespace")), section = node_text(node_get(r, "sectionName"));
+	struct bytes ns = node_text(node_get(r, "namespace")),
+		     section = node_text(node_get(r, "sectionName"));
 
-	printf("  %.*s %.*s%s%.*s%s%.*s\n", BYTES_ARG(node_text(node_get(r, "kind"))), BYTES_ARG(ns), ns.n ? "/" : "",
-	    BYTES_ARG(node_text(node_get(r, "name"))), section.n ? " section " : "", BYTES_ARG(section));
+	printf("  %.*s %.*s%s%.*s%s%.*s\n", BYTES_ARG(node_text(node_get(r, "kind"))),
+	    BYTES_ARG(ns), ns.n ? "/" : "", BYTES_ARG(node_text(node_get(r, "name"))),
+	    section.n ? " section " : "", BYTES_ARG(section));
 	conditions(v, node_get(p, "conditions"), 4);
 }
 
@@ -96,8 +100,9 @@ print_diags(const struct view *v, struct bytes who)
 		if (!any)
 			printf("Findings:\n");
 		any = true;
-		printf("  %.*s:%u:%u: %s[HG%04u]: %.*s\n", BYTES_ARG(blob_text(b, d->file)), d->line, d->col,
-		    d->severity ? "error" : "warning", d->code, BYTES_ARG(blob_text(b, d->message)));
+		printf("  %.*s:%u:%u: %s[HG%04u]: %.*s\n", BYTES_ARG(blob_text(b, d->file)),
+		    d->line, d->col, d->severity ? "error" : "warning", d->code,
+		    BYTES_ARG(blob_text(b, d->message)));
 		for (unsigned h = 0; h < d->nhelp && h < 4; h++)
 			printf("    help: %.*s\n", BYTES_ARG(blob_text(b, d->help[h])));
 	}
@@ -107,8 +112,10 @@ static void
 print_one(struct view *v, const struct cat_object *ob)
 {
 	const struct blob *b = &v->cat.blob;
-	struct bytes ns = blob_text(b, ob->ns), name = blob_text(b, ob->name), kind = blob_text(b, ob->kind);
-	struct node *json = view_json(v, blob_text(b, ob->json)), *status = view_json(v, blob_text(b, ob->status));
+	struct bytes ns = blob_text(b, ob->ns), name = blob_text(b, ob->name),
+		     kind = blob_text(b, ob->kind);
+	struct node *json = view_json(v, blob_text(b, ob->json)),
+		    *status = view_json(v, blob_text(b, ob->status));
 	struct strbuf y = STRBUF_INIT;
 	struct bytes why;
 	char age[16];
@@ -117,7 +124,8 @@ print_one(struct view *v, const struct cat_object *ob)
 	printf("Name:        %.*s\n", BYTES_ARG(name));
 	if (ns.n)
 		printf("Namespace:   %.*s\n", BYTES_ARG(ns));
-	printf("Kind:        %.*s (%.*s)\n", BYTES_ARG(kind), BYTES_ARG(node_text(node_get(json, "apiVersion"))));
+	printf("Kind:        %.*s (%.*s)\n", BYTES_ARG(kind),
+	    BYTES_ARG(node_text(node_get(json, "apiVersion"))));
 	printf("Source:      %.*s\n", BYTES_ARG(blob_text(b, ob->source)));
 	printf("Generation:  %lld, age %s\n", (long long)ob->generation, age);
 	if (ob->flags & CAT_STALE)
@@ -130,8 +138,9 @@ print_one(struct view *v, const struct cat_object *ob)
 	}
 	if (status)
 		print_status(v, status);
-	print_diags(v, bytes_str(arena_printf(&v->arena, "%.*s %.*s%s%.*s", BYTES_ARG(kind), BYTES_ARG(ns), ns.n ? "/" : "",
-			   BYTES_ARG(name))));
+	print_diags(v,
+	    bytes_str(arena_printf(&v->arena, "%.*s %.*s%s%.*s", BYTES_ARG(kind), BYTES_ARG(ns),
+		ns.n ? "/" : "", BYTES_ARG(name))));
 	if (view_health(v, ob, &why) != VIEW_OK && why.n)
 		printf("Hint:        %.*s\n", BYTES_ARG(why));
 }

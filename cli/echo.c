@@ -1,7 +1,8 @@
 /*
- * echo.c - `headgate echo`: a small backend for the quick start, for tests, for trying things. It answers with JSON about
- * the request it got; flags and query parameters (delay, status, size, stream, interval) change the answer. It speaks
- * HTTP through the gateway's own h1 adapter, so there is no second HTTP server in the tree. One thread, one loop.
+ * echo.c - `headgate echo`: a small backend for the quick start, for tests, for trying things. It
+ * answers with JSON about the request it got; flags and query parameters (delay, status, size,
+ * stream, interval) change the answer. It speaks HTTP through the gateway's own h1 adapter, so
+ * there is no second HTTP server in the tree. One thread, one loop.
  *
  * --listen takes several, each with its own name: api=127.0.0.1:9001,web=127.0.0.1:9002
  */
@@ -53,9 +54,20 @@ struct echo_conn {
 	bool events, blocked;
 };
 
-static const struct h1_limits limits = {.request_line = 65536, .field = 65536, .header = 262144, .fields = MSG_FIELDS,
-    .trailer = 65536, .trailer_fields = 64, .leading_crlf = 2, .chunk_line = 4096, .chunk_overhead = 1 << 20,
-    .informational = 16, .header_ms = 60000, .idle_ms = 600000, .write_ms = 600000, .body_grace_ms = 600000};
+static const struct h1_limits limits = {.request_line = 65536,
+    .field = 65536,
+    .header = 262144,
+    .fields = MSG_FIELDS,
+    .trailer = 65536,
+    .trailer_fields = 64,
+    .leading_crlf = 2,
+    .chunk_line = 4096,
+    .chunk_overhead = 1 << 20,
+    .informational = 16,
+    .header_ms = 60000,
+    .idle_ms = 600000,
+    .write_ms = 600000,
+    .body_grace_ms = 600000};
 static char filler[16384];
 
 /* A parameter of the query, else the flag's value. */
@@ -151,7 +163,8 @@ static void
 send_text(struct echo_conn *c, struct bytes text)
 {
 	while (text.n) {
-		struct buf *b = buf_new(&c->from->echo->bufs, (uint32_t)HG_MIN(text.n, (size_t)32768));
+		struct buf *b =
+		    buf_new(&c->from->echo->bufs, (uint32_t)HG_MIN(text.n, (size_t)32768));
 		uint32_t n;
 
 		if (!b)
@@ -172,7 +185,8 @@ extra_headers(const struct echo_conn *c, struct msg *m)
 	struct bytes rest = f ? f->value : BYTES_NONE;
 
 	while (rest.p) {
-		struct bytes value = bytes_cut(&rest, ','), name = bytes_trim(bytes_cut(&value, ':'));
+		struct bytes value = bytes_cut(&rest, ','),
+			     name = bytes_trim(bytes_cut(&value, ':'));
 
 		if (name.n && value.p)
 			fields_add(&m->fields, name, bytes_trim(value), field_id(name));
@@ -217,7 +231,8 @@ static void
 event(struct echo_conn *c)
 {
 	char text[64];
-	int n = snprintf(text, sizeof(text), "data: {\"left\": %llu}\n\n", (unsigned long long)c->left);
+	int n =
+	    snprintf(text, sizeof(text), "data: {\"left\": %llu}\n\n", (unsigned long long)c->left);
 
 	send_text(c, bytes_of(text, (size_t)n));
 	if (--c->left == 0)
@@ -230,8 +245,10 @@ static void
 answer(struct echo_conn *c)
 {
 	const struct opts *o = c->from->echo->opts;
-	unsigned status = (unsigned)option(c, "status", o->status ? (uint64_t)o->status : 200, false);
-	uint64_t size = option(c, "size", o->size, false), stream = option(c, "stream", o->stream, false);
+	unsigned status =
+	    (unsigned)option(c, "status", o->status ? (uint64_t)o->status : 200, false);
+	uint64_t size = option(c, "size", o->size, false),
+		 stream = option(c, "stream", o->stream, false);
 	struct strbuf text = STRBUF_INIT;
 
 	if (status < 200 || status > 599)
@@ -348,7 +365,8 @@ on_reset(struct stream *st, enum hg_err err)
 	st->ops->detach(st);
 }
 
-static const struct stream_events events = {on_head, on_body, on_end, on_drained, on_refuse, on_reset};
+static const struct stream_events events = {
+    on_head, on_body, on_end, on_drained, on_refuse, on_reset};
 
 static bool
 on_open(struct h1_down *d, struct stream *st)
@@ -386,7 +404,8 @@ on_accept(struct watch *w, uint32_t what)
 
 		c->from = l;
 		timer_init(&c->timer, on_timer);
-		h1_down_start(&c->down, l->echo->loop, &l->echo->bufs, fd, &limits, &down_events, c, &c->msg);
+		h1_down_start(
+		    &c->down, l->echo->loop, &l->echo->bufs, fd, &limits, &down_events, c, &c->msg);
 	}
 }
 
@@ -403,7 +422,8 @@ on_signal(struct watch *w, uint32_t what)
 static int
 add_listener(struct echo *e, struct bytes spec)
 {
-	struct bytes rest = spec, name = bytes_chr(spec, '=', 0) >= 0 ? bytes_cut(&rest, '=') : BYTES_NONE;
+	struct bytes rest = spec,
+		     name = bytes_chr(spec, '=', 0) >= 0 ? bytes_cut(&rest, '=') : BYTES_NONE;
 	struct echo_listener *l = &e->listeners[e->n];
 	char text[56];
 
@@ -419,7 +439,8 @@ add_listener(struct echo *e, struct bytes spec)
 	l->echo = e;
 	l->watch.ready = on_accept;
 	l->watch.fd = sock_bind(&l->addr, false, true);
-	if (l->watch.fd == -1 || sock_listen(l->watch.fd, 1024) == -1 || loop_watch(e->loop, &l->watch, EPOLLIN) == -1) {
+	if (l->watch.fd == -1 || sock_listen(l->watch.fd, 1024) == -1 ||
+	    loop_watch(e->loop, &l->watch, EPOLLIN) == -1) {
 		fprintf(stderr, "headgate: cannot listen on %s: %s\n", text, strerror(errno));
 		return EX_FAILED;
 	}

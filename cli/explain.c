@@ -1,5 +1,6 @@
 /*
- * explain.c - `headgate explain KIND[.field…]`, `headgate explain HGnnnn`: from the same tables that validate.
+ * explain.c - `headgate explain KIND[.field…]`, `headgate explain HGnnnn`: from the same tables
+ * that validate.
  */
 #include <stdio.h>
 
@@ -20,7 +21,8 @@ explain_code(struct bytes digits)
 		fprintf(stderr, "headgate: no error has the code HG%.*s\n", BYTES_ARG(digits));
 		return EX_FAILED;
 	}
-	printf("HG%04u: %s\n\n%s\n", (unsigned)code, code_title((unsigned)code), code_explanation((unsigned)code));
+	printf("HG%04u: %s\n\n%s\n", (unsigned)code, code_title((unsigned)code),
+	    code_explanation((unsigned)code));
 	return 0;
 }
 

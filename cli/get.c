@@ -1,7 +1,7 @@
 /*
- * get.c - `headgate get KIND|all [NAME]`: tables as kubectl prints them, or whole objects. One row of `columns` a
- * column: which kinds have it, its heading, and how its text comes about. JSON output is the catalogue's own text
- * with the status put in, a `v1` List of complete objects.
+ * get.c - `headgate get KIND|all [NAME]`: tables as kubectl prints them, or whole objects. One row
+ * of `columns` a column: which kinds have it, its heading, and how its text comes about. JSON
+ * output is the catalogue's own text with the status put in, a `v1` List of complete objects.
  */
 #include "cli/get.h"
 
@@ -51,7 +51,8 @@ col_list(struct row *r, const char *path)
 static void
 col_condition(struct row *r, const char *type)
 {
-	table_cell(r->table, r->status ? view_condition(node_get(r->status, "conditions"), type) : BYTES_NONE);
+	table_cell(r->table,
+	    r->status ? view_condition(node_get(r->status, "conditions"), type) : BYTES_NONE);
 }
 
 /* The worst of all parents or ancestors. */
@@ -115,7 +116,8 @@ col_ports(struct row *r, const char *path)
 	struct strbuf b = STRBUF_INIT;
 
 	for (struct node *n = list ? list->first : NULL; n; n = n->next) {
-		struct bytes proto = node_text(node_get(n, "protocol")), np = node_text(node_get(n, "nodePort"));
+		struct bytes proto = node_text(node_get(n, "protocol")),
+			     np = node_text(node_get(n, "nodePort"));
 
 		strbuf_addz(&b, b.n ? "," : "");
 		strbuf_add(&b, node_text(node_get(n, "port")));
@@ -151,10 +153,13 @@ col_source(struct row *r, const char *unused)
 #define GC (1u << KIND_GATEWAYCLASS)
 #define LS (1u << KIND_LISTENERSET)
 #define ROUTES \
-	(1u << KIND_HTTPROUTE | 1u << KIND_GRPCROUTE | 1u << KIND_TLSROUTE | 1u << KIND_TCPROUTE | 1u << KIND_UDPROUTE)
+	(1u << KIND_HTTPROUTE | 1u << KIND_GRPCROUTE | 1u << KIND_TLSROUTE | 1u << KIND_TCPROUTE | \
+	    1u << KIND_UDPROUTE)
 #define HOSTED (1u << KIND_HTTPROUTE | 1u << KIND_GRPCROUTE | 1u << KIND_TLSROUTE)
 #define SVC (1u << KIND_SERVICE)
-#define POLICIES (1u << KIND_BACKENDTLSPOLICY | 1u << KIND_XBACKENDTRAFFICPOLICY | 1u << KIND_XTELEMETRYPOLICY)
+#define POLICIES \
+	(1u << KIND_BACKENDTLSPOLICY | 1u << KIND_XBACKENDTRAFFICPOLICY | \
+	    1u << KIND_XTELEMETRYPOLICY)
 #define ANY UINT32_MAX
 static const struct column {
 	uint32_t kinds;
@@ -214,12 +219,14 @@ print_row(struct row *r, const struct kind *kind, const struct opts *o, bool wit
 	else
 		table_cell(r->table, text(r, r->object->name));
 	for (unsigned i = 0; i < HG_ARRAY_LEN(columns); i++)
-		if (columns[i].kinds & 1u << kind->id && (!columns[i].wide || o->output == OUT_WIDE))
+		if (columns[i].kinds & 1u << kind->id &&
+		    (!columns[i].wide || o->output == OUT_WIDE))
 			columns[i].cell(r, columns[i].arg);
 }
 
 static unsigned
-print_table(struct view *v, const struct get_filter *f, const struct kind *kind, const struct opts *o, bool first)
+print_table(struct view *v, const struct get_filter *f, const struct kind *kind,
+    const struct opts *o, bool first)
 {
 	struct table t;
 	unsigned n = 0;
@@ -230,7 +237,8 @@ print_table(struct view *v, const struct get_filter *f, const struct kind *kind,
 		table_cell(&t, BYTES("NAMESPACE"));
 	table_cell(&t, BYTES("NAME"));
 	for (unsigned i = 0; i < HG_ARRAY_LEN(columns); i++)
-		if (columns[i].kinds & 1u << kind->id && (!columns[i].wide || o->output == OUT_WIDE))
+		if (columns[i].kinds & 1u << kind->id &&
+		    (!columns[i].wide || o->output == OUT_WIDE))
 			table_cell(&t, bytes_str(columns[i].heading));
 	for (uint32_t i = 0; i < v->cat.n_objects; i++) {
 		struct get_filter one = *f;
@@ -254,7 +262,8 @@ print_table(struct view *v, const struct get_filter *f, const struct kind *kind,
 void
 get_print_json(const struct view *v, const struct cat_object *ob, struct strbuf *out)
 {
-	struct bytes json = blob_text(&v->cat.blob, ob->json), status = blob_text(&v->cat.blob, ob->status);
+	struct bytes json = blob_text(&v->cat.blob, ob->json),
+		     status = blob_text(&v->cat.blob, ob->status);
 
 	if (!status.p || json.n == 0) {
 		strbuf_add(out, json);
@@ -397,11 +406,12 @@ get_verb(struct opts *o)
 	else
 		n = print_tables(&v, &f, o);
 	if (n == 0 && f.name) {
-		fprintf(stderr, "headgate: %s \"%s\" not found in namespace %s\n", f.kind ? f.kind->plural : "object", f.name,
-		    f.ns);
+		fprintf(stderr, "headgate: %s \"%s\" not found in namespace %s\n",
+		    f.kind ? f.kind->plural : "object", f.name, f.ns);
 		rc = EX_FAILED;
 	} else if (n == 0 && o->output <= OUT_WIDE) {
-		fprintf(stderr, "No resources found%s%s.\n", f.all_ns ? "" : " in namespace ", f.all_ns ? "" : f.ns);
+		fprintf(stderr, "No resources found%s%s.\n", f.all_ns ? "" : " in namespace ",
+		    f.all_ns ? "" : f.ns);
 	}
 	view_close(&v);
 	return rc;

@@ -1,6 +1,7 @@
 /*
- * match.c - `headgate match [METHOD] URL [-H 'name: value'] [--address IP]`: asks route_find(), the worker's own matcher,
- * on the image that is being served (or made of files with -f), and prints what it looked at and why the others lost.
+ * match.c - `headgate match [METHOD] URL [-H 'name: value'] [--address IP]`: asks route_find(), the
+ * worker's own matcher, on the image that is being served (or made of files with -f), and prints
+ * what it looked at and why the others lost.
  */
 #include <stdio.h>
 
@@ -67,7 +68,8 @@ parse_headers(struct match *m)
 		value = bytes_trim(value);
 		if (field_id(name) == FIELD_HOST && uri_host(value, &m->host) != HG_OK)
 			return wrong("not a host", m->opts->headers[i]);
-		if (field_id(name) == FIELD_CONTENT_TYPE && bytes_starts(value, BYTES("application/grpc")))
+		if (field_id(name) == FIELD_CONTENT_TYPE &&
+		    bytes_starts(value, BYTES("application/grpc")))
 			m->grpc = true;
 		fields_add(&m->fields, name, value, field_id(name));
 	}
@@ -110,8 +112,8 @@ trace_step(void *arg, const char *what, struct bytes key, uint32_t rule, uint16_
 		printf("%-10s %s %.*s\n", "looked at", what, BYTES_ARG(key));
 		return;
 	}
-	printf("%-10s %.*s match %u: %s%s%.*s\n", won ? "won" : "lost", BYTES_ARG(rule_name(m, rule)), match, what,
-	    key.n ? " " : "", BYTES_ARG(key));
+	printf("%-10s %.*s match %u: %s%s%.*s\n", won ? "won" : "lost",
+	    BYTES_ARG(rule_name(m, rule)), match, what, key.n ? " " : "", BYTES_ARG(key));
 }
 
 static void
@@ -124,12 +126,14 @@ print_backends(const struct match *m, const struct im_rule *r)
 		double share = r->weight ? 100.0 * b->weight / r->weight : 0;
 
 		if (b->error != HG_OK || b->cluster == IM_NONE) {
-			printf("backend    %5.1f%%  none: %s (%u)\n", share, err_text(b->error), err_http(b->error));
+			printf("backend    %5.1f%%  none: %s (%u)\n", share, err_text(b->error),
+			    err_http(b->error));
 			continue;
 		}
 		const struct im_cluster *c = &im->clusters[b->cluster];
 
-		printf("backend    %5.1f%%  %.*s, %u endpoint%s", share, BYTES_ARG(image_text(im, c->name)), c->endpoints.n,
+		printf("backend    %5.1f%%  %.*s, %u endpoint%s", share,
+		    BYTES_ARG(image_text(im, c->name)), c->endpoints.n,
 		    c->endpoints.n == 1 ? "" : "s");
 		for (uint32_t e = 0; e < c->endpoints.n && e < 8; e++) {
 			char addr[56];
@@ -163,9 +167,11 @@ one_socket(struct match *m, uint32_t socket)
 		const struct im_listener *l = &im->listeners[hit.listener];
 		const struct im_gateway *g = &im->gateways[l->gateway];
 
-		printf("listener   %.*s/%.*s %.*s  hostname %.*s\n", BYTES_ARG(image_text(im, g->ns)),
-		    BYTES_ARG(image_text(im, g->name)), BYTES_ARG(image_text(im, l->name)),
-		    BYTES_ARG(l->hostname.off == IM_NONE ? BYTES("*") : image_text(im, l->hostname)));
+		printf("listener   %.*s/%.*s %.*s  hostname %.*s\n",
+		    BYTES_ARG(image_text(im, g->ns)), BYTES_ARG(image_text(im, g->name)),
+		    BYTES_ARG(image_text(im, l->name)),
+		    BYTES_ARG(
+			l->hostname.off == IM_NONE ? BYTES("*") : image_text(im, l->hostname)));
 	}
 	if (err != HG_OK) {
 		printf("answer     %u: %s\n", err_http(err), err_text(err));
@@ -201,7 +207,8 @@ all_sockets(struct match *m)
 		rc = rc == 0 ? 0 : one;
 	}
 	if (rc == -1) {
-		printf("nothing listens on port %u%s%s\n", m->port, by_addr ? " of " : "", by_addr ? m->opts->address : "");
+		printf("nothing listens on port %u%s%s\n", m->port, by_addr ? " of " : "",
+		    by_addr ? m->opts->address : "");
 		rc = EX_FAILED;
 	}
 	return rc;
@@ -217,7 +224,8 @@ match_verb(struct opts *o)
 	if (o->nargs == 2)
 		o->method = o->args[0];
 	if (o->nargs < 1 || o->nargs > 2) {
-		fprintf(stderr, "usage: headgate match [METHOD] URL [-H 'NAME: VALUE'] [--address IP]\n");
+		fprintf(stderr,
+		    "usage: headgate match [METHOD] URL [-H 'NAME: VALUE'] [--address IP]\n");
 		return EX_USAGE_;
 	}
 	rc = view_open(o, &v);

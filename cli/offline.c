@@ -16,7 +16,8 @@
 
 #define CONF_MAX (1u << 20)
 
-/* headgate.conf, whole. Absent if there is none to read; `rc` is set if it should have been there. */
+/* headgate.conf, whole. Absent if there is none to read; `rc` is set if it should have been there.
+ */
 static struct bytes
 slurp_conf(const char *path, struct arena *a, int *rc)
 {
@@ -28,7 +29,8 @@ slurp_conf(const char *path, struct arena *a, int *rc)
 	if (!path[0])
 		return BYTES_NONE;
 	if (fd == -1 || fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) || st.st_size > CONF_MAX) {
-		fprintf(stderr, "headgate: %s: %s\n", path, fd == -1 ? strerror(errno) : "not a regular file of at most 1 MB");
+		fprintf(stderr, "headgate: %s: %s\n", path,
+		    fd == -1 ? strerror(errno) : "not a regular file of at most 1 MB");
 		if (fd != -1)
 			close(fd);
 		*rc = EX_FAILED;
@@ -71,14 +73,16 @@ roots(const struct opts *o, struct offline *off, struct bytes conf_text)
 	diags_init(&d, &off->arena);
 	k = load_conf(&off->arena, &d, bytes_str(o->conf), conf_text);
 	p->service = geteuid() == 0;
-	return k && k->resources.p ? add_root(p, arena_dup(&off->arena, k->resources)) : add_root(p, "/etc/headgate");
+	return k && k->resources.p ? add_root(p, arena_dup(&off->arena, k->resources)) :
+				     add_root(p, "/etc/headgate");
 }
 
 int
 offline_compile(const struct opts *o, struct arena *keep, struct offline *off)
 {
 	const char *list[PROTO_ROOTS];
-	struct compile_in in = {.conf_file = bytes_str(o->conf), .now = (int64_t)(clock_real() / SEC_NS)};
+	struct compile_in in = {
+	    .conf_file = bytes_str(o->conf), .now = (int64_t)(clock_real() / SEC_NS)};
 	enum hg_err err;
 	int rc = 0;
 
@@ -95,11 +99,13 @@ offline_compile(const struct opts *o, struct arena *keep, struct offline *off)
 		return rc;
 	for (unsigned i = 0; i < off->params->nroots; i++)
 		list[i] = off->params->roots[i];
-	in.source = source_direct(&off->arena, list, off->params->nroots, off->params->flat, off->params->service);
+	in.source = source_direct(
+	    &off->arena, list, off->params->nroots, off->params->flat, off->params->service);
 	err = compile_run(&off->arena, &in, &off->out);
 	if (err != HG_OK) {
 		offline_print(&off->out.diags, DIAG_HUMAN, o->color);
-		fprintf(stderr, "headgate: the configuration as a whole is refused: %s\n", err_text(err));
+		fprintf(stderr, "headgate: the configuration as a whole is refused: %s\n",
+		    err_text(err));
 		rc = EX_FAILED;
 	}
 	return rc;
@@ -110,7 +116,8 @@ offline_print(const struct diags *d, enum diag_format format, bool color)
 {
 	struct strbuf b = STRBUF_INIT;
 
-	diag_print_list(&b, d->first, d->errors + d->warnings, format, color && format == DIAG_HUMAN);
+	diag_print_list(
+	    &b, d->first, d->errors + d->warnings, format, color && format == DIAG_HUMAN);
 	if (b.n)
 		fwrite(b.p, 1, b.n, format == DIAG_HUMAN ? stderr : stdout);
 	strbuf_release(&b);

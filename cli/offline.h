@@ -14,8 +14,9 @@ struct offline {
 	struct proto_compile *params;
 };
 
-/* Of -f PATH…, positional paths, or the resource root of headgate.conf. 0, or an exit status after saying why; also 0
- * with errors in objects (out.diags). Memory: `keep` (for texts that outlive), released by offline_release. */
+/* Of -f PATH…, positional paths, or the resource root of headgate.conf. 0, or an exit status after
+ * saying why; also 0 with errors in objects (out.diags). Memory: `keep` (for texts that outlive),
+ * released by offline_release. */
 int offline_compile(const struct opts *, struct arena *keep, struct offline *);
 /* People read stderr; editors and programs (short, json) read stdout. */
 void offline_print(const struct diags *, enum diag_format, bool color);

@@ -1,7 +1,7 @@
 /*
- * opts.c - one table of flags for all verbs, so that -n means the same everywhere and a misspelt flag gets the same
- * answer. Flags and arguments may be mixed, "--" ends flags. getopt_long was rejected: it cannot say "did you
- * mean", and its abbreviations make tomorrow's flags ambiguous.
+ * opts.c - one table of flags for all verbs, so that -n means the same everywhere and a misspelt
+ * flag gets the same answer. Flags and arguments may be mixed, "--" ends flags. getopt_long was
+ * rejected: it cannot say "did you mean", and its abbreviations make tomorrow's flags ambiguous.
  */
 #include "cli/opts.h"
 
@@ -13,10 +13,19 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "base/strbuf.h"
 #include "cli/cli.h"
 #include "conf/read/diag.h"
 
-enum flag_type { FLAG_BOOL, FLAG_STR, FLAG_FILES, FLAG_HEADERS, FLAG_OUTPUT, FLAG_DURATION, FLAG_INT };
+enum flag_type {
+	FLAG_BOOL,
+	FLAG_STR,
+	FLAG_FILES,
+	FLAG_HEADERS,
+	FLAG_OUTPUT,
+	FLAG_DURATION,
+	FLAG_INT
+};
 
 #define OFF(m) offsetof(struct opts, m)
 static const struct flag {
@@ -25,28 +34,34 @@ static const struct flag {
 	size_t off;
 	const char *arg, *doc;
 } flags[] = {
-	{"--filename", "-f", FLAG_FILES, OFF(files), "PATH", "file or folder (flat mode, or offline); may repeat"},
-	{"--namespace", "-n", FLAG_STR, OFF(ns), "NS", "namespace (default: default)"},
-	{"--all-namespaces", "-A", FLAG_BOOL, OFF(all_ns), NULL, "every namespace"},
-	{"--output", "-o", FLAG_OUTPUT, OFF(output), "FORMAT", "table, wide, json, yaml, name, short"},
-	{"--config", "-c", FLAG_STR, OFF(conf), "FILE", "headgate.conf"},
-	{"--runtime-dir", NULL, FLAG_STR, OFF(runtime_dir), "DIR", "control socket and lock of the instance"},
-	{"--state-dir", NULL, FLAG_STR, OFF(state_dir), "DIR", "what an instance remembers over restarts"},
-	{"--wait", "-w", FLAG_BOOL, OFF(wait), NULL, "reload: return when the new state is served"},
-	{"--timeout", NULL, FLAG_DURATION, OFF(timeout_ms), "DUR", "give up after this (default 90s)"},
-	{"--strict", NULL, FLAG_BOOL, OFF(strict), NULL, "check: warnings count as errors"},
-	{"--quiet", "-q", FLAG_BOOL, OFF(quiet), NULL, "less output"},
-	{"--header", "-H", FLAG_HEADERS, OFF(headers), "'NAME: VALUE'", "match: a request header; may repeat"},
-	{"--request", "-X", FLAG_STR, OFF(method), "METHOD", "match: request method (default GET)"},
-	{"--address", NULL, FLAG_STR, OFF(address), "IP", "match: local address of the connection"},
-	{"--listen", NULL, FLAG_STR, OFF(listen), "ADDR:PORT", "echo: where to listen (default 127.0.0.1:9000)"},
-	{"--name", NULL, FLAG_STR, OFF(name), "NAME", "echo: what it calls itself"},
-	{"--delay", NULL, FLAG_DURATION, OFF(delay_ms), "DUR", "echo: wait before answering"},
-	{"--status", NULL, FLAG_INT, OFF(status), "CODE", "echo: status of the answer"},
-	{"--size", NULL, FLAG_INT, OFF(size), "BYTES", "echo: body of that many bytes instead of JSON"},
-	{"--stream", NULL, FLAG_INT, OFF(stream), "N", "echo: N server-sent events instead of JSON"},
-	{"--interval", NULL, FLAG_DURATION, OFF(interval_ms), "DUR", "echo: between events (default 100ms)"},
-	{"--help", "-h", FLAG_BOOL, OFF(help), NULL, "this text"},
+    {"--filename", "-f", FLAG_FILES, OFF(files), "PATH",
+	"file or folder (flat mode, or offline); may repeat"},
+    {"--namespace", "-n", FLAG_STR, OFF(ns), "NS", "namespace (default: default)"},
+    {"--all-namespaces", "-A", FLAG_BOOL, OFF(all_ns), NULL, "every namespace"},
+    {"--output", "-o", FLAG_OUTPUT, OFF(output), "FORMAT", "table, wide, json, yaml, name, short"},
+    {"--config", "-c", FLAG_STR, OFF(conf), "FILE", "headgate.conf"},
+    {"--runtime-dir", NULL, FLAG_STR, OFF(runtime_dir), "DIR",
+	"control socket and lock of the instance"},
+    {"--state-dir", NULL, FLAG_STR, OFF(state_dir), "DIR",
+	"what an instance remembers over restarts"},
+    {"--wait", "-w", FLAG_BOOL, OFF(wait), NULL, "reload: return when the new state is served"},
+    {"--timeout", NULL, FLAG_DURATION, OFF(timeout_ms), "DUR", "give up after this (default 90s)"},
+    {"--strict", NULL, FLAG_BOOL, OFF(strict), NULL, "check: warnings count as errors"},
+    {"--quiet", "-q", FLAG_BOOL, OFF(quiet), NULL, "less output"},
+    {"--header", "-H", FLAG_HEADERS, OFF(headers), "'NAME: VALUE'",
+	"match: a request header; may repeat"},
+    {"--request", "-X", FLAG_STR, OFF(method), "METHOD", "match: request method (default GET)"},
+    {"--address", NULL, FLAG_STR, OFF(address), "IP", "match: local address of the connection"},
+    {"--listen", NULL, FLAG_STR, OFF(listen), "ADDR:PORT",
+	"echo: where to listen (default 127.0.0.1:9000)"},
+    {"--name", NULL, FLAG_STR, OFF(name), "NAME", "echo: what it calls itself"},
+    {"--delay", NULL, FLAG_DURATION, OFF(delay_ms), "DUR", "echo: wait before answering"},
+    {"--status", NULL, FLAG_INT, OFF(status), "CODE", "echo: status of the answer"},
+    {"--size", NULL, FLAG_INT, OFF(size), "BYTES", "echo: body of that many bytes instead of JSON"},
+    {"--stream", NULL, FLAG_INT, OFF(stream), "N", "echo: N server-sent events instead of JSON"},
+    {"--interval", NULL, FLAG_DURATION, OFF(interval_ms), "DUR",
+	"echo: between events (default 100ms)"},
+    {"--help", "-h", FLAG_BOOL, OFF(help), NULL, "this text"},
 };
 
 static const char *const output_names[] = {"table", "wide", "json", "yaml", "name", "short"};
@@ -54,8 +69,8 @@ static const char *const output_names[] = {"table", "wide", "json", "yaml", "nam
 static int
 wrong(const char *what, const char *word, const char *hint)
 {
-	fprintf(stderr, "headgate: %s '%s'%s%s%s\n", what, word, hint ? " (did you mean '" : "", hint ? hint : "",
-	    hint ? "'?)" : "");
+	fprintf(stderr, "headgate: %s '%s'%s%s%s\n", what, word, hint ? " (did you mean '" : "",
+	    hint ? hint : "", hint ? "'?)" : "");
 	return EX_USAGE_;
 }
 
@@ -127,7 +142,8 @@ find_flag(const char *word, const char **inline_value)
 		if (f->shortname && strcmp(word, f->shortname) == 0)
 			return f;
 		/* -ojson, -nshop: as kubectl takes it */
-		if (f->shortname && f->type != FLAG_BOOL && word[1] != '-' && strncmp(word, f->shortname, 2) == 0) {
+		if (f->shortname && f->type != FLAG_BOOL && word[1] != '-' &&
+		    strncmp(word, f->shortname, 2) == 0) {
 			*inline_value = word + 2;
 			return f;
 		}
@@ -145,17 +161,17 @@ nearest_flag(const char *word)
 	return diag_nearest(bytes_str(word), names, HG_ARRAY_LEN(flags));
 }
 
+/* "<value of var>/<below>"; NULL if the variable names no folder. Lives as long as the process. */
 static char *
 user_dir(const char *var, const char *below)
 {
 	const char *base = getenv(var);
-	char *out = NULL;
+	struct strbuf b = STRBUF_INIT;
 
-	if (base && *base == '/') {
-		if (asprintf(&out, "%s/%s", base, below) < 0)
-			out = NULL;
-	}
-	return out;
+	if (!base || *base != '/')
+		return NULL;
+	strbuf_printf(&b, "%s/%s", base, below);
+	return strbuf_take(&b);
 }
 
 const char *
@@ -166,9 +182,13 @@ opts_default_runtime_dir(void)
 	if (geteuid() == 0)
 		return "/run/headgate";
 	out = user_dir("XDG_RUNTIME_DIR", "headgate");
-	if (!out && asprintf(&out, "/tmp/headgate-%u", (unsigned)getuid()) < 0)
-		out = NULL;
-	return out ? out : "headgate-run";
+	if (!out) {
+		struct strbuf b = STRBUF_INIT;
+
+		strbuf_printf(&b, "/tmp/headgate-%u", (unsigned)getuid());
+		out = strbuf_take(&b);
+	}
+	return out;
 }
 
 const char *
@@ -209,7 +229,8 @@ opts_parse(int argc, char **argv, struct opts *o)
 	bool ended = false;
 
 	*o = (struct opts){.verb = argc > 1 ? argv[1] : NULL};
-	o->color = isatty(STDERR_FILENO) && !getenv("NO_COLOR") && getenv("TERM") && strcmp(getenv("TERM"), "dumb");
+	o->color = isatty(STDERR_FILENO) && !getenv("NO_COLOR") && getenv("TERM") &&
+	    strcmp(getenv("TERM"), "dumb");
 	o->args = argv + 2; /* positional ones are moved to the front */
 	for (int i = 2; i < argc; i++) {
 		const char *value, *word = argv[i];
@@ -247,8 +268,9 @@ opts_usage(FILE *out)
 		const struct flag *f = &flags[i];
 		char left[64];
 
-		snprintf(left, sizeof(left), "%s%s%s%s%s", f->shortname ? f->shortname : "", f->shortname ? ", " : "    ",
-		    f->longname, f->arg ? " " : "", f->arg ? f->arg : "");
+		snprintf(left, sizeof(left), "%s%s%s%s%s", f->shortname ? f->shortname : "",
+		    f->shortname ? ", " : "    ", f->longname, f->arg ? " " : "",
+		    f->arg ? f->arg : "");
 		fprintf(out, "  %-32s %s\n", left, f->doc);
 	}
 }

@@ -24,7 +24,8 @@ struct opts {
 	int nfiles;
 	const char *headers[OPTS_HEADERS]; /* -H "name: value" */
 	int nheaders;
-	const char *runtime_dir, *state_dir, *conf; /* never NULL after opts_parse, conf may be "" */
+	const char *runtime_dir, *state_dir,
+	    *conf;                           /* never NULL after opts_parse, conf may be "" */
 	const char *address, *listen, *name; /* match --address; echo --listen, --name */
 	const char *method;       /* -X */
 	uint64_t delay_ms, timeout_ms, size, stream, interval_ms;

@@ -1,6 +1,6 @@
 /*
- * reload.c - `headgate reload [--wait]`: asks the master, prints the record of the transaction, and for a partial one
- * the errors, one line each, from the generation that now serves.
+ * reload.c - `headgate reload [--wait]`: asks the master, prints the record of the transaction, and
+ * for a partial one the errors, one line each, from the generation that now serves.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -30,8 +30,9 @@ print_errors(const struct opts *o)
 			const struct blob *b = &v.cat.blob;
 
 			if (d->severity)
-				printf("  %.*s:%u:%u: error[HG%04u]: %.*s\n", BYTES_ARG(blob_text(b, d->file)), d->line,
-				    d->col, d->code, BYTES_ARG(blob_text(b, d->message)));
+				printf("  %.*s:%u:%u: error[HG%04u]: %.*s\n",
+				    BYTES_ARG(blob_text(b, d->file)), d->line, d->col, d->code,
+				    BYTES_ARG(blob_text(b, d->message)));
 		}
 	view_close(&v);
 }
@@ -39,17 +40,21 @@ print_errors(const struct opts *o)
 static int
 print_record(const struct opts *o, const struct node *r)
 {
-	struct bytes result = node_text(node_get(r, "result")), message = node_text(node_get(r, "message"));
+	struct bytes result = node_text(node_get(r, "result")),
+		     message = node_text(node_get(r, "message"));
 
 	if (bytes_eq(result, BYTES("rejected"))) {
-		printf("Not applied, generation %lld keeps serving: %.*s\n", num(r, "generation"), BYTES_ARG(message));
+		printf("Not applied, generation %lld keeps serving: %.*s\n", num(r, "generation"),
+		    BYTES_ARG(message));
 		return EX_FAILED;
 	}
-	printf("Generation %lld applied in %lld ms (%lld gateways, %lld listeners, %lld routes)\n", num(r, "generation"),
-	    num(r, "ms"), num(r, "gateways"), num(r, "listeners"), num(r, "routes"));
+	printf("Generation %lld applied in %lld ms (%lld gateways, %lld listeners, %lld routes)\n",
+	    num(r, "generation"), num(r, "ms"), num(r, "gateways"), num(r, "listeners"),
+	    num(r, "routes"));
 	if (!bytes_eq(result, BYTES("partial")))
 		return 0;
-	printf("%lld errors, %lld objects keep their last good content\n", num(r, "errors"), num(r, "stale"));
+	printf("%lld errors, %lld objects keep their last good content\n", num(r, "errors"),
+	    num(r, "stale"));
 	print_errors(o);
 	return EX_PARTIAL;
 }
@@ -65,7 +70,8 @@ reload_verb(struct opts *o)
 	if (fd == -1)
 		return EX_UNREACHABLE;
 	a = mem_alloc(sizeof(*a));
-	rc = ctl_ask(fd, o->wait ? "{\"verb\":\"reload\",\"wait\":\"1\"}" : "{\"verb\":\"reload\"}", o->timeout_ms, a);
+	rc = ctl_ask(fd, o->wait ? "{\"verb\":\"reload\",\"wait\":\"1\"}" : "{\"verb\":\"reload\"}",
+	    o->timeout_ms, a);
 	close(fd);
 	if (rc) {
 		mem_free(a);
@@ -77,7 +83,8 @@ reload_verb(struct opts *o)
 	n = view_json(&v, bytes_of(a->text, a->n));
 	err = n ? node_get(n, "error") : NULL;
 	if (!n || err) {
-		fprintf(stderr, "headgate: %.*s\n", BYTES_ARG(err ? node_text(err) : BYTES("the answer makes no sense")));
+		fprintf(stderr, "headgate: %.*s\n",
+		    BYTES_ARG(err ? node_text(err) : BYTES("the answer makes no sense")));
 		rc = n && num(n, "code") ? (int)num(n, "code") : EX_FAILED;
 	} else if (!o->wait) {
 		if (o->output != OUT_JSON && !o->quiet)
@@ -85,7 +92,9 @@ reload_verb(struct opts *o)
 	} else if (o->output == OUT_JSON || o->quiet) {
 		struct bytes result = node_text(node_get(n, "result"));
 
-		rc = bytes_eq(result, BYTES("applied")) ? 0 : bytes_eq(result, BYTES("partial")) ? EX_PARTIAL : EX_FAILED;
+		rc = bytes_eq(result, BYTES("applied")) ? 0 :
+		    bytes_eq(result, BYTES("partial"))  ? EX_PARTIAL :
+							  EX_FAILED;
 	} else {
 		rc = print_record(o, n);
 	}

@@ -1,6 +1,6 @@
 /*
- * run.c - `headgate run`: becomes the master. Everything it needs to know is in its arguments; what is in files is read
- * by the children.
+ * run.c - `headgate run`: becomes the master. Everything it needs to know is in its arguments; what
+ * is in files is read by the children.
  */
 #include <stdio.h>
 
@@ -16,7 +16,8 @@ run_verb(struct opts *o)
 	    .runtime_dir = o->runtime_dir, .state_dir = o->state_dir};
 
 	if (o->nargs) {
-		fprintf(stderr, "usage: headgate run [-f PATH…] [-c FILE] (unexpected '%s')\n", o->args[0]);
+		fprintf(stderr, "usage: headgate run [-f PATH…] [-c FILE] (unexpected '%s')\n",
+		    o->args[0]);
 		return EX_USAGE_;
 	}
 	return master_run(&m);

@@ -1,6 +1,7 @@
 /*
- * status.c - `headgate status`: one screen. What is served, since when, how many objects of each kind are fine, which are
- * not and why, and the traffic of all workers added up. Exit 3 if an object is not as it should be.
+ * status.c - `headgate status`: one screen. What is served, since when, how many objects of each
+ * kind are fine, which are not and why, and the traffic of all workers added up. Exit 3 if an
+ * object is not as it should be.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,8 +30,9 @@ count(struct view *v, const struct cat_object *ob, struct tally *t)
 	t->total++;
 	t->by[h]++;
 	if (h != VIEW_OK && !t->worst.p)
-		t->worst = bytes_str(arena_printf(&v->arena, "%.*s%s%.*s: %.*s", BYTES_ARG(blob_text(b, ob->ns)),
-		    ob->ns.len ? "/" : "", BYTES_ARG(blob_text(b, ob->name)), BYTES_ARG(why)));
+		t->worst = bytes_str(
+		    arena_printf(&v->arena, "%.*s%s%.*s: %.*s", BYTES_ARG(blob_text(b, ob->ns)),
+			ob->ns.len ? "/" : "", BYTES_ARG(blob_text(b, ob->name)), BYTES_ARG(why)));
 }
 
 static unsigned
@@ -42,7 +44,8 @@ print_kinds(struct view *v, bool quiet)
 
 	for (uint32_t i = 0; i < v->cat.n_objects; i++) {
 		const struct cat_object *ob = &v->cat.objects[i];
-		const struct kind *k = kind_by_name(blob_text(&v->cat.blob, ob->group), blob_text(&v->cat.blob, ob->kind));
+		const struct kind *k = kind_by_name(
+		    blob_text(&v->cat.blob, ob->group), blob_text(&v->cat.blob, ob->kind));
 
 		if (k && k->status && !(ob->flags & (CAT_GONE | CAT_OWN)))
 			count(v, ob, &t[k->id]);
@@ -50,7 +53,8 @@ print_kinds(struct view *v, bool quiet)
 	table_init(&tab, &v->arena);
 	table_row(&tab);
 	for (unsigned i = 0; i < 5; i++)
-		table_cell(&tab, bytes_str((const char *[]){"KIND", "TOTAL", "OK", "WARN", "BAD"}[i]));
+		table_cell(
+		    &tab, bytes_str((const char *[]){"KIND", "TOTAL", "OK", "WARN", "BAD"}[i]));
 	for (unsigned i = 0; i < KIND_COUNT; i++) {
 		if (t[i].total == 0)
 			continue;
@@ -84,10 +88,10 @@ print_traffic(const struct view *v)
 	sum_metrics(v, m);
 	for (uint32_t s = 0; s < v->nslots; s++)
 		open += v->slots[s] ? atomic_load(&v->slots[s]->connections) : 0;
-	printf("Traffic    %" PRIu64 " requests  2xx %" PRIu64 "  3xx %" PRIu64 "  4xx %" PRIu64 "  5xx %" PRIu64 "  %" PRIu64
-	       " connections open, %" PRIu64 " ever\n",
-	    m[METRIC_requests], m[METRIC_responses_2xx], m[METRIC_responses_3xx], m[METRIC_responses_4xx],
-	    m[METRIC_responses_5xx], open, m[METRIC_connections_accepted]);
+	printf("Traffic    %" PRIu64 " requests  2xx %" PRIu64 "  3xx %" PRIu64 "  4xx %" PRIu64
+	       "  5xx %" PRIu64 "  %" PRIu64 " connections open, %" PRIu64 " ever\n",
+	    m[METRIC_requests], m[METRIC_responses_2xx], m[METRIC_responses_3xx],
+	    m[METRIC_responses_4xx], m[METRIC_responses_5xx], open, m[METRIC_connections_accepted]);
 }
 
 static void
@@ -141,18 +145,24 @@ status_verb(struct opts *o)
 		view_age(v.control ? (int64_t)(atomic_load(&v.control->started) / SEC_NS) : 0, age);
 		clock_rfc3339(i->built, when);
 		if (o->output != OUT_JSON)
-			printf("headgate %s  %s%s  generation %" PRIu64 " (built %s, %u ms)  config: %s\n", version_text(),
-			    v.online ? "up " : "offline", v.online ? age : "", i->generation, when, i->compile_ms,
-			    i->errors ? "errors, see below" : i->stale ? "some objects are stale" : "OK");
+			printf("headgate %s  %s%s  generation %" PRIu64
+			       " (built %s, %u ms)  config: %s\n",
+			    version_text(), v.online ? "up " : "offline", v.online ? age : "",
+			    i->generation, when, i->compile_ms,
+			    i->errors    ? "errors, see below" :
+				i->stale ? "some objects are stale" :
+					   "OK");
 		bad = print_kinds(&v, o->output == OUT_JSON);
 		if (o->output == OUT_JSON)
 			print_json(&v, bad);
 		else if (v.online)
 			print_traffic(&v);
 		for (uint32_t d = 0; d < v.cat.n_diags && o->output != OUT_JSON; d++)
-			printf("%.*s:%u:%u: %s[HG%04u]: %.*s\n", BYTES_ARG(blob_text(&v.cat.blob, v.cat.diags[d].file)),
-			    v.cat.diags[d].line, v.cat.diags[d].col, v.cat.diags[d].severity ? "error" : "warning",
-			    v.cat.diags[d].code, BYTES_ARG(blob_text(&v.cat.blob, v.cat.diags[d].message)));
+			printf("%.*s:%u:%u: %s[HG%04u]: %.*s\n",
+			    BYTES_ARG(blob_text(&v.cat.blob, v.cat.diags[d].file)),
+			    v.cat.diags[d].line, v.cat.diags[d].col,
+			    v.cat.diags[d].severity ? "error" : "warning", v.cat.diags[d].code,
+			    BYTES_ARG(blob_text(&v.cat.blob, v.cat.diags[d].message)));
 		rc = bad || i->errors ? EX_UNHEALTHY : 0;
 	}
 	view_close(&v);

@@ -1,5 +1,6 @@
 /*
- * table.h - rows of text in aligned columns, as kubectl prints them: three blanks between, nothing behind the last.
+ * table.h - rows of text in aligned columns, as kubectl prints them: three blanks between, nothing
+ * behind the last.
  */
 #ifndef CLI_TABLE_H
 #define CLI_TABLE_H

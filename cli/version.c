@@ -12,8 +12,10 @@ int
 version_verb(struct opts *o)
 {
 	if (o->output == OUT_JSON)
-		printf("{\"version\":\"%s\",\"build\":\"%s\",\"gatewayAPI\":\"v1.7.0\"}\n", version_text(), version_build());
+		printf("{\"version\":\"%s\",\"build\":\"%s\",\"gatewayAPI\":\"v1.7.0\"}\n",
+		    version_text(), version_build());
 	else
-		printf("headgate %s (build %s, Gateway API v1.7.0)\n", version_text(), version_build());
+		printf("headgate %s (build %s, Gateway API v1.7.0)\n", version_text(),
+		    version_build());
 	return 0;
 }

@@ -1,6 +1,7 @@
 /*
- * view.c - opens a view. Offline it is the daemon's own compile (compile_run) without sockets, so that both can never
- * tell different stories. Statuses are JSON text in the catalogue; they are read back by the house's own reader.
+ * view.c - opens a view. Offline it is the daemon's own compile (compile_run) without sockets, so
+ * that both can never tell different stories. Statuses are JSON text in the catalogue; they are
+ * read back by the house's own reader.
  */
 #include "cli/view.h"
 
@@ -57,7 +58,8 @@ take_fd(struct view *v, struct bytes word, int fd)
 		take_slot(v, word, fd);
 	close(fd);
 	if (err != HG_OK) {
-		fprintf(stderr, "headgate: the instance's %.*s is of another build\n", BYTES_ARG(word));
+		fprintf(
+		    stderr, "headgate: the instance's %.*s is of another build\n", BYTES_ARG(word));
 		return EX_UNREACHABLE;
 	}
 	return 0;
@@ -68,13 +70,15 @@ take_packet(struct view *v, struct ctl_answer *a, bool *more)
 {
 	struct node *n = view_json(v, arena_bytes(&v->arena, bytes_of(a->text, a->n)));
 	struct bytes rest = n ? node_text(node_get(n, "fds")) : BYTES_NONE, word;
-	const struct node *g = n ? node_get(n, "generation") : NULL, *m = n ? node_get(n, "more") : NULL;
+	const struct node *g = n ? node_get(n, "generation") : NULL,
+			  *m = n ? node_get(n, "more") : NULL;
 
 	*more = m && m->type == NODE_BOOL && m->boolean;
 	if (!n || !rest.p) {
 		struct node *e = n ? node_get(n, "error") : NULL;
 
-		fprintf(stderr, "headgate: %.*s\n", BYTES_ARG(e ? node_text(e) : BYTES("the answer makes no sense")));
+		fprintf(stderr, "headgate: %.*s\n",
+		    BYTES_ARG(e ? node_text(e) : BYTES("the answer makes no sense")));
 		return EX_NOT_PERMITTED;
 	}
 	v->generation = g ? (uint64_t)g->integer : 0;
@@ -177,7 +181,8 @@ view_json(struct view *v, struct bytes json)
 	if (!json.p)
 		return NULL;
 	diags_init(&diags, &v->arena);
-	read_text(&v->arena, &diags, BYTES("catalogue.json"), json, PROTO_ROLE_FLAT, BYTES_NONE, keep, &n);
+	read_text(&v->arena, &diags, BYTES("catalogue.json"), json, PROTO_ROLE_FLAT, BYTES_NONE,
+	    keep, &n);
 	return n;
 }
 
@@ -208,8 +213,8 @@ view_age(int64_t since, char out[16])
 }
 
 /*
- * Conditions that should be True: the first three say that something does not work, the others that part of it does not.
- * All others are warnings when they are True.
+ * Conditions that should be True: the first three say that something does not work, the others that
+ * part of it does not. All others are warnings when they are True.
  */
 static const struct {
 	const char *type;
@@ -237,7 +242,8 @@ judge(const struct node *conditions, struct bytes *why)
 	enum view_health worst = VIEW_OK;
 
 	for (const struct node *c = conditions ? conditions->first : NULL; c; c = c->next) {
-		struct bytes type = node_text(node_get(c, "type")), status = node_text(node_get(c, "status"));
+		struct bytes type = node_text(node_get(c, "type")),
+			     status = node_text(node_get(c, "status"));
 		enum view_health h = judge_one(type, bytes_eq(status, BYTES("True")));
 
 		if (h > worst) {

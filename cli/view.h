@@ -1,6 +1,7 @@
 /*
- * view.h - what the read verbs look at: catalogue and image of the running instance (descriptors handed over by its
- * control socket), or of a compile of files given with -f. The verbs do not know which.
+ * view.h - what the read verbs look at: catalogue and image of the running instance (descriptors
+ * handed over by its control socket), or of a compile of files given with -f. The verbs do not know
+ * which.
  */
 #ifndef CLI_VIEW_H
 #define CLI_VIEW_H
@@ -35,7 +36,8 @@ struct node *view_json(struct view *, struct bytes json);
 struct bytes view_condition(const struct node *conditions, const char *type);
 /* "12d", "3m", as kubectl prints ages. */
 void view_age(int64_t since, char out[16]);
-/* Is anything of this object not as it should be? Conditions of all its parents, listeners, ancestors. */
+/* Is anything of this object not as it should be? Conditions of all its parents, listeners,
+ * ancestors. */
 enum view_health { VIEW_OK, VIEW_WARN, VIEW_BAD };
 enum view_health view_health(struct view *, const struct cat_object *, struct bytes *why);
 

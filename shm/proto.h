@@ -1,10 +1,11 @@
 /*
- * proto.h - the vocabulary between the master and its children (base/imsg carries it). Every payload is a
- * plain struct of fixed size unless said; the receiver checks length against this table before it looks.
- * seq is the generation for offers, the request number for reads.
+ * proto.h - the vocabulary between the master and its children (base/imsg carries it). Every
+ * payload is a plain struct of fixed size unless said; the receiver checks length against this
+ * table before it looks. seq is the generation for offers, the request number for reads.
  *
- * A role is executed with its channel as descriptor 3; the first message is HELLO with the descriptors of the
- * regions it may see, in the order of enum proto_fd (absent ones are not sent: `fds` says which).
+ * A role is executed with its channel as descriptor 3; the first message is HELLO with the
+ * descriptors of the regions it may see, in the order of enum proto_fd (absent ones are not sent:
+ * `fds` says which).
  */
 #ifndef SHM_PROTO_H
 #define SHM_PROTO_H
@@ -19,31 +20,33 @@
 /* P(NAME, from, to, payload type or void) */
 #define PROTO_TABLE(P) \
 	P(HELLO, master, any, struct proto_hello) \
-	P(SOCKET, master, worker, struct proto_socket)          /* + the slot's descriptor */ \
-	P(SOCKET_DROP, master, worker, struct proto_socket)     /* accept until empty, then close */ \
-	P(OFFER, master, worker, void)                          /* + image, secrets */ \
-	P(COMMIT, master, worker, void)                         /* wake: `published` has the word */ \
+	P(SOCKET, master, worker, struct proto_socket)      /* + the slot's descriptor */ \
+	P(SOCKET_DROP, master, worker, struct proto_socket) /* accept until empty, then close */ \
+	P(OFFER, master, worker, void)                      /* + image, secrets */ \
+	P(COMMIT, master, worker, void)                     /* wake: `published` has the word */ \
 	P(ABORT, master, worker, void) \
-	P(DRAIN, master, any, struct proto_drain)               /* stop accepting, finish, exit */ \
-	P(REOPEN, master, logger, void)                         /* + new log descriptor */ \
-	P(RING, master, logger, struct proto_ring)              /* + slot segment, read-write */ \
-	P(NAMES, master, helper, void)                          /* + image: adopt, resolve its names */ \
+	P(DRAIN, master, any, struct proto_drain)  /* stop accepting, finish, exit */ \
+	P(REOPEN, master, logger, void)            /* + new log descriptor */ \
+	P(RING, master, logger, struct proto_ring) /* + slot segment, read-write */ \
+	P(NAMES, master, helper, void)             /* + image: adopt, resolve its names */ \
 	P(READY, worker, master, void) \
 	P(REFUSED, worker, master, struct proto_text) \
-	P(ACTIVE, worker, master, void)                         /* this slot serves `seq` and listens */ \
+	P(ACTIVE, worker, master, void) /* this slot serves `seq` and listens */ \
 	P(SOCKET_CLOSED, worker, master, struct proto_socket) \
 	P(DRAINED, worker, master, void) \
-	P(COMPILE, master, compiler, struct proto_compile)      /* + reader channel, note page, old catalogue if any;
-	                                                         * to the reader: + its end of that channel */ \
-	P(BIND, compiler, master, struct proto_bind)            /* sockets of the next generation */ \
+	P(COMPILE, master, compiler, \
+	    struct proto_compile) /* + reader channel, note page, old catalogue if any; \
+	                           * to the reader: + its end of that channel */ \
+	P(BIND, compiler, master, struct proto_bind) /* sockets of the next generation */ \
 	P(BOUND, master, compiler, struct proto_bound) \
-	P(RESULT, compiler, master, struct proto_result)        /* + image, catalogue, secrets */ \
-	P(FAILED, compiler, master, struct proto_text)          /* the whole generation is refused */ \
-	P(WALK, compiler, reader, struct proto_path)            /* all files below a root */ \
-	P(OPEN, compiler, reader, struct proto_path)            /* one referenced file */ \
-	P(FILE, reader, compiler, struct proto_file)            /* + descriptor, unless error is set */ \
+	P(RESULT, compiler, master, struct proto_result) /* + image, catalogue, secrets */ \
+	P(FAILED, compiler, master, struct proto_text)   /* the whole generation is refused */ \
+	P(WALK, compiler, reader, struct proto_path)     /* all files below a root */ \
+	P(OPEN, compiler, reader, struct proto_path)     /* one referenced file */ \
+	P(FILE, reader, compiler, struct proto_file)     /* + descriptor, unless error is set */ \
 	P(WALK_END, reader, compiler, void) \
-	P(STORE, master, writer, struct proto_path)             /* + catalogue, state folder: write, fsync, rename */ \
+	P(STORE, master, writer, \
+	    struct proto_path) /* + catalogue, state folder: write, fsync, rename */ \
 	P(STORED, writer, master, struct proto_text)
 
 enum proto_type {
@@ -56,8 +59,14 @@ enum proto_type {
 
 /* Regions handed over with HELLO, bit i of proto_hello.fds. */
 enum proto_fd {
-	PROTO_FD_CONTROL, PROTO_FD_SLOT, PROTO_FD_BUCKETS, PROTO_FD_BOARD, PROTO_FD_NAMES, PROTO_FD_TICKETS,
-	PROTO_FD_ACCESSLOG, PROTO_FD_COUNT
+	PROTO_FD_CONTROL,
+	PROTO_FD_SLOT,
+	PROTO_FD_BUCKETS,
+	PROTO_FD_BOARD,
+	PROTO_FD_NAMES,
+	PROTO_FD_TICKETS,
+	PROTO_FD_ACCESSLOG,
+	PROTO_FD_COUNT
 };
 
 struct proto_hello {
@@ -78,7 +87,8 @@ struct proto_sockkey {
 struct proto_socket {
 	struct proto_sockkey key;
 	uint32_t listen;    /* 1: listen() when `active` reaches seq; 0: already listening */
-	uint32_t slot;      /* whose socket. Not the worker's own: lent while that slot waits; the same key twice */
+	uint32_t slot; /* whose socket. Not the worker's own: lent while that slot waits; the same
+	                  key twice */
 };
 struct proto_drain {
 	uint32_t grace_ms;  /* UINT32_MAX: none */
@@ -141,8 +151,14 @@ struct proto_file {
 	char path[4096];            /* as shown to people */
 };
 enum proto_fileerr {
-	PROTO_FILE_OK, PROTO_FILE_NOT_REGULAR = -1, PROTO_FILE_TOO_BIG = -2, PROTO_FILE_LINK = -3,
-	PROTO_FILE_WRITABLE = -4, PROTO_FILE_TOO_MANY = -5, PROTO_FILE_DEPTH = -6, PROTO_FILE_NAME = -7
+	PROTO_FILE_OK,
+	PROTO_FILE_NOT_REGULAR = -1,
+	PROTO_FILE_TOO_BIG = -2,
+	PROTO_FILE_LINK = -3,
+	PROTO_FILE_WRITABLE = -4,
+	PROTO_FILE_TOO_MANY = -5,
+	PROTO_FILE_DEPTH = -6,
+	PROTO_FILE_NAME = -7
 };
 
 /* The compiler's note page (a shared anonymous page that the master reads if the compiler dies). */
@@ -152,11 +168,11 @@ struct proto_note {
 	char skip[8][4096];         /* files that killed a compiler: keep their last good content */
 };
 
-/* A payload may be cut behind its last used element: a text or path behind its NUL, BIND and BOUND behind v[n] or
- * err[n], COMPILE behind roots[nroots]. proto_len() is what to send, proto_ok() knows which lengths can be,
- * proto_take() looks inside too (texts end, counts are covered by the length) and zeroes what was cut off, so that
- * `data` (room for IMSG_MAX bytes) may then be read as the whole struct. A message that fails is the peer's fault:
- * the channel is closed. */
+/* A payload may be cut behind its last used element: a text or path behind its NUL, BIND and BOUND
+ * behind v[n] or err[n], COMPILE behind roots[nroots]. proto_len() is what to send, proto_ok()
+ * knows which lengths can be, proto_take() looks inside too (texts end, counts are covered by the
+ * length) and zeroes what was cut off, so that `data` (room for IMSG_MAX bytes) may then be read as
+ * the whole struct. A message that fails is the peer's fault: the channel is closed. */
 const char *proto_name(uint32_t type); /* "HELLO"; "?" if unknown */
 uint32_t proto_len(uint32_t type, const void *payload);
 bool proto_ok(uint32_t type, uint32_t len);

@@ -1,7 +1,8 @@
 /*
- * role.h - how a child of the master starts. master/main.c receives HELLO on descriptor 3, calls the role's prepare()
- * (everything a library wants to open), drops privileges, enters the jail and calls run(), whose result is the exit
- * status. Descriptors of regions come already mapped where `map` is set.
+ * role.h - how a child of the master starts. master/main.c receives HELLO on descriptor 3, calls
+ * the role's prepare() (everything a library wants to open), drops privileges, enters the jail and
+ * calls run(), whose result is the exit status. Descriptors of regions come already mapped where
+ * `map` is set.
  */
 #ifndef SHM_ROLE_H
 #define SHM_ROLE_H

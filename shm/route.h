@@ -1,7 +1,7 @@
 /*
- * route.h - the only matcher: socket -> listener -> original route hostname -> path -> predicates -> rule.
- * Gateway API precedence (reference/gateway-api.md 5.3, 5.6; v1.7 hostname order). Pure and read-only; the
- * worker calls it without a trace, `headgate match` with one.
+ * route.h - the only matcher: socket -> listener -> original route hostname -> path -> predicates
+ * -> rule. Gateway API precedence (reference/gateway-api.md 5.3, 5.6; v1.7 hostname order). Pure
+ * and read-only; the worker calls it without a trace, `headgate match` with one.
  */
 #ifndef SHM_ROUTE_H
 #define SHM_ROUTE_H
@@ -30,12 +30,14 @@ struct route_hit {
 
 /* What `headgate match` prints: called for each candidate looked at. */
 struct route_trace {
-	void (*step)(void *arg, const char *what, struct bytes key, uint32_t rule, uint16_t match, bool won);
+	void (*step)(
+	    void *arg, const char *what, struct bytes key, uint32_t rule, uint16_t match, bool won);
 	void *arg;
 };
 
-/* HG_OK, HG_ERR_NO_LISTENER, HG_ERR_NO_ROUTE, HG_ERR_REGEX_LIMIT, HG_ERR_MISDIRECTED (a fixed listener, and
- * the host's best listener on this socket is another). hit->listener is set whenever one was chosen. */
+/* HG_OK, HG_ERR_NO_LISTENER, HG_ERR_NO_ROUTE, HG_ERR_REGEX_LIMIT, HG_ERR_MISDIRECTED (a fixed
+ * listener, and the host's best listener on this socket is another). hit->listener is set whenever
+ * one was chosen. */
 enum hg_err route_find(const struct image *, const struct route_query *, const struct regex_set *,
     const struct route_trace *, struct route_hit *hit);
 

@@ -1,7 +1,7 @@
 /*
- * slot.h - the control page (the master's words) and one segment a worker slot (that worker's words).
- * Each word has one writer; readers copy, clamp and sum. Segments outlive their workers, so counters never go
- * back. memfds, sized at boot, sealed against shrinking and growing, sparse.
+ * slot.h - the control page (the master's words) and one segment a worker slot (that worker's
+ * words). Each word has one writer; readers copy, clamp and sum. Segments outlive their workers, so
+ * counters never go back. memfds, sized at boot, sealed against shrinking and growing, sparse.
  */
 #ifndef SHM_SLOT_H
 #define SHM_SLOT_H
@@ -23,7 +23,8 @@ struct control_page {
 	_Atomic uint64_t reloads, reloads_failed;
 };
 
-/* M(name, help): counters of a worker that belong to no object. Names become headgate_<name>_total. */
+/* M(name, help): counters of a worker that belong to no object. Names become headgate_<name>_total.
+ */
 #define METRIC_TABLE(M) \
 	M(connections_accepted, "Client connections accepted") \
 	M(connections_closed, "Client connections closed") \
@@ -63,7 +64,7 @@ struct slot_rule {
 	uint64_t requests, by_class[5], bytes_in, bytes_out;
 };
 struct slot_endpoint {
-	uint32_t inflight;          /* exchanges under way; zeroed by the master before a successor starts */
+	uint32_t inflight; /* exchanges under way; zeroed by the master before a successor starts */
 	uint32_t connections;
 	uint64_t requests;
 	uint64_t failures;
@@ -75,7 +76,8 @@ struct slot_ring { /* single producer (worker), single consumer (logger) */
 	char pad0[56];
 	_Atomic uint64_t tail;      /* written by the logger: bytes ever taken */
 	char pad1[56];
-	char data[SLOT_RING];       /* records: u32 length, u32 kind, bytes, padded to 8; clamped by the reader */
+	char data[SLOT_RING]; /* records: u32 length, u32 kind, bytes, padded to 8; clamped by the
+	                         reader */
 };
 enum slot_ringkind { SLOT_RING_ACCESS = 1, SLOT_RING_LOG, SLOT_RING_PAD };
 
@@ -84,7 +86,8 @@ struct slot_segment {
 	_Atomic uint64_t heartbeat;  /* one more each loop turn or 250 ms */
 	_Atomic uint64_t pid;
 	_Atomic uint64_t connections, exchanges, idle_upstream; /* gauges */
-	_Atomic uint64_t adopting;   /* generation whose image is being looked at: a death with it set aborts the offer */
+	_Atomic uint64_t adopting; /* generation whose image is being looked at: a death with it set
+	                              aborts the offer */
 	char pad[56];
 	uint64_t metrics[METRIC_COUNT];
 	struct slot_ring ring __attribute__((aligned(4096)));
@@ -98,7 +101,8 @@ int region_create(const char *name, size_t size);           /* sealed GROW|SHRIN
 int region_reopen_ro(int fd);                               /* a read-only descriptor of it */
 void *region_map(int fd, size_t size, int writable);        /* MAP_SHARED; checks the size */
 
-/* Log ring. Producer: 0, or -1 when full. Consumer: next record into out (borrowed until the next call), 0 none. */
+/* Log ring. Producer: 0, or -1 when full. Consumer: next record into out (borrowed until the next
+ * call), 0 none. */
 int ring_put(struct slot_ring *, enum slot_ringkind, struct bytes line);
 int ring_get(struct slot_ring *, enum slot_ringkind *, struct bytes *line); /* 1, 0 */
 void ring_done(struct slot_ring *, struct bytes line);      /* frees what ring_get lent */

@@ -1,8 +1,9 @@
 /*
- * spec.h - the records of a generation image: what traffic needs and nothing else. Written by conf/build,
- * checked by image_check() in each adopting worker, read by shm/route and the worker. Plain data:
- * indices into sections, texts by im_str, no pointers. Links between records of one section point forward only.
- * Units are in the names: _ms milliseconds, _s seconds, _bytes. 0 means "no limit" or "none" where said.
+ * spec.h - the records of a generation image: what traffic needs and nothing else. Written by
+ * conf/build, checked by image_check() in each adopting worker, read by shm/route and the worker.
+ * Plain data: indices into sections, texts by im_str, no pointers. Links between records of one
+ * section point forward only. Units are in the names: _ms milliseconds, _s seconds, _bytes. 0 means
+ * "no limit" or "none" where said.
  *
  * A new option is one member here, one line in a schema table, one line in conf/build, one test.
  */
@@ -52,8 +53,10 @@ enum im_section {
 	IM_SECTION_COUNT
 };
 
-/* ---- one record: settings of headgate.conf that workers need (limits: reference/reliability.md section 4) */
-/* LIM(member, default, min, max, unit, doc). The schema of `limits { … }` is made from the same table. */
+/* ---- one record: settings of headgate.conf that workers need (limits: reference/reliability.md
+ * section 4) */
+/* LIM(member, default, min, max, unit, doc). The schema of `limits { … }` is made from the same
+ * table. */
 #define IM_LIMITS(LIM) \
 	LIM(request_line_bytes, 8192, 64, 65536, BYTES, "Longest request line; 414 beyond.") \
 	LIM(field_bytes, 16384, 64, 65536, BYTES, "Longest field line; 431 beyond.") \
@@ -63,29 +66,40 @@ enum im_section {
 	LIM(trailer_fields, 32, 1, 256, COUNT, "Trailer field lines.") \
 	LIM(leading_crlf, 2, 0, 16, COUNT, "Empty lines before a request line.") \
 	LIM(chunk_line_bytes, 256, 16, 4096, BYTES, "One chunk-size line with extensions.") \
-	LIM(chunk_overhead_bytes, 16384, 1024, 1048576, BYTES, "Chunk framing beyond 2 x payload.") \
+	LIM(chunk_overhead_bytes, 16384, 1024, 1048576, BYTES, \
+	    "Chunk framing beyond 2 x payload.") \
 	LIM(body_bytes, 0, 0, INT64_MAX, BYTES, "Longest request body, 0 = no limit; 413 beyond.") \
-	LIM(header_timeout_ms, 10000, 10, 3600000, MS, "From the first byte to the whole head; 408.") \
-	LIM(body_rate_bytes, 200, 0, INT64_MAX, BYTES, "Least body bytes a second after the grace; 0 = off.") \
+	LIM(header_timeout_ms, 10000, 10, 3600000, MS, \
+	    "From the first byte to the whole head; 408.") \
+	LIM(body_rate_bytes, 200, 0, INT64_MAX, BYTES, \
+	    "Least body bytes a second after the grace; 0 = off.") \
 	LIM(body_grace_ms, 10000, 100, 3600000, MS, "Before body_rate counts.") \
 	LIM(idle_timeout_ms, 60000, 10, 86400000, MS, "Idle keep-alive connection of a client.") \
 	LIM(write_timeout_ms, 30000, 10, 3600000, MS, "A client that takes no byte.") \
 	LIM(tls_handshake_timeout_ms, 10000, 10, 3600000, MS, "TLS handshake.") \
 	LIM(requests_per_connection, 1000, 0, INT64_MAX, COUNT, "Then close; 0 = no limit.") \
-	LIM(connections_per_ip, 1000, 0, INT64_MAX, COUNT, "Per worker and address; 0 = no limit.") \
-	LIM(connections, 0, 0, 4194304, COUNT, "Client connections of a worker; 0 = from the descriptor limit.") \
-	LIM(buffer_bytes, 262144, 16384, 16777216, BYTES, "Buffered body bytes of one connection.") \
-	LIM(worker_buffer_bytes, 268435456, 1048576, INT64_MAX, BYTES, "Buffered bytes of one worker; 503 beyond.") \
+	LIM(connections_per_ip, 1000, 0, INT64_MAX, COUNT, \
+	    "Per worker and address; 0 = no limit.") \
+	LIM(connections, 0, 0, 4194304, COUNT, \
+	    "Client connections of a worker; 0 = from the descriptor limit.") \
+	LIM(buffer_bytes, 262144, 16384, 16777216, BYTES, \
+	    "Buffered body bytes of one connection.") \
+	LIM(worker_buffer_bytes, 268435456, 1048576, INT64_MAX, BYTES, \
+	    "Buffered bytes of one worker; 503 beyond.") \
 	LIM(mirror_buffer_bytes, 65536, 0, 16777216, BYTES, "Body bytes waiting for one mirror.") \
 	LIM(replay_buffer_bytes, 65536, 0, 16777216, BYTES, "Request body kept for a retry.") \
 	LIM(connect_timeout_ms, 5000, 10, 3600000, MS, "Connecting to an endpoint.") \
-	LIM(response_timeout_ms, 60000, 0, 86400000, MS, "First byte of an answer where no route timeout is set; 0 = off.") \
+	LIM(response_timeout_ms, 60000, 0, 86400000, MS, \
+	    "First byte of an answer where no route timeout is set; 0 = off.") \
 	LIM(upstream_idle_timeout_ms, 30000, 10, 86400000, MS, "Idle connection in the pool.") \
-	LIM(upstream_idle_per_endpoint, 256, 0, 65536, COUNT, "Idle connections kept for one endpoint.") \
-	LIM(upstream_connections_per_endpoint, 1024, 1, 1048576, COUNT, "Connections of a worker to one endpoint.") \
+	LIM(upstream_idle_per_endpoint, 256, 0, 65536, COUNT, \
+	    "Idle connections kept for one endpoint.") \
+	LIM(upstream_connections_per_endpoint, 1024, 1, 1048576, COUNT, \
+	    "Connections of a worker to one endpoint.") \
 	LIM(informational, 16, 0, 1000, COUNT, "1xx answers before the final one.") \
 	LIM(spare_descriptors, 64, 8, 4096, COUNT, "Kept free: at the limit, accept, 503, close.") \
-	LIM(heartbeat_ms, 2000, 0, 3600000, MS, "A worker silent for so long is replaced; 0 = never.")
+	LIM(heartbeat_ms, 2000, 0, 3600000, MS, \
+	    "A worker silent for so long is replaced; 0 = never.")
 
 struct im_settings {
 #define LIM(m, def, lo, hi, unit, doc) int64_t m;
@@ -107,15 +121,16 @@ struct im_gateway {
 enum im_transport { IM_TCP = 1, IM_UDP };
 enum im_protocol { IM_HTTP = 1, IM_HTTPS, IM_TLS, IM_RAW_TCP, IM_RAW_UDP };
 
-/* Hostname -> value. Exact names and wildcards in one open-addressed table of `mask + 1` im_host records from
- * `first`; a wildcard `*.a.b` is stored as ".a.b". `depths` bit d: some wildcard has d labels (63 = or more).
- * `any`: value for no hostname. mask == IM_NONE: no table. */
+/* Hostname -> value. Exact names and wildcards in one open-addressed table of `mask + 1` im_host
+ * records from `first`; a wildcard `*.a.b` is stored as ".a.b". `depths` bit d: some wildcard has d
+ * labels (63 = or more). `any`: value for no hostname. mask == IM_NONE: no table. */
 struct im_hosttab {
 	uint64_t depths;
 	uint32_t first, mask, any, pad;
 };
 struct im_host {
-	uint32_t hash; /* low half of hash_mix(hash_more(HASH_SEED, name)); slot = hash & mask, linear */
+	uint32_t
+	    hash; /* low half of hash_mix(hash_more(HASH_SEED, name)); slot = hash & mask, linear */
 	uint32_t value; /* IM_NONE: empty slot */
 	struct im_str name;
 };
@@ -124,13 +139,15 @@ struct im_socket {
 	struct im_hosttab listeners; /* hostname -> im_listener; by Host or SNI */
 	struct addr addr;            /* what to bind */
 	uint32_t id;                 /* stable */
-	uint8_t transport, protocol; /* protocol of its listeners; IM_HTTPS also where IM_TLS shares it */
+	uint8_t transport,
+	    protocol; /* protocol of its listeners; IM_HTTPS also where IM_TLS shares it */
 	uint8_t pad[2];
 };
 
 struct im_listener {
 	struct im_hosttab http; /* original route hostname -> im_tree (HTTPRoute) */
-	struct im_hosttab grpc; /* the same for GRPCRoute; used when content-type is application/grpc* */
+	struct im_hosttab
+	    grpc; /* the same for GRPCRoute; used when content-type is application/grpc* */
 	uint32_t id;            /* stable; counters, connections */
 	uint32_t gateway;       /* im_gateway */
 	struct im_str name;     /* section name; of a ListenerSet: "set/name" */
@@ -142,17 +159,20 @@ struct im_listener {
 };
 #define IM_L_BROKEN 0x01u /* a policy failed closed: everything answers 500 */
 
-/* ---- paths: one open-addressed sub-table a tree, keyed by path without trailing slash ("" is "/") */
+/* ---- paths: one open-addressed sub-table a tree, keyed by path without trailing slash ("" is "/")
+ */
 struct im_tree {
 	uint64_t prefix_depths; /* bit d: some prefix has d segments (63 = or more) */
 	uint64_t regex_depths;  /* the same for literal prefixes of patterns */
 	uint32_t first, mask;   /* im_path records; mask == IM_NONE: empty */
 	uint32_t pad[2];
 };
-/* Path hash: h = HASH_SEED; each byte by hash_byte; hash_mix() at the end; low half. Key of an exact path is the
- * path as written ("/a/" and "/a" differ), of a prefix the path without one trailing slash, of a pattern the
- * whole segments of its literal prefix (what stands before the last slash of it). */
-#define IM_PATH_MAX 2304u /* bytes of any path in an image: "/service/method" of GRPCRoute is the longest */
+/* Path hash: h = HASH_SEED; each byte by hash_byte; hash_mix() at the end; low half. Key of an
+ * exact path is the path as written ("/a/" and "/a" differ), of a prefix the path without one
+ * trailing slash, of a pattern the whole segments of its literal prefix (what stands before the
+ * last slash of it). */
+#define IM_PATH_MAX \
+	2304u /* bytes of any path in an image: "/service/method" of GRPCRoute is the longest */
 struct im_path {
 	uint32_t hash;
 	uint32_t exact;              /* enum of groups, below; IM_NONE: none */
@@ -167,13 +187,14 @@ struct im_regexpath {
 	uint32_t pad;
 };
 
-/* A group reference: with IM_DIRECT set, the rest is an im_item index and there is nothing to test; with IM_VIA_SWITCH
- * set it is an im_switch. */
+/* A group reference: with IM_DIRECT set, the rest is an im_item index and there is nothing to test;
+ * with IM_VIA_SWITCH set it is an im_switch. */
 #define IM_DIRECT 0x80000000u
 #define IM_VIA_SWITCH 0x40000000u
 
-/* Up to 64 matches that share a path, in precedence order, bit 0 first. A predicate tests one key (method, one
- * header, one query parameter): bits of `involves` survive only if their value matches. */
+/* Up to 64 matches that share a path, in precedence order, bit 0 first. A predicate tests one key
+ * (method, one header, one query parameter): bits of `involves` survive only if their value
+ * matches. */
 struct im_group {
 	uint64_t all;             /* bits in use */
 	uint32_t items;           /* im_item of bit 0; consecutive */
@@ -181,12 +202,13 @@ struct im_group {
 	uint32_t next;            /* further group of the same path, or IM_NONE; forward */
 };
 enum im_predkind { IM_P_METHOD = 1, IM_P_HEADER, IM_P_QUERY };
-/* Many matches of one path that ask for different values of one key: a table of values, instead of a long chain.
- * Each case has the matches of its value, and those that do not ask for the key; `rest` only the latter. */
+/* Many matches of one path that ask for different values of one key: a table of values, instead of
+ * a long chain. Each case has the matches of its value, and those that do not ask for the key;
+ * `rest` only the latter. */
 struct im_switch {
 	struct im_str name;       /* of the key, as in im_pred */
 	uint32_t first, mask;     /* im_case records, open-addressed by hash */
-	uint32_t rest;            /* group reference or IM_NONE; switches point to later ones only */
+	uint32_t rest; /* group reference or IM_NONE; switches point to later ones only */
 	uint8_t kind, field;      /* enum im_predkind, enum field_id */
 	uint8_t pad[2];
 };
@@ -247,7 +269,7 @@ struct im_cluster {
 	uint32_t id;               /* stable */
 	struct im_str name;        /* "ns/service:port", for logs */
 	struct im_range endpoints;
-	uint32_t dns;              /* slot in the names region, or IM_NONE; then `port` is the port */
+	uint32_t dns; /* slot in the names region, or IM_NONE; then `port` is the port */
 	struct im_str dns_name;
 	uint32_t tls;              /* IM_NONE = clear text */
 	uint16_t port;
@@ -263,7 +285,12 @@ struct im_endpoint {
 
 /* ---- filters */
 enum im_filtertype {
-	IM_F_REQUEST_HEADERS = 1, IM_F_RESPONSE_HEADERS, IM_F_REDIRECT, IM_F_REWRITE, IM_F_MIRROR, IM_F_CORS
+	IM_F_REQUEST_HEADERS = 1,
+	IM_F_RESPONSE_HEADERS,
+	IM_F_REDIRECT,
+	IM_F_REWRITE,
+	IM_F_MIRROR,
+	IM_F_CORS
 };
 struct im_filter {
 	uint8_t type;
@@ -297,7 +324,8 @@ struct im_mirror {
 };
 struct im_cors {
 	struct im_range origins;  /* im_string, lower case; "*" alone = any */
-	struct im_str methods, headers, expose; /* joined with ", "; "*" alone = any; absent = none */
+	struct im_str methods, headers,
+	    expose; /* joined with ", "; "*" alone = any; absent = none */
 	uint32_t max_age_s;
 	uint8_t credentials;
 	uint8_t pad[3];

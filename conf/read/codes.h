@@ -1,8 +1,8 @@
 /*
  * codes.h - every HGnnnn that people can meet, once: CODE(number, NAME, title, explanation). The
  * number is written without leading zeros (C would read octal). Codes are never reused; 02xx and
- * 2xxx are warnings, the others are errors. The explanation is what `headgate explain HGnnnn` prints: what
- * it means, what happens, what to do.
+ * 2xxx are warnings, the others are errors. The explanation is what `headgate explain HGnnnn`
+ * prints: what it means, what happens, what to do.
  *
  *   00xx syntax · 01xx schema · 02xx references · 03xx files, permission, ownership · 04xx TLS ·
  * 05xx bind and system · 06xx policy conflicts · 07xx patterns and matching · 08xx fleet · 2xxx

@@ -3,7 +3,7 @@
  * byte corpus and shows what the two layers cost on their own, between tests/bench/floor and the
  * real worker.
  *
- *     miniproxy LISTEN_PORT BACKEND_PORT [HEADER_MS IDLE_MS]
+ *     miniproxy LISTEN_PORT BACKEND_PORT [HEADER_MS IDLE_MS]        USR1 prints what is in use
  */
 #include <errno.h>
 #include <signal.h>
@@ -45,6 +45,27 @@ static struct {
 	struct addr backend;
 	struct h1_limits limits;
 } mp;
+
+static volatile sig_atomic_t wanted;
+
+static void
+on_usr1(int sig)
+{
+	(void)sig;
+	wanted = 1;
+}
+
+static void
+report(void *arg)
+{
+	(void)arg;
+	if (!wanted)
+		return;
+	wanted = 0;
+	printf("conns=%u ups=%u exchanges=%u buffer_bytes=%llu queues=%u\n", mp.conns.used,
+	    mp.ups.used, mp.exs.used, (unsigned long long)mp.bufs.in_use, mp.bufs.queues.used);
+	fflush(stdout);
+}
 
 static void
 pool_out(struct up *u)
@@ -419,6 +440,7 @@ main(int argc, char **argv)
 	    .write_ms = 30000,
 	    .body_grace_ms = 10000,
 	    .body_rate = 200};
+	signal(SIGUSR1, on_usr1);
 	mp.loop = loop_new();
 	HG_CHECK(mp.loop && bufs_init(&mp.bufs, 256 << 20) == 0);
 	HG_CHECK(pool_init(&mp.conns, sizeof(struct conn), 20000) == 0);
@@ -433,6 +455,7 @@ main(int argc, char **argv)
 		perror("miniproxy");
 		return 1;
 	}
+	loop_each_turn(mp.loop, report, NULL);
 	loop_run(mp.loop);
 	return 0;
 }

@@ -1,10 +1,10 @@
 /*
- * catalogue.c - a catalogue comes from disk, where anything may have happened to it. If catalogue_open
- * takes one, whoever reads it stays in bounds, and the next compile that remembers by it comes to a
- * sound end.
+ * catalogue.c - a catalogue comes from disk, where anything may have happened to it. If
+ * catalogue_open takes one, whoever reads it stays in bounds, and the next compile that remembers
+ * by it comes to a sound end.
  *
- * The input edits a real catalogue: 8 bytes an edit: offset (3), width and what to do (1), value (4).
- * Every fourth edit falls on the section table.
+ * The input edits a real catalogue: 8 bytes an edit: offset (3), width and what to do (1), value
+ * (4). Every fourth edit falls on the section table.
  */
 #include <sys/mman.h>
 
@@ -15,7 +15,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static const char manifest[] =
-    "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: edge, namespace: a}\n"
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n"
+    "metadata: {name: edge, namespace: a}\n"
     "spec: {gatewayClassName: headgate, listeners: [{name: http, port: 80, protocol: HTTP}]}\n---\n"
     "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: a}\n"
     "spec: {type: ExternalName, externalName: x.y, ports: [{port: 80}]}\n---\n"
@@ -118,8 +119,9 @@ read_all(const struct catalogue *c)
 		text(c, o->good);
 		for (uint32_t k = 0; k < o->conditions.n; k++)
 			text(c, c->conditions[o->conditions.first + k].where);
-		sink += catalogue_find(c, blob_text(&c->blob, o->group), blob_text(&c->blob, o->kind),
-		            blob_text(&c->blob, o->ns), blob_text(&c->blob, o->name)) != NULL;
+		sink +=
+		    catalogue_find(c, blob_text(&c->blob, o->group), blob_text(&c->blob, o->kind),
+			blob_text(&c->blob, o->ns), blob_text(&c->blob, o->name)) != NULL;
 	}
 	for (uint32_t i = 0; i < c->n_diags; i++)
 		text(c, c->diags[i].message);

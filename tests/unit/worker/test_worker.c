@@ -8,8 +8,10 @@
 
 static struct harness h;
 static struct world w;
-static struct origin o[3];
-static uint16_t port;
+static struct origin o[3], local;
+static char path[64];
+static int deaf; /* listens and never accepts */
+static uint16_t port, deaf_port;
 
 enum { DEAD = 1 }; /* a port on which nobody listens */
 
@@ -93,6 +95,18 @@ make_rules(void)
 	f->mirror.num = f->mirror.den = 1;
 	(void)world_backend(r, c0, 1);
 
+	r = world_rule(&w, "/deaf");
+	f = world_filter(r, IM_F_MIRROR);
+	f->mirror.cluster = world_cluster(&w, "shop/deaf:80", &deaf_port, 1);
+	f->mirror.num = f->mirror.den = 1;
+	(void)world_backend(r, c0, 1);
+
+	r = world_rule(&w, "/unix");
+	gone = world_cluster(&w, "shop/unix:80", dead, 1);
+	gone->endpoints[0].addr = (struct addr){0};
+	gone->endpoints[0].unix_path = bytes_str(path);
+	(void)world_backend(r, gone, 1);
+
 	r = world_rule(&w, "/sticky");
 	r->persist = world_zalloc(&w, sizeof(*r->persist));
 	*r->persist =
@@ -118,6 +132,11 @@ setup(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i++)
 		origin_start(&o[i], i == 0 ? "a" : i == 1 ? "b" : "s");
+	(void)snprintf(path, sizeof(path), "/tmp/headgate-test-%d.sock", (int)getpid());
+	origin_start_unix(&local, "unix", path);
+	deaf = harness_bind(&a, 0);
+	assert_int_equal(sock_listen(deaf, 16), 0);
+	deaf_port = a.port;
 	fd = harness_bind(&a, 0);
 	port = a.port;
 	begin_generation(1);
@@ -138,6 +157,9 @@ teardown(void **state)
 	rc = harness_stop(&h, 3000);
 	for (int i = 0; i < 3; i++)
 		origin_stop(&o[i]);
+	origin_stop(&local);
+	(void)unlink(path);
+	close(deaf);
 	assert_int_equal(rc, 0);
 	return 0;
 }
@@ -554,6 +576,39 @@ test_mirror(void **state)
 	assert_int_equal(client_ask(port, "GET", "/mirror?x", NULL), 200);
 }
 
+/* A mirror that takes nothing is cut at its bound; the request does not notice. */
+static void
+test_deaf_mirror(void **state)
+{
+	static char piece[1 << 20];
+	uint64_t cut = metric(METRIC_mirrors_dropped), body = atomic_load(&o[0].seen->body);
+	int fd = client_open(port);
+
+	(void)state;
+	memset(piece, 'x', sizeof(piece) - 1);
+	(void)client_send(fd, "PUT /deaf HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+	    "Content-Length: 16777200\r\n\r\n");
+	for (int i = 0; i < 16; i++)
+		assert_true(client_send(fd, piece));
+	assert_true(client_read(fd, NULL));
+	assert_int_equal(client_status(), 200);
+	close(fd);
+	assert_int_equal(atomic_load(&o[0].seen->body) - body, 16777200);
+	assert_int_equal(metric(METRIC_mirrors_dropped), cut + 1);
+	assert_soon(h.env.slot->exchanges == 0);
+}
+
+static void
+test_unix(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(client_ask(port, "GET", "/unix", NULL), 200);
+		assert_true(client_has("X-Backend: unix\r\n"));
+	}
+	assert_int_equal(atomic_load(&local.seen->connections), 1);
+}
+
 static void
 test_sticky(void **state)
 {
@@ -730,7 +785,8 @@ main(void)
 	    cmocka_unit_test(test_retry), cmocka_unit_test(test_dead_pool),
 	    cmocka_unit_test(test_hostile), cmocka_unit_test(test_timeouts),
 	    cmocka_unit_test(test_vanish), cmocka_unit_test(test_filters),
-	    cmocka_unit_test(test_mirror), cmocka_unit_test(test_sticky),
+	    cmocka_unit_test(test_mirror), cmocka_unit_test(test_deaf_mirror),
+	    cmocka_unit_test(test_unix), cmocka_unit_test(test_sticky),
 	    cmocka_unit_test(test_refusals), cmocka_unit_test(test_reload),
 	    cmocka_unit_test(test_reload_pinned), cmocka_unit_test(test_sockets),
 	    cmocka_unit_test(test_drain)};
