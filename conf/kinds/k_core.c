@@ -3,6 +3,7 @@
  * are let through unread, as manifests exported from clusters are full of them; what is used is
  * checked as an API server does, names and ports of a Service included.
  */
+#include "base/addr.h"
 #include "base/hash.h"
 #include "conf/kinds/k_core.h"
 #include "conf/kinds/table.h"
@@ -36,6 +37,44 @@ static const struct kfield service_port_fields[] = {
 static KSTRUCT(service_port, "ServicePort", "A port of a Service.", IGNORE);
 #undef T
 
+/* IANA service name: a label with a letter in it and no two '-' in a row. */
+static bool
+port_name(struct bytes b)
+{
+	bool letter = false;
+
+	for (size_t i = 0; i < b.n; i++) {
+		letter |= b.p[i] >= 'a' && b.p[i] <= 'z';
+		if (b.p[i] == '-' && i + 1 < b.n && b.p[i + 1] == '-')
+			return false;
+	}
+	return letter && pat_label.match(b);
+}
+
+static void
+check_service_type(struct vctx *c, const struct k_service *s)
+{
+	bool none = bytes_eq(s->cluster_ip, BYTES("None"));
+	bool node = bytes_eq(s->type, BYTES("NodePort")) || bytes_eq(s->type,
+	    BYTES("LoadBalancer"));
+
+	if (none && node)
+		rule_at(c, rule_child(s->node, "clusterIP"),
+		    "clusterIP cannot be None for type %.*s", BYTES_ARG(s->type));
+	for (uint32_t i = 0; i < s->ports.n; i++) {
+		const struct k_service_port *p = &s->ports.v[i];
+
+		if (p->node_port.v && !node)
+			rule_at(c, rule_child(p->node, "nodePort"),
+			    "nodePort can only be set for types NodePort and LoadBalancer");
+		if (p->target.s.p && !port_name(p->target.s))
+			rule_at(c, rule_child(p->node, "targetPort"),
+			    "\"%.*s\" is not a port name: lower-case letters, digits and single "
+			    "'-', with "
+			    "at least one letter", BYTES_ARG(p->target.s));
+	}
+}
+
 static void
 check_service(struct vctx *c, void *bound)
 {
@@ -46,6 +85,7 @@ check_service(struct vctx *c, void *bound)
 	if (external && s->external_name.n == 0)
 		rule_at(c, rule_child(s->node, "type"),
 		    "externalName must be set when type is ExternalName");
+	check_service_type(c, s);
 	if (s->ports.n == 0 && !external && !bytes_eq(s->cluster_ip, BYTES("None")))
 		rule_at_key(c, ports, "ports must be given");
 	for (uint32_t i = 0; i < s->ports.n; i++) {
@@ -76,7 +116,8 @@ static const struct kfield service_fields[] = {
 	STR(type, "type", "ClusterIP, NodePort, LoadBalancer or ExternalName.",
 	    NAMES("ClusterIP", "NodePort", "LoadBalancer", "ExternalName"), TEXT("ClusterIP")),
 	LIST(ports, "ports", "Ports of the Service.", ks_service_port, ITEMS(0, 4096)),
-	MAP(selector, "selector", "Labels of the Workloads behind the Service."),
+	MAP(selector, "selector", "Labels of the Workloads behind the Service.",
+	    .key_pattern = &pat_meta_key, .pattern = &pat_label_value, .max_len = 63),
 	STR(cluster_ip, "clusterIP", "None for a headless Service; other values are not used."),
 	STR(external_name, "externalName", "DNS name, for type ExternalName."),
 	STR(session_affinity, "sessionAffinity", "None or ClientIP.", NAMES("None", "ClientIP")),
@@ -115,6 +156,26 @@ static KSTRUCT(slice_port, "EndpointPort", "A port of the endpoints.", IGNORE);
 static const struct kfield endpoints_port_fields[] = {SLICE_PORT(REQ)};
 static KSTRUCT(endpoints_port, "EndpointPort", "A port of the endpoints.", IGNORE);
 #undef T
+static void
+check_endpointslice(struct vctx *c, void *bound)
+{
+	struct k_endpointslice *e = bound;
+	uint8_t family = bytes_eq(e->address_type, BYTES("IPv4")) ? 4 :
+	    bytes_eq(e->address_type, BYTES("IPv6")) ? 6 : 0;
+
+	for (uint32_t i = 0; i < e->endpoints.n; i++) {
+		const k_strings *l = &e->endpoints.v[i].addresses;
+		const struct node *at = rule_child(e->endpoints.v[i].node, "addresses")->first;
+		struct addr ip;
+
+		for (uint32_t k = 0; k < l->n; k++, at = at->next)
+			if (family ? !addr_parse_ip(l->v[k], &ip) || ip.family != family :
+			    !pat_subdomain.match(l->v[k]))
+				rule_at(c, at, "\"%.*s\" is not an address of type %.*s",
+				    BYTES_ARG(l->v[k]), BYTES_ARG(e->address_type));
+	}
+}
+
 #define T k_endpointslice
 static const struct kfield endpointslice_fields[] = {
 	STR(address_type, "addressType", "IPv4, IPv6 or FQDN.", NAMES("IPv4", "IPv6", "FQDN"), REQ),
@@ -123,7 +184,7 @@ static const struct kfield endpointslice_fields[] = {
 };
 KSTRUCT(endpointslice, "EndpointSlice", "Endpoints of the Service that the label "
     "kubernetes.io/service-name names.",
-    IGNORE);
+    .check = check_endpointslice, IGNORE);
 #undef T
 #define T k_endpoint_address
 static const struct kfield endpoint_address_fields[] = {
@@ -156,12 +217,26 @@ has_key(const k_map *m, const char *key)
 	return false;
 }
 
+/* What the pattern of keys does not say. */
+static void
+check_data_keys(struct vctx *c, const k_map *m)
+{
+	for (uint32_t i = 0; i < m->n; i++)
+		if (m->v[i].key.n > 253 || bytes_starts(m->v[i].key, BYTES("..")) ||
+		    bytes_eq(m->v[i].key, BYTES(".")))
+			rule_at_key(c, m->v[i].node,
+			    "a key has at most 253 characters and is not '.' and does not begin "
+			    "with '..'");
+}
+
 static void
 check_secret(struct vctx *c, void *bound)
 {
 	static const char *const tls[] = {"tls.crt", "tls.key"};
 	struct k_secret *s = bound;
 
+	check_data_keys(c, &s->data);
+	check_data_keys(c, &s->string_data);
 	for (size_t i = 0; bytes_eq(s->type, BYTES("kubernetes.io/tls")) && i < HG_ARRAY_LEN(tls);
 	    i++)
 		if (!has_key(&s->data, tls[i]) && !has_key(&s->string_data, tls[i]))
@@ -187,6 +262,8 @@ check_configmap(struct vctx *c, void *bound)
 	struct k_configmap *m = bound;
 	struct map keys;
 
+	check_data_keys(c, &m->data);
+	check_data_keys(c, &m->binary_data);
 	if (m->data.n == 0 || m->binary_data.n == 0)
 		return;
 	map_init(&keys);

@@ -9,6 +9,8 @@
 #include "conf/kinds/k_core.h"
 #include "conf/kinds/table.h"
 
+#define ANNOTATIONS_MAX 262144u /* bytes, keys and values; an API server's bound */
+
 /* ---- metadata */
 #define T k_meta
 #define OTHERS(nm) {.name = nm, .doc = "Not used.", .type = FT_IGNORED}
@@ -32,9 +34,20 @@ static const struct kfield meta_fields[] = {
 KSTRUCT(meta, "ObjectMeta", "Name, namespace, labels, annotations.");
 #undef T
 
+/* Keys of labels and annotations: the domain has a bound that the pattern does not say. */
+static void
+check_domains(struct vctx *c, const k_map *m)
+{
+	for (uint32_t i = 0; i < m->n; i++)
+		if (bytes_chr(m->v[i].key, '/', 0) > 253)
+			diag_at_key(c->d, CODE_METADATA, m->v[i].node,
+			    "the domain of a key has at most 253 characters");
+}
+
 static void
 check_meta(struct vctx *c, const struct k_meta *m)
 {
+	size_t total = 0;
 	bool label = c->kind->id == KIND_NAMESPACE || c->kind->id == KIND_SERVICE;
 
 	if (m->name.p && !(label ? parse_dns_label(m->name) : pat_subdomain.match(m->name)))
@@ -45,6 +58,8 @@ check_meta(struct vctx *c, const struct k_meta *m)
 		diag_at(c->d, CODE_METADATA, rule_child(m->node, "namespace"),
 		    "namespace \"%.*s\" is not %s",
 		    (int)HG_MIN(m->ns.n, 80u), m->ns.p, pat_label.what);
+	check_domains(c, &m->labels);
+	check_domains(c, &m->annotations);
 	for (uint32_t i = 0; i < m->annotations.n; i++) {
 		struct bytes key = m->annotations.v[i].key;
 		char lower[320];
@@ -57,7 +72,11 @@ check_meta(struct vctx *c, const struct k_meta *m)
 			diag_at_key(c->d, CODE_METADATA, m->annotations.v[i].node,
 			    "annotation key \"%.*s\" is not %s",
 			    (int)HG_MIN(key.n, 80u), key.p, pat_meta_key.what);
+		total += key.n + m->annotations.v[i].value.n;
 	}
+	if (total > ANNOTATIONS_MAX)
+		diag_at_key(c->d, CODE_METADATA, rule_child(m->node, "annotations"),
+		    "annotations have %zu bytes, but can have at most %u", total, ANNOTATIONS_MAX);
 }
 
 /* `strict`: unknown and missing members of the root have been told. */

@@ -173,7 +173,6 @@ struct objects {
 	uint32_t count[KIND_COUNT];
 	struct object **all;
 	uint32_t n;
-	struct map *index;
 };
 struct object *objects_find(const struct objects *, enum kind_id, struct bytes ns,
     struct bytes name);

@@ -356,7 +356,7 @@ test_core(void **state)
 	(void)state;
 	bound_read(&b, "t.yaml", BYTES(OBJ("v1",
 	    "Service") "  selector: {app: a}\n  ports:\n  - {name: a, port: 80, targetPort: http}\n"
-	    "  - {name: b, port: 81, targetPort: 8081, nodePort: 30000}\n---\n"
+	    "  - {name: b, port: 81, targetPort: 8081}\n---\n"
 	    "apiVersion: gateway.headgate.dev/v1alpha1\nkind: Workload\nmetadata: {name: w, "
 	    "labels: {app: a}}\nspec: {address: 10.0.0.1, ports: {http: 8080}}\n---\n"
 	    "apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {name: w}\nspec: "

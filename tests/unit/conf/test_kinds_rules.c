@@ -384,6 +384,34 @@ static const struct {
 	{OBJ("v1", "Service") "  clusterIP: None\n", ""},
 	{OBJ("v1", "Service") "  type: ExternalName\n",
 	    "5:9: HG0110 externalName must be set when type is ExternalName\n"},
+	{OBJ("v1", "Service") "  ports: [{port: 1, nodePort: 30000}]\n",
+	    "5:31: HG0110 nodePort can only be set for types NodePort and LoadBalancer\n"},
+	{OBJ("v1", "Service") "  type: NodePort\n  clusterIP: None\n  ports: [{port: 1, nodePort: "
+	    "30000}]\n",
+	    "6:14: HG0110 clusterIP cannot be None for type NodePort\n"},
+	{OBJ("v1", "Service") "  ports: [{port: 1, targetPort: \"80\"}]\n",
+	    "5:33: HG0110 \"80\" is not a port name: lower-case letters, digits and single '-', "
+	    "with at "
+	    "least one letter\n"},
+	{OBJ("v1", "Service") "  ports: [{port: 1, targetPort: a--b}]\n",
+	    "5:33: HG0110 \"a--b\" is not a port name: lower-case letters, digits and single '-', "
+	    "with at "
+	    "least one letter\n"},
+	{OBJ("v1", "Service") "  ports: [{port: 1, targetPort: http-1}]\n  selector: {a: '-'}\n",
+	    "6:17: HG0105 \"-\" is not a label value: letters, digits, '-', '_', '.', not at its "
+	    "ends\n"},
+	{"apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: a}\naddressType: "
+	    "IPv4\n"
+	    "endpoints: [{addresses: [1.2.3.4, '::1', a]}]\n",
+	    "5:35: HG0110 \"::1\" is not an address of type IPv4\n5:42: HG0110 \"a\" is not an "
+	    "address of "
+	    "type IPv4\n"},
+	{"apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: a}\naddressType: "
+	    "FQDN\n"
+	    "endpoints: [{addresses: [a.b]}]\n", ""},
+	{"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {..a: b}\n",
+	    "4:8: HG0110 a key has at most 253 characters and is not '.' and does not begin with "
+	    "'..'\n"},
 	{"apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ntype: kubernetes.io/tls\ndata: "
 	    "{tls.crt: YQ==}\n",
 	    "5:1: HG0110 a Secret of type kubernetes.io/tls must have \"tls.key\"\n"},
