@@ -17,6 +17,8 @@ struct r_service_port {
 	struct bytes name;         /* of the port */
 	struct r_target *targets;  /* BackendTLSPolicies on the Service */
 	struct r_policy *policy;   /* the one that applies, or NULL */
+	struct r_gateway *seen[16]; /* ancestors that the policies have by this port */
+	uint32_t nseen;
 };
 
 static const struct k_service_port *
@@ -110,14 +112,14 @@ app_fault(struct bytes app, uint8_t kind)
 }
 
 static void
-touch(struct scope *sc, struct r_policy *p)
+touch(struct scope *sc, struct r_service_port *sp)
 {
 	for (size_t i = 0; i < sc->ntouched; i++)
-		if (sc->touched[i] == p)
+		if (sc->touched[i] == sp)
 			return;
 	sc->touched =
-	    mem_grow(sc->touched, &sc->touchedcap, sc->ntouched, sizeof(struct r_policy *));
-	sc->touched[sc->ntouched++] = p;
+	    mem_grow(sc->touched, &sc->touchedcap, sc->ntouched, sizeof(struct r_service_port *));
+	sc->touched[sc->ntouched++] = sp;
 }
 
 /* Everything about the reference itself; NULL after a fault. */
@@ -166,9 +168,8 @@ backend_resolve(struct scope *sc, struct r_route *r, const char *where,
 	*out = (struct r_backend){.error = HG_ERR_NO_BACKEND, .fault = sp == NULL};
 	if (sp == NULL)
 		return;
-	for (const struct r_target *t = sp->targets; t != NULL; t = t->next)
-		if (applies(t, sp->name))
-			touch(sc, t->policy);
+	if (sp->targets != NULL)
+		touch(sc, sp);
 	if (sp->policy != NULL) {
 		if (r->unserved == NULL)
 			r->unserved = arena_printf(sc->arena,
@@ -212,12 +213,27 @@ backend_refs(struct scope *sc, struct r_route *r)
 	r->unserved = unserved;
 }
 
+/* A policy has at most 16 ancestors, so more Gateways than that need not be told apart. */
+static void
+ancestor(struct scope *sc, struct r_service_port *sp, struct r_gateway *gw)
+{
+	for (uint32_t i = 0; i < sp->nseen; i++)
+		if (sp->seen[i] == gw)
+			return;
+	if (sp->nseen == HG_ARRAY_LEN(sp->seen))
+		return;
+	sp->seen[sp->nseen++] = gw;
+	for (const struct r_target *t = sp->targets; t != NULL; t = t->next)
+		if (applies(t, sp->name))
+			policy_ancestor(sc, t->policy, gw->obj);
+}
+
 void
 backend_policies(struct scope *sc, struct r_route *r)
 {
 	for (size_t i = 0; i < sc->ntouched; i++)
 		for (uint32_t j = 0; j < r->nparents; j++)
 			if (r->parents[j].accepted)
-				policy_ancestor(sc, sc->touched[i], r->parents[j].gw->obj);
+				ancestor(sc, sc->touched[i], r->parents[j].gw);
 	sc->ntouched = 0;
 }

@@ -55,4 +55,6 @@ meta_resolve(struct scope *sc)
 {
 	for (uint32_t i = 0; i < sc->in.objects->n; i++)
 		one(sc, sc->in.objects->all[i]);
+	for (uint32_t i = 0; i < sc->in.nstale; i++)
+		sc->meta[sc->in.stale[i].object->index].stale = sc->in.stale[i].why;
 }

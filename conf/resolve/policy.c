@@ -37,34 +37,56 @@ begin(struct scope *sc, const struct object *o)
 	return p;
 }
 
-/* Into the Service's list by age; an older policy on the same port (or the whole) makes this one a
- * loser. */
+/* Into the Service's list; settle() puts that in order. */
 static void
 target(struct scope *sc, struct r_policy *p, const struct k_object_ref *ref)
 {
-	struct r_target *t = arena_zalloc(sc->arena, sizeof(*t)), *head, **at;
+	struct r_target *t = arena_zalloc(sc->arena, sizeof(*t));
 	struct keybuf kb;
 	struct bytes key = KEY(&kb, p->obj->meta.ns, ref->name);
 
-	*t = (struct r_target){NULL, p, ref->section};
-	head = map_get(&sc->btls, key);
-	if (head == NULL) {
-		map_put(&sc->btls, arena_bytes(sc->arena, key), t);
-		return;
-	}
-	for (at = &head; *at != NULL && object_cmp_age(sc, (*at)->policy->obj, p->obj) <= 0;
-	     at = &(*at)->next)
-		;
-	t->next = *at;
-	*at = t;
-	map_put(&sc->btls, key, head);
+	*t = (struct r_target){map_get(&sc->btls, key), p, ref->section};
+	map_put(&sc->btls, t->next != NULL ? key : arena_bytes(sc->arena, key), t);
 }
 
-static bool
-same_section(const struct r_target *a, const struct r_target *b)
+static int
+by_age(const void *a, const void *b, void *arg)
 {
-	return a->section.n == b->section.n &&
-	    (a->section.n == 0 || bytes_eq(a->section, b->section));
+	const struct r_target *const *x = a, *const *y = b;
+	int c = object_cmp_age(arg, (*x)->policy->obj, (*y)->policy->obj);
+
+	return c != 0 ? c : bytes_cmp((*x)->section, (*y)->section);
+}
+
+/* Oldest first; whoever finds its port (or the whole Service) taken is a loser. */
+static struct r_target *
+settle(struct scope *sc, struct r_target *list)
+{
+	struct r_target **v = NULL, *head = NULL;
+	size_t n = 0, cap = 0;
+	struct map seen;
+
+	for (struct r_target *t = list; t != NULL; t = t->next) {
+		v = arena_grow(sc->arena, v, &cap, n, sizeof(struct r_target *));
+		v[n++] = t;
+	}
+	qsort_r(v, n, sizeof(struct r_target *), by_age, sc);
+	map_init(&seen);
+	for (size_t i = 0; i < n; i++) {
+		struct bytes section = v[i]->section.n != 0 ? v[i]->section : BYTES("");
+		const struct r_policy *first = map_get(&seen, section);
+
+		if (first == NULL)
+			map_put(&seen, section, v[i]->policy);
+		else if (first != v[i]->policy)
+			v[i]->policy->loser = true;
+	}
+	map_release(&seen);
+	for (size_t i = n; i > 0; i--) {
+		v[i - 1]->next = head;
+		head = v[i - 1];
+	}
+	return head;
 }
 
 void
@@ -80,21 +102,9 @@ policy_index(struct scope *sc)
 			    bytes_eq(k->targets.v[i].kind, BYTES("Service")))
 				target(sc, p, &k->targets.v[i]);
 	}
-	for (const struct object *o = sc->in.objects->first[KIND_BACKENDTLSPOLICY]; o != NULL;
-	     o = o->next) {
-		const struct k_backendtlspolicy *k = o->spec;
-		struct keybuf kb;
-
-		for (uint32_t i = 0; i < k->targets.n; i++) {
-			const struct r_target *t =
-			    map_get(&sc->btls, KEY(&kb, o->meta.ns, k->targets.v[i].name));
-
-			for (; t != NULL; t = t->next)
-				for (const struct r_target *u = t->next; u != NULL; u = u->next)
-					if (same_section(t, u) && t->policy != u->policy)
-						u->policy->loser = true;
-		}
-	}
+	for (size_t i = 0; i < sc->btls.cap; i++)
+		if (sc->btls.slots[i].value != NULL)
+			sc->btls.slots[i].value = settle(sc, sc->btls.slots[i].value);
 }
 
 static void

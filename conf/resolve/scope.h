@@ -34,7 +34,7 @@ struct scope {
 	struct map grants, slices, workloads;    /* indexes over objects */
 	struct map services, btls; /* (ns, name, port) -> r_service_port; (ns, name) -> r_target */
 	struct map regexes;                      /* pattern -> why it is refused, or "" */
-	struct r_policy **touched; /* policies of the route in hand */
+	struct r_service_port **touched; /* by the route in hand, with policies on them */
 	size_t ntouched, touchedcap;
 	struct strbuf **texts;     /* of faults */
 	size_t ntexts, textcap;

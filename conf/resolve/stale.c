@@ -17,6 +17,8 @@ struct keep {
 	struct object **objects; /* in step */
 	size_t n, cap, ocap;
 	struct map seen;         /* catalogue rows that were brought back */
+	struct map files;        /* file -> 1 + its last row */
+	uint32_t *next;          /* 1 + the row before it of the same file, 0 = none */
 };
 
 static int
@@ -96,28 +98,29 @@ restore(struct keep *k, const struct cat_object *c, struct bytes why)
 	k->notes[k->n++] = (struct stale_note){o, why};
 }
 
-/* "dir/file.yaml:12" of which file? */
-static bool
-from_file(struct bytes source, struct bytes file)
+/* Rows by the file that they came from; made only when a whole file is bad. */
+static void
+index_files(struct keep *k)
 {
-	return source.n > file.n && source.p[file.n] == ':' &&
-	    memcmp(source.p, file.p, file.n) == 0;
+	k->next = arena_alloc(k->arena, (k->old->n_objects + 1) * sizeof(*k->next));
+	for (uint32_t i = 0; i < k->old->n_objects; i++) {
+		struct bytes source = blob_text(&k->old->blob, k->old->objects[i].source);
+		ptrdiff_t colon = bytes_rchr(source, ':');
+		struct bytes file = colon > 0 ? bytes_of(source.p, (size_t)colon) : BYTES("");
+
+		k->next[i] = (uint32_t)(uintptr_t)map_get(&k->files, file);
+		map_put(&k->files, file, (void *)(uintptr_t)(i + 1));
+	}
 }
 
 static void
 whole_file(struct keep *k, const struct load_bad *b)
 {
-	for (uint32_t i = 0; i < k->old->n_objects; i++) {
-		const struct cat_object *c = &k->old->objects[i];
-		const struct kind *kind = kind_by_name(blob_text(&k->old->blob, c->group),
-		    blob_text(&k->old->blob, c->kind));
-
-		if (kind == NULL || !from_file(blob_text(&k->old->blob, c->source), b->file))
-			continue;
-		if (objects_find(&k->load->objects, kind->id, kind->cluster ? BYTES_NONE :
-		    blob_text(&k->old->blob, c->ns), blob_text(&k->old->blob, c->name)) == NULL)
-			restore(k, c, b->why);
-	}
+	if (k->next == NULL)
+		index_files(k);
+	for (uint32_t i = (uint32_t)(uintptr_t)map_get(&k->files, b->file); i != 0;
+	     i = k->next[i - 1])
+		restore(k, &k->old->objects[i - 1], b->why);
 }
 
 const struct stale_note *
@@ -126,6 +129,7 @@ stale_restore(struct arena *a, struct load *load, const struct catalogue *old, u
 	struct keep k = {.arena = a, .load = load, .old = old};
 
 	map_init(&k.seen);
+	map_init(&k.files);
 	for (const struct load_bad *b = old == NULL ? NULL : load->bad; b != NULL; b = b->next) {
 		const struct cat_object *c;
 
@@ -141,6 +145,7 @@ stale_restore(struct arena *a, struct load *load, const struct catalogue *old, u
 			restore(&k, c, b->why);
 	}
 	map_release(&k.seen);
+	map_release(&k.files);
 	add_all(&k);
 	*n = (uint32_t)k.n;
 	return k.notes;

@@ -43,11 +43,8 @@ member(struct strbuf *out, const char *key, struct bytes value)
 const char *
 stale_why(const struct scope *sc, const struct object *o)
 {
-	for (uint32_t i = 0; o != NULL && o->stale && i < sc->in.nstale; i++)
-		if (sc->in.stale[i].object == o)
-			return arena_printf(sc->arena, "last good content is served: %.*s",
-			    BYTES_ARG(sc->in.stale[i].why));
-	return "last good content is served";
+	return arena_printf(
+	    sc->arena, "last good content is served: %.*s", BYTES_ARG(sc->meta[o->index].stale));
 }
 
 static int64_t

@@ -17,6 +17,7 @@ struct meta { /* by object.index */
 	struct bytes uid;
 	int64_t generation, created;
 	const struct cat_object *old; /* of the last generation, or NULL */
+	struct bytes stale;       /* why it is stale */
 };
 
 struct r_class {
