@@ -21,7 +21,9 @@ PLAYED = ("Deployment", "Pod", "ServiceAccount")  # not written
 
 
 def low_ports():
-    """Whether this user may bind port 80."""
+    """Whether this user may bind port 80 (HG_SHIFT=1: as if not)."""
+    if os.environ.get("HG_SHIFT"):
+        return False
     if os.geteuid() == 0:
         return True
     with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as f:
@@ -37,6 +39,7 @@ class Cluster:
         self.block = block
         self.shift = 0 if low_ports() else 20000
         self.objects, self.pods = {}, {}  # pods: (ns, Deployment) -> [Echo]
+        self.addresses = {}  # of Gateways, until the next reload
         self.usable, self.unusable = block.host(120), "192.0.2.1"
         self.instance = Instance(pool=block.pool)
         self.instance.start()
@@ -106,6 +109,7 @@ class Cluster:
         self.reload()
 
     def reload(self, status=(0, 2)):
+        self.addresses.clear()
         p = self.instance.cli("reload", "--wait")
         assert p.returncode in status, f"reload: exit {p.returncode}\n{p.stdout}{p.stderr}"
 
@@ -158,9 +162,11 @@ class Cluster:
         return self.instance.get(kind.lower(), name, ns or "default")
 
     def address(self, gateway, port=80, ns=INFRA):
-        addresses = self.get("Gateway", gateway, ns)["status"].get("addresses") or []
-        assert addresses and addresses[0]["type"], f"Gateway {gateway} has no address"
-        return addresses[0]["value"], self.port(port)
+        if (ns, gateway) not in self.addresses:
+            addresses = self.get("Gateway", gateway, ns)["status"].get("addresses") or []
+            assert addresses and addresses[0]["type"], f"Gateway {gateway} has no address"
+            self.addresses[ns, gateway] = addresses[0]["value"]
+        return self.addresses[ns, gateway], self.port(port)
 
     def stop(self):
         self.instance.stop()

@@ -115,6 +115,36 @@ def attached():
             rt("attached-4", o.rule(o.ref("no-such-service", 8080)), parents=[{"name": "attached-unresolved", "sectionName": "tls"}])]
 
 
+def two_secrets(name):
+    """Two listeners whose certificates lie in another namespace; one of them does not exist."""
+    def https(listener, secret, hostname):
+        return {**o.listener(listener, 443, "HTTPS", hostname),
+                "tls": {"certificateRefs": [{"name": secret, "namespace": WEB}]}}
+    return [gw(name, https("https", "certificate", None), https("nonexistent", "no-such-certificate", "nonexistent.example.com"))]
+
+
+def grant(name, ns, from_kind, from_ns, to_kind, to_name=None, from_group="gateway.networking.k8s.io", to_group=""):
+    return {"apiVersion": o.API.replace("v1", "v1beta1"), "kind": "ReferenceGrant", "metadata": o.meta(name, ns),
+            "spec": {"from": [{"group": from_group, "kind": from_kind, "namespace": from_ns}],
+                     "to": [{"group": to_group, "kind": to_kind, **({"name": to_name} if to_name else {})}]}}
+
+
+def useless_secret_grants(name):
+    """Each grant is wrong in one respect."""
+    return two_secrets(name) + [
+        grant("wrong-namespace", INFRA, "Gateway", INFRA, "Secret", "certificate"),
+        grant("wrong-from-group", WEB, "Gateway", INFRA, "Secret", "certificate", from_group="example.com"),
+        grant("wrong-from-kind", WEB, "HTTPRoute", INFRA, "Secret", "certificate"),
+        grant("wrong-from-namespace", WEB, "Gateway", "elsewhere", "Secret", "certificate"),
+        grant("wrong-to-group", WEB, "Gateway", INFRA, "Secret", "certificate", to_group="example.com"),
+        grant("wrong-to-kind", WEB, "Gateway", INFRA, "Service", "certificate"),
+        grant("wrong-to-name", WEB, "Gateway", INFRA, "Secret", "another")]
+
+
+def secret_grant(name):
+    return two_secrets(name) + [grant("secrets", WEB, "Gateway", INFRA, "Secret")]
+
+
 # ---------------------------------------------------------------- redirects
 def redirecting(path, **redirect):
     return o.rule(path=path, filters=[{"type": "RequestRedirect", "requestRedirect": redirect}])
@@ -219,10 +249,7 @@ def section_wrong_port():
 
 
 def partially_invalid():
-    grant = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "ReferenceGrant", "metadata": o.meta("for-somebody-else", WEB),
-             "spec": {"from": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": "elsewhere"}],
-                      "to": [{"group": "", "kind": "Service"}]}}
-    return [grant, rt("partially-invalid", at_path("/valid", 1), o.rule(o.ref("web-backend", 8080, namespace=WEB), path="/invalid"))]
+    return [grant("for-somebody-else", WEB, "HTTPRoute", "elsewhere", "Service"), rt("partially-invalid", at_path("/valid", 1), o.rule(o.ref("web-backend", 8080, namespace=WEB), path="/invalid"))]
 
 
 def no_backends():

@@ -97,6 +97,20 @@ test("GatewayWithAttachedRoutes", own.attached(),
      s.listeners("attached-unresolved", {"tls": ({"ResolvedRefs": ("False", "InvalidCertificateRef")}, 1, ["HTTPRoute"])}),
      wait=False)
 
+NO_CERTIFICATE = {"ResolvedRefs": ("False", "InvalidCertificateRef"), "Programmed": "False"}
+test("GatewayInvalidTLSConfiguration", "gateway-invalid-tls-configuration",
+     [s.listeners("gateway-certificate-" + n, {"https": (NO_CERTIFICATE, 0, ["HTTPRoute"])})
+      for n in ("nonexistent-secret", "unsupported-group", "unsupported-kind", "malformed-secret")])
+NOT_PERMITTED = {"ResolvedRefs": ("False", "RefNotPermitted"), "Programmed": "False"}
+test("GatewaySecretMissingReferenceGrant", own.two_secrets("secret-no-grant"),
+     s.listeners("secret-no-grant", {"https": (NOT_PERMITTED, 0, ["HTTPRoute"]), "nonexistent": (NOT_PERMITTED, 0, ["HTTPRoute"])}))
+test("GatewaySecretInvalidReferenceGrant", own.useless_secret_grants("secret-bad-grants"),
+     s.listeners("secret-bad-grants", {"https": (NOT_PERMITTED, 0, ["HTTPRoute"]), "nonexistent": (NOT_PERMITTED, 0, ["HTTPRoute"])}))
+# What a grant changes can be seen without TLS being served: the reference is resolved.
+test("GatewaySecretReferenceGrant", own.secret_grant("secret-granted"),
+     s.listeners("secret-granted", {"https": ({"ResolvedRefs": ("True", "ResolvedRefs")}, 0, ["HTTPRoute"]),
+                                    "nonexistent": (NO_CERTIFICATE, 0, ["HTTPRoute"])}))
+
 # ---------------------------------------------------------------- HTTPRoute: redirects
 test("HTTPRoute303Redirect", "httproute-303-redirect", s.redirect("/see-other", 303, method="POST"))
 test("HTTPRoute307Redirect", own.redirect_status(307), s.redirect("/temporary", 307))

@@ -175,7 +175,7 @@ def test_status(instance, echo):
     g.put(o.route("broken", [o.rule("nowhere")]), name="b.yaml")
     g.reload()
     p = g.cli("status", check=3)
-    assert "broken" in p.stdout and "BackendNotFound" in p.stdout, p.stdout
+    assert "default/broken" in p.stdout and "does not exist" in p.stdout, p.stdout
 
 
 def test_control_socket_refuses_nonsense(instance):
