@@ -42,7 +42,7 @@ struct blob_header {
 	uint64_t magic;
 	uint32_t kind;
 	uint32_t nsections;
-	uint64_t build;      /* version_build_id(): other builds are refused */
+	uint64_t build;      /* version_build_id(): other builds are refused, except catalogues */
 	uint64_t layout;     /* hash of the record sizes */
 	uint64_t size;       /* of the whole file */
 	uint64_t generation;

@@ -154,8 +154,8 @@ fault_add(struct scope *sc, struct faults *f, enum ref_fault fault, const struct
 	strbuf_addz(f->text, node_position(sc, node));
 	if (node == NULL || sc->quiet)
 		return;
-	if (strncmp(text, "spec.", 5) == 0 && strstr(text, ": ") != NULL) /* a finding names it itself */
-		text = strstr(text, ": ") + 2;
+	if (strncmp(text, "spec.", 5) == 0 && strstr(text, ": ") != NULL)
+		text = strstr(text, ": ") + 2; /* a finding names its field itself */
 	diag_at(sc->in.diags, fault_code(fault), node, "%s", text);
 }
 

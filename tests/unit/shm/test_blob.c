@@ -116,7 +116,6 @@ damaged(void **state)
 		uint64_t value;
 	} rows[] = {
 	    {offsetof(struct blob_header, magic), 1},
-	    {offsetof(struct blob_header, build), 1},
 	    {offsetof(struct blob_header, size), 1},
 	    {offsetof(struct blob_header, sections), 8},
 	    {offsetof(struct blob_header, sections), 1ull << 40},
