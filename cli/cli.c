@@ -44,7 +44,8 @@ usage(FILE *out)
 	opts_usage(out);
 	fprintf(out,
 	    "\nexit status: 0 ok, 1 failed or invalid, 2 applied with errors,\n"
-	    "             3 unhealthy or timed out, 64 usage, 69 not reachable, 77 not permitted\n");
+	    "             3 unhealthy or timed out, 64 usage, 69 not reachable,\n"
+	    "             77 not permitted\n");
 }
 
 static int
