@@ -97,45 +97,100 @@ message(struct scope *sc, const struct r_listener *l, const struct r_listener *o
 	    BYTES_ARG(other->k->name), (unsigned)l->k->port.v);
 }
 
+/* What one object wants of a port. */
+struct port {
+	uint8_t classes; /* bits */
+	struct r_listener *first, *second;
+};
+
+static struct port *
+port_of(struct scope *sc, struct map *ports, const struct r_listener *l)
+{
+	struct keybuf kb;
+	struct bytes key = port_key(&kb, l);
+	struct port *p = map_get(ports, key);
+
+	if (p == NULL) {
+		p = arena_zalloc(sc->arena, sizeof(*p));
+		map_put(ports, arena_bytes(sc->arena, key), p);
+	}
+	return p;
+}
+
+static bool
+takes_part(const struct r_listener *l)
+{
+	return l->protocol != 0 && !l->conflicted;
+}
+
+static void
+both(struct scope *sc, struct r_listener *a, struct r_listener *b, const char *reason)
+{
+	conflict_set(a, reason, message(sc, a, b, true));
+	conflict_set(b, reason, message(sc, b, a, true));
+}
+
 /* All listeners of one object against each other: whoever clashes loses, and so does the one it
  * clashed with. */
 static void
 within(struct scope *sc, struct r_listener *v, uint32_t n)
 {
-	struct map seen;
+	struct map ports, hosts;
+	struct keybuf kb;
 
-	map_init(&seen);
+	map_init(&ports);
+	map_init(&hosts);
 	for (uint32_t i = 0; i < n; i++) {
-		struct r_listener *l = &v[i], *first = NULL;
-		const char *reason;
+		struct port *p = takes_part(&v[i]) ? port_of(sc, &ports, &v[i]) : NULL;
 
-		if (l->protocol == 0)
+		if (p == NULL)
 			continue;
-		reason = clash(&seen, l, &first);
-		if (reason != NULL) {
-			conflict_set(l, reason, message(sc, l, first, true));
-			conflict_set(first, reason, message(sc, first, l, true));
-		}
-		see(sc, &seen, l);
+		p->classes |= (uint8_t)(1u << conflict_class(v[i].protocol));
+		if (p->first == NULL)
+			p->first = &v[i];
+		else if (p->second == NULL)
+			p->second = &v[i];
 	}
-	map_release(&seen);
+	for (uint32_t i = 0; i < n; i++) {
+		struct r_listener *l = &v[i], *host;
+		struct port *p;
+
+		if (!takes_part(l) || (p = port_of(sc, &ports, l))->second == NULL)
+			continue;
+		host = map_get(&hosts, host_key(&kb, l));
+		if ((p->classes & (p->classes - 1)) != 0 || conflict_class(l->protocol) >= 3) {
+			struct r_listener *o = l == p->first ? p->second : p->first;
+
+			conflict_set(l, "ProtocolConflict", message(sc, l, o, true));
+		} else if (host != NULL) {
+			both(sc, l, host, "HostnameConflict");
+		} else {
+			map_put(&hosts, arena_bytes(sc->arena, host_key(&kb, l)), l);
+		}
+	}
+	map_release(&ports);
+	map_release(&hosts);
 }
 
+/* Those that meet an object of higher precedence lose. */
 static void
 against(struct scope *sc, struct map *seen, struct r_listener *v, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		struct r_listener *l = &v[i], *first = NULL;
-		const char *reason;
+		struct r_listener *first = NULL;
+		const char *reason = takes_part(&v[i]) ? clash(seen, &v[i], &first) : NULL;
 
-		if (l->protocol == 0 || !l->accepted)
-			continue;
-		reason = clash(seen, l, &first);
 		if (reason != NULL)
-			conflict_set(l, reason, message(sc, l, first, false));
-		else
-			see(sc, seen, l);
+			conflict_set(&v[i], reason, message(sc, &v[i], first, false));
 	}
+}
+
+static void
+see_all(struct scope *sc, struct map *seen, struct r_listener *v, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (takes_part(&v[i]) && v[i].accepted)
+			see(sc, seen, &v[i]);
 }
 
 static void
@@ -201,13 +256,16 @@ listener_conflicts(struct scope *sc, struct r_gateway *gw)
 {
 	struct map seen;
 
-	within(sc, gw->own, gw->nown);
 	map_init(&seen);
-	against(sc, &seen, gw->own, gw->nown);
+	within(sc, gw->own, gw->nown);
+	see_all(sc, &seen, gw->own, gw->nown);
 	for (size_t i = 0; i < gw->nsets; i++) {
-		within(sc, gw->sets[i]->own, gw->sets[i]->nown);
-		against(sc, &seen, gw->sets[i]->own, gw->sets[i]->nown);
-		listenerset_accept(gw->sets[i]);
+		struct r_set *set = gw->sets[i];
+
+		against(sc, &seen, set->own, set->nown);
+		within(sc, set->own, set->nown);
+		see_all(sc, &seen, set->own, set->nown);
+		listenerset_accept(set);
 	}
 	map_release(&seen);
 	overlaps(sc, gw);
