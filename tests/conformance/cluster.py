@@ -7,6 +7,7 @@ import copy
 import os
 import random
 import re
+import shutil
 import subprocess
 import tempfile
 
@@ -156,6 +157,27 @@ class Cluster:
 
     def pods_of(self, deployment, ns=INFRA):
         return self.pods[ns, deployment]
+
+    def start_again(self):
+        """The gateway ends, forgets everything, and starts on the folder as it is, written in libconfig and in another order
+        of names."""
+        self.instance.stop()
+        for folder in (self.instance.manifests, self.instance.state):
+            shutil.rmtree(folder)
+            os.mkdir(folder)
+        objs = [o for o in self.objects.values() if o["kind"] not in PLAYED]
+        for i, o in enumerate(reversed(objs)):
+            self.instance.put(o, name=f"{i:04}.conf")
+        self.addresses.clear()
+        self.instance.start()
+
+    def write_again(self):
+        """Back to one YAML file an object."""
+        shutil.rmtree(self.instance.manifests)
+        os.mkdir(self.instance.manifests)
+        for o in self.objects.values():
+            if o["kind"] not in PLAYED:
+                self.instance.put(o, name=self.path(o))
 
     # ---- what it says
     def get(self, kind, name, ns=INFRA):

@@ -10,7 +10,7 @@ RESULTS = []
 
 
 def pytest_runtest_logreport(report):
-    if "test_conformance" in report.nodeid and "[" in report.nodeid and (report.when == "call" or report.outcome != "passed"):
+    if "::test_conformance[" in report.nodeid and (report.when == "call" or report.outcome != "passed"):
         name = report.nodeid.split("[")[1].rstrip("]")
         RESULTS.append((name, report.outcome, report.duration))
 

@@ -106,7 +106,8 @@ def attached():
                   "namespaces": {"from": "Selector", "selector": {"matchLabels": {"kubernetes.io/metadata.name": INFRA}}}}
     broken = {**o.listener("tls", 443, "HTTPS", routes=only_infra),
               "tls": {"mode": "Terminate", "certificateRefs": [{"name": "no-such-secret"}]}}
-    return [gw("attached-one", o.listener(routes=only_infra)), gw("attached-two", o.listener(routes=only_infra, hostname="foo.example.com")),
+    return [gw("attached-one", o.listener(routes=only_infra)),
+            gw("attached-two", o.listener(routes=only_infra, hostname="foo.example.com")),
             gw("attached-unresolved", broken),
             rt("attached-1", o.rule(be(1)), parents=["attached-one"]), rt("attached-2", o.rule(be(1)), parents=["attached-two"]),
             rt("attached-3", o.rule(be(1)), parents=["attached-two"]),
@@ -182,7 +183,8 @@ def hostname_intersection():
     g = gw(name, o.listener("exact", hostname="very.specific.com"), o.listener("wild", hostname="*.wildcard.io"),
            o.listener("other", hostname="*.anotherwildcard.io"))
     return [g,
-            rt("specific-host", at_path("/s1", 1), parents=[name], hostnames=["non.matching.com", "*.nonmatchingwildcard.io", "very.specific.com"]),
+            rt("specific-host", at_path("/s1", 1), parents=[name],
+               hostnames=["non.matching.com", "*.nonmatchingwildcard.io", "very.specific.com"]),
             rt("wildcard-host", at_path("/s3", 3), parents=[name], hostnames=["*.wildcard.io", "non.matching.com"]),
             rt("under-wildcard", at_path("/s4", 1), parents=[{"name": name, "sectionName": "other"}]),
             rt("no-intersection", o.rule(be(1)), parents=[name], hostnames=["specific.but.wrong.com", "wildcard.io"])]
@@ -210,7 +212,8 @@ def multiple_gateways():
             rt("on-two", at_path("/two", 3), parents=["all-namespaces"])]
 
 
-CASES = {"plain": ({}, {}), "prefix": ({"path": {"type": "PathPrefix", "value": "/path/prefix"}}, {"path": {"type": "PathPrefix", "value": "/path"}}),
+CASES = {"plain": ({}, {}),
+         "prefix": ({"path": {"type": "PathPrefix", "value": "/path/prefix"}}, {"path": {"type": "PathPrefix", "value": "/path"}}),
          "headers": ({"headers": [{"name": "Header-B", "value": "B"}]},
                      {"headers": [{"name": "Header-B", "value": "B"}, {"name": "Header-A", "value": "A"}]})}
 KINDS = {"exact": ("abc.example.com", "*.example.com", "abc.example.com"), "wild": ("*.example.com", "*.com", "*.example.com")}
@@ -249,7 +252,9 @@ def section_wrong_port():
 
 
 def partially_invalid():
-    return [grant("for-somebody-else", WEB, "HTTPRoute", "elsewhere", "Service"), rt("partially-invalid", at_path("/valid", 1), o.rule(o.ref("web-backend", 8080, namespace=WEB), path="/invalid"))]
+    return [grant("for-somebody-else", WEB, "HTTPRoute", "elsewhere", "Service"),
+            rt("partially-invalid", at_path("/valid", 1),
+               o.rule(o.ref("web-backend", 8080, namespace=WEB), path="/invalid"))]
 
 
 def no_backends():
@@ -368,7 +373,8 @@ def cors():
         "allowOrigins": ["https://www.foo.com", "https://*.bar.com"], "allowMethods": ["GET", "OPTIONS"],
         "allowHeaders": ["x-header-1", "x-header-2"], "exposeHeaders": ["x-header-3"], "maxAge": 3600,
         "allowCredentials": True}}]),
-        o.rule(be(1), path="/any", filters=[{"type": "CORS", "cors": {"allowOrigins": ["*"], "allowMethods": ["*"], "allowHeaders": ["*"]}}]))]
+        o.rule(be(1), path="/any", filters=[{"type": "CORS", "cors": {
+            "allowOrigins": ["*"], "allowMethods": ["*"], "allowHeaders": ["*"]}}]))]
 
 
 def cors_requests(c):
@@ -396,7 +402,8 @@ def cors_requests(c):
             assert "access-control-allow-origin" not in r.headers, r
     r = preflight("/any", "https://www.other.com", "PUT", "x-any")
     assert r.status in (200, 204) and r.headers.get("access-control-allow-origin") in ("*", "https://www.other.com"), r
-    assert names(r, "access-control-allow-methods") in ({"put"}, {"*"}) and names(r, "access-control-allow-headers") in ({"x-any"}, {"*"}), r
+    assert names(r, "access-control-allow-methods") in ({"put"}, {"*"}), r
+    assert names(r, "access-control-allow-headers") in ({"x-any"}, {"*"}), r
 
 
 # ---------------------------------------------------------------- timeouts

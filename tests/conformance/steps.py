@@ -210,7 +210,7 @@ def listeners(gw, want, only=True, ns=INFRA):
     return step
 
 
-def bump(kind, name, edit, also=(), ns=INFRA):
+def bump(kind, name, edit, ns=INFRA):
     """A change moves the generation, and all conditions with it."""
     def step(c):
         before = c.get(kind, name, ns)["metadata"]["generation"]
@@ -219,18 +219,12 @@ def bump(kind, name, edit, also=(), ns=INFRA):
         assert o["metadata"]["generation"] == before + 1, (before, o["metadata"])
         for holder in [o["status"], *o["status"].get("parents", []), *o["status"].get("listeners", [])]:
             current(holder, before + 1, f"{kind} {name}")
-        for s in also:
-            s(c)
+    step.changes = True
     return step
 
 
-def change(kind, name, edit, ns=INFRA):
-    return lambda c: c.change(kind, name, edit, ns)
-
-
 def delete(kind, name, ns=INFRA):
-    return lambda c: c.delete([(kind, ns, name)])
-
-
-def call(function):
-    return function
+    def step(c):
+        c.delete([(kind, ns, name)])
+    step.changes = True
+    return step

@@ -10,15 +10,17 @@ import steps as s
 from cluster import CONTROLLER, INFRA, WEB
 from lib import http1, objects as o
 
-Test = collections.namedtuple("Test", "name manifest steps wait")
+Test = collections.namedtuple("Test", "name manifest steps wait reads")
 TESTS = []
+CHANGE = (own.foreign_conditions, own.foreign_status, own.static_addresses, own.fill_slices, own.half_dead)
 
 
 def test(name, manifest, *steps, wait=True):
     flat = []
     for x in steps:
         flat += x if isinstance(x, list) else [x]
-    TESTS.append(Test(name, manifest, flat, wait))
+    reads = not any(x in CHANGE or getattr(x, "changes", False) for x in flat)
+    TESTS.append(Test(name, manifest, flat, wait, reads))
 
 
 SN = s.SN

@@ -59,6 +59,22 @@ def test_conformance(world, applied, test):
         step(world)
 
 
+@pytest.mark.heavy
+@pytest.mark.parametrize("test", [t for t in TESTS if t.reads], ids=[t.name for t in TESTS if t.reads])
+def test_from_the_start(world, applied, test):
+    """The same when it starts on a full folder, in libconfig. Only tests that change no objects."""
+    objs = manifest(test.manifest)
+    applied(objs)
+    world.start_again()
+    try:
+        if test.wait:
+            steps.routes_accepted(world, [o for o in objs if isinstance(o, dict)])
+        for step in test.steps:
+            step(world)
+    finally:
+        world.write_again()
+
+
 def test_base_is_ready(world):
     """The Gateways of the base: Accepted and Programmed, an address each."""
     seen = set()

@@ -11,7 +11,7 @@ import tempfile
 
 import yaml
 
-from . import http1, objects
+from . import http1, libconfig, objects
 from .wait import DEADLINE, wait_for
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -86,7 +86,9 @@ class Instance:
         return path
 
     def put(self, *objs, name="all.yaml"):
-        return self.write(yaml.safe_dump_all(objects.flat(objs), sort_keys=False), name)
+        """Objects as YAML, or as libconfig if the name ends in .conf."""
+        objs = objects.flat(objs)
+        return self.write(libconfig.dump(objs) if name.endswith(".conf") else yaml.safe_dump_all(objs, sort_keys=False), name)
 
     def remove(self, name):
         os.unlink(os.path.join(self.manifests, name))

@@ -1,0 +1,85 @@
+"""`headgate match` asks the matcher that serves: over random routes and requests it must name the rule that answered.
+
+HG_SEED repeats a run."""
+import os
+import random
+import re
+
+import pytest
+
+from lib import http1, objects as o
+
+PORT = 8080
+LABELS = ["a", "b", "shop", "x-1"]
+DOMAINS = ["example.com", "example.org"]
+METHODS = ["GET", "POST", "DELETE"]
+
+
+class Draw:
+    """Small alphabets, so that much overlaps."""
+
+    def __init__(self, seed):
+        self.r = random.Random(seed)
+
+    def host(self, wild=True):
+        depth = self.r.choice([0, 0, 1, 1, 2])
+        name = ".".join([self.r.choice(LABELS) for _ in range(depth)] + [self.r.choice(DOMAINS)])
+        return "*." + name if wild and self.r.random() < .4 else name
+
+    def path(self):
+        return "/" + "/".join(self.r.choice(["a", "ab", "b", "v1", "long-segment"]) for _ in range(self.r.randrange(4)))
+
+    def match(self):
+        m = {}
+        kind = self.r.choice(["PathPrefix", "PathPrefix", "Exact", "RegularExpression", None])
+        if kind == "RegularExpression":
+            m["path"] = {"type": kind, "value": self.path().rstrip("/") + self.r.choice(["/[ab]+", "/v[0-9]", ".*"])}
+        elif kind:
+            m["path"] = {"type": kind, "value": self.path()}
+        if self.r.random() < .3:
+            m["method"] = self.r.choice(METHODS)
+        if self.r.random() < .4:
+            m["headers"] = [{"name": n, "value": self.r.choice("12")} for n in self.r.sample(["x-one", "x-two"], self.r.choice([1, 2]))]
+        if self.r.random() < .3:
+            m["queryParams"] = [{"name": "q", "value": self.r.choice("12")}]
+        return m
+
+    def route(self, i):
+        rules = []
+        for k in range(self.r.randrange(1, 4)):
+            mark = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "x-rule", "value": f"r{i:02} rule {k}"}]}}
+            rules.append({"matches": [self.match() for _ in range(self.r.randrange(1, 3))], "filters": [mark], "backendRefs": [o.ref("web")]})
+        hosts = sorted({self.host() for _ in range(self.r.randrange(3))})
+        parent = {"name": "gw", **({"sectionName": self.r.choice(["http", "example", "deep"])} if self.r.random() < .3 else {})}
+        return o.route(f"r{i:02}", rules, [parent], hosts)
+
+    def request(self):
+        headers = [(n, self.r.choice("123")) for n in ("x-one", "x-two") if self.r.random() < .5]
+        target = self.path() + self.r.choice(["", "", "/", "?q=1", "?q=2", "?q=1&q=2", "?x=1&q=1"])
+        return self.r.choice(METHODS), self.host(wild=False), target, headers
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_match_names_the_rule_that_answers(instance, echo, part):
+    seed = int(os.environ.get("HG_SEED") or random.randrange(1 << 30)) + part
+    print(f"seed {seed}")
+    d = Draw(seed)
+    listeners = [o.listener(port=PORT), o.listener("example", PORT, hostname="*.example.com"),
+                 o.listener("deep", PORT, hostname="*.a.example.com")]
+    g = instance(o.gateway(listeners=listeners), o.service("web", echo("web").address), [d.route(i) for i in range(25)])
+    host, port = g.address()
+    hits = 0
+    with http1.Client(host, port) as c:
+        for _ in range(250):
+            method, name, target, headers = d.request()
+            r = c.ask(method, target, host=f"{name}:{port}", headers=headers)
+            words = [w for n, v in headers for w in ("-H", f"{n}: {v}")]
+            p = g.cli("match", method, f"http://{name}:{port}{target}", "--address", host, *words)
+            said = re.search(r"^route +HTTPRoute default/(r\d+ rule \d+)", p.stdout, re.M)
+            where = f"seed {seed}: {method} {name}{target} {headers}\n{r}\n{p.stdout}"
+            if r.status == 200:
+                hits += 1
+                assert said and p.returncode == 0 and r.json()["headers"]["X-Rule"] == [said[1]], where
+            else:
+                assert r.status == 404 and not said and p.returncode == 1 and "404" in p.stdout, where
+    assert hits > 5, "requests that match are rare: the draw is wrong"
