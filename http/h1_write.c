@@ -57,9 +57,9 @@ put_u64(struct cursor *c, uint64_t v)
 }
 
 /*
- * Does b lie right behind a with exactly these two bytes between them? For texts of one buffer that is the line as it
- * came. Two texts of an arena may by chance lie two bytes apart, with its padding between: that is looked at too
- * (hence the attribute), and whatever is there is compared before it counts.
+ * Does b lie right behind a with exactly these two bytes between them? For texts of one buffer
+ * that is the line as it came. Two texts of an arena may by chance lie two bytes apart, with its
+ * padding between: that is looked at too (hence the attribute), and compared before it counts.
  */
 __attribute__((no_sanitize_address)) static bool
 touches(struct bytes a, const char *b, const char two[2])
