@@ -40,6 +40,7 @@
 	F(HTTPRouteRetryCodes) \
 	F(HTTPRouteRetryConnectionError) \
 	F(HTTPRouteSchemeRedirect) \
+	F(ListenerSet) \
 	F(ReferenceGrant)
 
 #endif

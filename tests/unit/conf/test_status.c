@@ -397,15 +397,18 @@ static const struct row {
 	    "ListenerSet infra s l:a Conflicted True/HostnameConflict\n"
 	    "ListenerSet infra s l:a Programmed False/HostnameConflict\nGateway infra edge "
 	    "l:http Conflicted "},
-	{"set of two protocols", GW("edge", HTTP80 "  allowedListeners: {namespaces: {from: All}}\n")
+	{"set of two protocols", GW("edge", HTTP80 "  allowedListeners: {namespaces: {from: "
+	    "All}}\n")
 	    "apiVersion: gateway.networking.k8s.io/v1\nkind: ListenerSet\n"
 	    "metadata: {name: s, namespace: infra}\nspec:\n  parentRef: {name: edge}\n"
-	    "  listeners: [{name: a, port: 80, protocol: HTTP, hostname: a.com}, {name: b, port: 80, "
+	    "  listeners: [{name: a, port: 80, protocol: HTTP, hostname: a.com}, {name: b, "
+	    "port: 80, "
 	    "protocol: TCP}]\n",
 	    "ListenerSet infra s - Accepted True/Accepted\n"
 	    "ListenerSet infra s l:a Accepted True/Accepted\n"
 	    "ListenerSet infra s l:b Conflicted True/ProtocolConflict"},
-	{"three on a port", GW("edge", "  listeners: [{name: a, port: 80, protocol: HTTP, hostname: "
+	{"three on a port", GW("edge", "  listeners: [{name: a, port: 80, protocol: HTTP, "
+	    "hostname: "
 	    "a.com}, {name: b, port: 80, protocol: TCP}, {name: c, port: 80, protocol: HTTP}]\n"),
 	    "Gateway infra edge l:a Conflicted True/ProtocolConflict\n"
 	    "Gateway infra edge l:b Conflicted True/ProtocolConflict\n"
