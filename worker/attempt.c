@@ -77,7 +77,8 @@ enum hg_err
 attempt_connect(struct attempt *a)
 {
 	struct worker *w = a->x->w;
-	enum hg_err e = upool_get(&w->upool, &a->target, &main_up_events, a, &a->up);
+	enum hg_err e = upool_get(
+	    &w->upool, &a->target, a->x->silent_made, &main_up_events, a, &a->up);
 
 	a->reused = e == HG_OK;
 	if (e != HG_OK && e != HG_ERR_AGAIN) {

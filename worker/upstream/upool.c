@@ -243,13 +243,13 @@ static const struct h1_up_events up_h1_events = {
 /* ---- */
 
 enum hg_err
-upool_get(struct upool *p, const struct target *t, const struct up_events *ev, void *owner,
-    struct up **out)
+upool_get(struct upool *p, const struct target *t, bool fresh, const struct up_events *ev,
+    void *owner, struct up **out)
 {
 	struct ubucket *b = place(p, t);
 	struct up *u;
 
-	while (!list_empty(&b->idle)) {
+	while (!fresh && !list_empty(&b->idle)) {
 		u = LIST_ENTRY(b->idle.next, struct up, link);
 		leave_idle(u);
 		if (!h1_up_usable(&u->h1)) {

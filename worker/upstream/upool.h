@@ -49,10 +49,10 @@ struct upool {
 void upool_init(struct upool *, struct loop *, struct bufs *, struct pool *ups,
     const struct h1_limits *, struct slot_segment *, const struct hash_key *);
 void upool_release(struct upool *); /* closes idle ones; busy ones must be gone */
-/* HG_OK: *out is connected (reused). HG_ERR_AGAIN: *out connects, `ev` follows. Else CONNECT_FAILED
- * or QUEUE_FULL. */
-enum hg_err upool_get(
-    struct upool *, const struct target *, const struct up_events *, void *owner, struct up **out);
+/* HG_OK: *out is connected (reused; never if `fresh`). HG_ERR_AGAIN: *out connects, `ev` follows.
+ * Else CONNECT_FAILED or QUEUE_FULL. */
+enum hg_err upool_get(struct upool *, const struct target *, bool fresh, const struct up_events *,
+    void *owner, struct up **out);
 /* Give up a connection that has not opened yet, or must not be used again. */
 void upool_close(struct up *);
 void upool_close_idle(struct upool *);

@@ -13,6 +13,7 @@
 
 #include <poll.h>
 #include <stdarg.h>
+#include <sys/un.h>
 
 #include "tests/unit/worker/harness.h"
 
@@ -208,14 +209,10 @@ origin_serve(struct origin_conn *c)
 	}
 }
 
+/* On a listening socket, which it takes. */
 static inline void
-origin_start(struct origin *o, const char *name)
+origin_run(struct origin *o, const char *name, int fd)
 {
-	struct addr a;
-	int fd = sock_bind((addr_parse_ip(BYTES("127.0.0.1"), &a), a.port = 0, &a), false, true);
-
-	HG_CHECK(fd >= 0 && sock_listen(fd, 512) == 0 && sock_local(fd, &a));
-	o->port = a.port;
 	o->seen =
 	    mmap(NULL, sizeof(*o->seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	HG_CHECK(o->seen != MAP_FAILED);
@@ -246,6 +243,34 @@ origin_start(struct origin *o, const char *name)
 		}
 		close(c.fd);
 	}
+}
+
+static inline void
+origin_start(struct origin *o, const char *name)
+{
+	struct addr a;
+	int fd;
+
+	HG_CHECK(addr_parse_ip(BYTES("127.0.0.1"), &a));
+	a.port = 0;
+	fd = sock_bind(&a, false, true);
+	HG_CHECK(fd >= 0 && sock_listen(fd, 512) == 0 && sock_local(fd, &a));
+	o->port = a.port;
+	origin_run(o, name, fd);
+}
+
+/* On a UNIX socket at `path`. */
+static inline void
+origin_start_unix(struct origin *o, const char *name, const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	HG_CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0);
+	HG_CHECK(listen(fd, 100) == 0);
+	o->port = 0;
+	origin_run(o, name, fd);
 }
 
 static inline void

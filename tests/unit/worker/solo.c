@@ -58,21 +58,25 @@ main(int argc, char **argv)
 	printf("worker %d serves 127.0.0.1:%u\n", (int)h.pid, a.port);
 	signal(SIGTERM, on_signal);
 	signal(SIGINT, on_signal);
-	while (!stop) {
+	for (bool told = false;; told |= stop) {
 		enum slot_ringkind kind;
+		struct proto_drain d = {2000};
 		struct bytes line;
 		struct pollfd p = {h.chan.fd, POLLIN, 0};
+		bool over = poll(&p, 1, 100) == 1 && p.revents &&
+		    (imsg_recv(&h.chan, &h.in) < 0 || h.in.type == PROTO_DRAINED);
 
-		(void)poll(&p, 1, 100);
-		if (p.revents && imsg_recv(&h.chan, &h.in) < 0)
-			break;
+		if (stop && !told)
+			(void)imsg_send(&h.chan, PROTO_DRAIN, 0, &d, sizeof(d), NULL, 0);
 		while (ring_get(&h.env.slot->ring, &kind, &line) == 1) {
 			fwrite(line.p, 1, line.n, stdout);
 			ring_done(&h.env.slot->ring, line);
 		}
 		fflush(stdout);
+		if (over)
+			break;
 	}
-	rc = harness_stop(&h, 2000);
+	rc = harness_reap(&h);
 	printf("worker ended: %d\n", rc);
 	return rc;
 }
