@@ -248,6 +248,9 @@ accept_head(struct h1_down *d, struct buf *b, uint32_t more)
 	d->s.head_method = m->method.n == 4 && memcmp(m->method.p, "HEAD", 4) == 0;
 	d->s.client_close = !m->keep_alive;
 	d->s.keep_alive = m->keep_alive && !d->s.draining && (most == 0 || d->s.requests < most);
+	/* What follows a CONNECT may be the tunnel's already: never read it as a request. */
+	if (m->method.n == 7 && memcmp(m->method.p, "CONNECT", 7) == 0)
+		d->s.keep_alive = false;
 	d->s.framing = m->framing;
 	d->s.expects_100 = m->expect_continue && more == 0;
 	d->s.in = none ? IN_DONE : IN_BODY;

@@ -49,7 +49,8 @@ struct stream_ops {
 };
 
 struct stream_events {
-	void (*head)(struct stream *, struct msg *, unsigned flags); /* msg is valid until detach */
+	/* msg is valid until detach, an informational one only during the call */
+	void (*head)(struct stream *, struct msg *, unsigned flags);
 	void (*body)(struct stream *, struct slice);                 /* gives the reference */
 	void (*end)(struct stream *,
 	    const struct fields *trailers);  /* NULL: none; else msg->trailers, until detach */

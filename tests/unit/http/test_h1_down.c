@@ -188,6 +188,7 @@ refusals_end_the_connection(void **state)
 	} cases[] = {
 	    {"GET / HTTP/1.1\r\n\r\n" RQ("GET /smuggled", ""), "refuse-BAD_REQUEST closed"},
 	    {"GET / HTTP/3.0\r\nHost: h\r\n\r\n", "refuse-BAD_VERSION closed"},
+	    {"CONNECT h HTTP/1.1\r\nHost: h\r\n\r\n", "refuse-BAD_REQUEST closed"},
 	    {"GET https://h/ HTTP/1.1\r\nHost: h\r\n\r\n", "refuse-MISDIRECTED closed"},
 	    {RQ("POST /a", "Transfer-Encoding: chunked\r\n") "3\r\nabcXX",
 		"POST /a <abc>refuse-BAD_REQUEST closed"},
@@ -210,6 +211,20 @@ refusals_end_the_connection(void **state)
 		finish();
 		begin();
 	}
+}
+
+/* Bytes behind a refused CONNECT were meant for the tunnel. */
+static void
+connect_ends_the_connection(void **state)
+{
+	(void)state;
+	put("CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n" RQ("GET /smuggled", ""));
+	answer(501, "");
+	done();
+	turns(l, 3);
+	assert_non_null(strstr(got(NULL), "Connection: close\r\n"));
+	assert_true(ended());
+	assert_string_equal(seen.p, "CONNECT h:443. ");
 }
 
 static void
@@ -475,11 +490,26 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    T(keep_alive), T(http_1_0), T(pipelining), T(body_needs_credit),
-	    T(chunked_and_trailers), T(expect_continue), T(informational), T(head_and_bodiless),
-	    T(unknown_length), T(refusals_end_the_connection), T(early_response), T(half_close),
-	    T(half_close_with_all_at_once), T(client_goes), T(broken_responses_are_seen),
-	    T(too_short_is_cut), T(tunnels), T(large_heads), T(any_split_gives_the_same_events),
+	    T(keep_alive),
+	    T(http_1_0),
+	    T(pipelining),
+	    T(body_needs_credit),
+	    T(chunked_and_trailers),
+	    T(expect_continue),
+	    T(informational),
+	    T(head_and_bodiless),
+	    T(unknown_length),
+	    T(refusals_end_the_connection),
+	    T(early_response),
+	    T(connect_ends_the_connection),
+	    T(half_close),
+	    T(half_close_with_all_at_once),
+	    T(client_goes),
+	    T(broken_responses_are_seen),
+	    T(too_short_is_cut),
+	    T(tunnels),
+	    T(large_heads),
+	    T(any_split_gives_the_same_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
