@@ -77,9 +77,25 @@ text_member(struct json *j, const char *key, struct bytes value)
 	json_str(j, value);
 }
 
+/* kubectl apply leaves the whole object there, a Secret's values too. */
+static void
+print_annotations(const struct node *n, struct json *j)
+{
+	json_object(j);
+	for (const struct node *c = n->first; c; c = c->next) {
+		if (c->type == NODE_NULL)
+			continue;
+		json_keyb(j, c->key);
+		json_str(j, bytes_eq(c->key,
+		                BYTES("kubectl.kubernetes.io/last-applied-configuration")) ?
+		        BYTES(REDACTED) : c->text);
+	}
+	json_end(j, '}');
+}
+
 static void
 print_meta(const struct object *o, const char *uid, int64_t generation, const char *created,
-    struct json *j)
+    bool redact, struct json *j)
 {
 	static const char *const own[] = {"name", "namespace", "uid", "generation",
 	    "creationTimestamp",
@@ -100,7 +116,11 @@ print_meta(const struct object *o, const char *uid, int64_t generation, const ch
 		if (c->type == NODE_NULL || one_of(c->key, own))
 			continue;
 		json_keyb(j, c->key);
-		print_json(c, j, false);
+		if (redact && o->kind->id == KIND_SECRET && c->type == NODE_MAP &&
+		    bytes_eq(c->key, BYTES("annotations")))
+			print_annotations(c, j);
+		else
+			print_json(c, j, false);
 	}
 	json_end(j, '}');
 }
@@ -120,7 +140,7 @@ print_object(const struct object *o, const char *uid, int64_t generation, const 
 	json_key(&j, "kind");
 	json_str(&j, node_text(node_get(o->node, "kind")));
 	json_key(&j, "metadata");
-	print_meta(o, uid, generation, created, &j);
+	print_meta(o, uid, generation, created, redact, &j);
 	for (const struct node *c = o->node->first; c; c = c->next) {
 		const struct kfield *f = o->kind->spec_at_root ?
 		    schema_field(o->kind->spec, c->key) : NULL;

@@ -271,10 +271,17 @@ stale(void **state)
 	world_file(&w, "s.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: "
 	    "infra}\n"
 	    "stringData: {password: swordfish}\n");
+	world_file(&w, "t.yaml", "apiVersion: v1\nkind: Secret\nmetadata:\n  name: t\n"
+	    "  namespace: infra\n  annotations:\n"
+	    "    kubectl.kubernetes.io/last-applied-configuration: '{\"data\": \"swordfish\"}'\n"
+	    "data: {}\n");
 	world_compile(&w);
 	assert_int_equal(w.out.diags.errors, 0);
 	o = world_object(&w, "Secret", "infra", "s");
 	assert_null(memmem(blob_text(&w.cat.blob, o->json).p, o->json.len, "swordfish", 9));
+	good = blob_text(&w.cat.blob, world_object(&w, "Secret", "infra", "t")->json);
+	assert_non_null(memmem(good.p, good.n, "last-applied", 12));
+	assert_null(memmem(good.p, good.n, "swordfish", 9));
 	good = blob_text(&w.cat.blob, o->good);
 	assert_non_null(memmem(good.p, good.n, "swordfish", 9));
 	/* one object bad, one file unreadable */
@@ -308,7 +315,7 @@ stale(void **state)
 	assert_string_equal(world_cond(&w, "HTTPRoute", "infra", "r", "p:0",
 	    "headgate.dev/Stale"), "");
 	assert_int_equal(world_object(&w, "HTTPRoute", "infra", "r")->generation, 2);
-	w.texts[3] = NULL;
+	w.texts[4] = NULL;
 	world_compile(&w); /* c.yaml is gone: the last good content is the one that was served
 	    last */
 	assert_string_equal(world_cond(&w, "HTTPRoute", "infra", "r", "p:0",
