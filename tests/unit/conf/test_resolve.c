@@ -257,6 +257,27 @@ pool(void **state)
 	world_release(&w);
 }
 
+/* From bad in one file to good in another, and to nowhere. */
+static void
+stale_moves(struct world *w)
+{
+	/* another file defines it */
+	world_file(w, "c.yaml", ROUTE("r", "/c", "web"));
+	world_compile(w);
+	assert_string_equal(world_cond(w, "HTTPRoute", "infra", "r", "p:0",
+	    "headgate.dev/Stale"), "");
+	assert_int_equal(world_object(w, "HTTPRoute", "infra", "r")->generation, 2);
+	w->texts[4] = NULL;
+	world_compile(w); /* c.yaml is gone: the last good content is the one that was served
+	    last */
+	assert_string_equal(world_cond(w, "HTTPRoute", "infra", "r", "p:0",
+	    "headgate.dev/Stale"), "True/LastGoodContent");
+	/* the bad file goes: a deletion */
+	w->texts[1] = NULL;
+	world_compile(w);
+	assert_int_equal(world_object(w, "HTTPRoute", "infra", "r")->flags, CAT_GONE);
+}
+
 static void
 stale(void **state)
 {
@@ -309,21 +330,7 @@ stale(void **state)
 		good = blob_text(&w.cat.blob, o->good);
 		assert_non_null(memmem(good.p, good.n, "swordfish", 9));
 	}
-	/* another file defines it */
-	world_file(&w, "c.yaml", ROUTE("r", "/c", "web"));
-	world_compile(&w);
-	assert_string_equal(world_cond(&w, "HTTPRoute", "infra", "r", "p:0",
-	    "headgate.dev/Stale"), "");
-	assert_int_equal(world_object(&w, "HTTPRoute", "infra", "r")->generation, 2);
-	w.texts[4] = NULL;
-	world_compile(&w); /* c.yaml is gone: the last good content is the one that was served
-	    last */
-	assert_string_equal(world_cond(&w, "HTTPRoute", "infra", "r", "p:0",
-	    "headgate.dev/Stale"), "True/LastGoodContent");
-	/* the bad file goes: a deletion */
-	w.texts[1] = NULL;
-	world_compile(&w);
-	assert_int_equal(world_object(&w, "HTTPRoute", "infra", "r")->flags, CAT_GONE);
+	stale_moves(&w);
 	world_release(&w);
 }
 
