@@ -120,13 +120,17 @@ attempt_pump(struct attempt *a)
 	struct exchange *x = a->x;
 	bool moved = false;
 	struct slice s;
-	int got;
+	int got = 0;
 
 	if (!a->sent || a->req_ended || a->cursor < 0)
 		return;
-	for (;;) {
-		if (a->st->ops->backlog(a->st) > CHAN_HIGH)
-			break; /* drained() comes */
+	/* A mirror past its bound is over, also while its backend takes nothing. */
+	if (a->mirror && x->body.cursors[a->cursor].cut) {
+		mirror_over(a, true);
+		return;
+	}
+	/* Where the connection has enough, drained() comes. */
+	while (a->st->ops->backlog(a->st) <= CHAN_HIGH) {
 		got = body_next(&x->body, a->cursor, &s);
 		if (got != 1)
 			break;
