@@ -47,8 +47,10 @@ class Draw:
     def route(self, i):
         rules = []
         for k in range(self.r.randrange(1, 4)):
-            mark = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "x-rule", "value": f"r{i:02} rule {k}"}]}}
-            rules.append({"matches": [self.match() for _ in range(self.r.randrange(1, 3))], "filters": [mark], "backendRefs": [o.ref("web")]})
+            name = {"name": "x-rule", "value": f"r{i:02} rule {k}"}
+            mark = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [name]}}
+            matches = [self.match() for _ in range(self.r.randrange(1, 3))]
+            rules.append({"matches": matches, "filters": [mark], "backendRefs": [o.ref("web")]})
         hosts = sorted({self.host() for _ in range(self.r.randrange(3))})
         parent = {"name": "gw", **({"sectionName": self.r.choice(["http", "example", "deep"])} if self.r.random() < .3 else {})}
         return o.route(f"r{i:02}", rules, [parent], hosts)
