@@ -18,14 +18,11 @@
 
 #include "base/check.h"
 #include "base/err.h"
-#include "base/field.h"
 #include "base/hash.h"
 #include "shm/board.h"
+#include "shm/image_parts.h"
 #include "shm/slot.h"
 
-#define NAME_BYTES 512u     /* names of objects, as logs print them */
-#define FIELD_NAME_BYTES 256u
-#define FIELD_VALUE_BYTES IMAGE_VALUE_BYTES
 #define REGEX_BYTES 8192u
 #define LIST_MAX 4096u      /* backends or filters of one rule, checked in one go */
 
@@ -71,24 +68,6 @@ image_close(struct image *im)
 
 /* ---- small checks */
 
-static bool
-range_ok(struct im_range r, uint32_t n)
-{
-	return r.first <= n && r.n <= n - r.first;
-}
-
-static bool
-index_ok(uint32_t i, uint32_t n) /* or none */
-{
-	return i == IM_NONE || i < n;
-}
-
-static bool
-text_ok(const struct image *im, struct im_str s, uint32_t max) /* or absent */
-{
-	return blob_text_ok(&im->blob, s) && (s.off == IM_NONE || s.len <= max);
-}
-
 bool
 image_plain_ok(struct bytes b, size_t max, bool solid)
 {
@@ -120,18 +99,6 @@ bool
 image_path_ok(struct bytes b)
 {
 	return image_plain_ok(b, IM_PATH_MAX, true) && (b.n == 0 || b.p[0] == '/');
-}
-
-static bool
-plain_ok(const struct image *im, struct im_str s, uint32_t max, bool solid)
-{
-	return text_ok(im, s, max) && image_plain_ok(image_text(im, s), max, solid);
-}
-
-static bool
-token_ok(const struct image *im, struct im_str s) /* must be there */
-{
-	return text_ok(im, s, FIELD_NAME_BYTES) && image_token_ok(image_text(im, s));
 }
 
 static bool
@@ -199,11 +166,6 @@ pathop_ok(const struct image *im, uint8_t op, struct im_str path, struct im_str 
 /* ---- one record each: NULL, or what is wrong */
 
 #define CHECK(member) static const char *check_##member(const struct image *im, uint32_t i)
-#define NEED(cond, what) \
-	do { \
-		if (!(cond)) \
-			return what; \
-	} while (0)
 
 CHECK(settings)
 {
@@ -250,6 +212,7 @@ CHECK(listeners)
 	NEED(plain_ok(im, l->hostname, NAME_BYTES, true), "hostname");
 	NEED(l->protocol >= IM_HTTP && l->protocol <= IM_RAW_UDP, "protocol");
 	NEED(l->tls == IM_NONE, "tls");
+	NEED(index_ok(l->client, im->n_clients), "client");
 	return NULL;
 }
 
@@ -385,6 +348,7 @@ CHECK(rules)
 	NEED(weight == r->weight, "weight");
 	NEED(index_ok(r->retry, im->n_retries), "retry");
 	NEED(index_ok(r->persist, im->n_persists), "persist");
+	NEED(index_ok(r->policy, im->n_policies), "policy");
 	NEED(r->error < HG_ERR_COUNT, "error");
 	return NULL;
 }
@@ -398,6 +362,7 @@ CHECK(backends)
 	    "cluster");
 	NEED(range_ok(b->filters, im->n_filters) && b->filters.n <= LIST_MAX, "filters");
 	NEED(index_ok(b->persist, im->n_persists), "persist");
+	NEED(b->fallback <= 1, "fallback");
 	return NULL;
 }
 
@@ -425,6 +390,7 @@ CHECK(endpoints)
 	NEED(plain_ok(im, e->unix_path, 107, false), "unix_path");
 	NEED(e->unix_path.off != IM_NONE ? e->unix_path.len != 0 :
 	    e->addr.family == 4 || e->addr.family == 6, "addr");
+	NEED(plain_ok(im, e->host, 255, true), "host");
 	return NULL;
 }
 
@@ -448,11 +414,11 @@ CHECK(edits)
 {
 	const struct im_edit *e = &im->edits[i];
 
-	NEED(e->op >= IM_SET && e->op <= IM_REMOVE, "op");
+	NEED(e->op >= IM_SET && e->op <= IM_REMOVE_SUFFIX, "op");
 	NEED(token_ok(im, e->name), "name");
 	NEED(e->field == field_id(image_text(im, e->name)), "field");
 	NEED(plain_ok(im, e->value, FIELD_VALUE_BYTES, false), "value");
-	NEED(e->op == IM_REMOVE || e->value.off != IM_NONE, "value");
+	NEED(e->op == IM_REMOVE || e->op >= IM_REMOVE_PREFIX || e->value.off != IM_NONE, "value");
 	return NULL;
 }
 
@@ -500,6 +466,7 @@ CHECK(cors)
 CHECK(retries)
 {
 	NEED(im->retries[i].attempts <= 1000, "attempts");
+	NEED(im->retries[i].full_jitter <= 1, "full_jitter");
 	return NULL;
 }
 
@@ -527,6 +494,15 @@ CHECK(regexes)
 	NEED(text_ok(im, im->regexes[i], REGEX_BYTES), "text");
 	return NULL;
 }
+
+/* Those of policies stand in image_policy.c. */
+#define SEC(NAME, type, member) \
+	CHECK(member) \
+	{ \
+		return image_check_##member(im, i); \
+	}
+IM_SECTIONS_POLICY(SEC)
+#undef SEC
 
 /* ---- what a record says about others, entry by entry */
 

@@ -12,6 +12,7 @@
 
 #include "base/addr.h"
 #include "shm/blob.h"
+#include "shm/spec_policy.h"
 
 /* SEC(NAME, type, member): section number, record, member of struct image. TEXT is section 0. */
 #define IM_SECTIONS(SEC) \
@@ -43,7 +44,8 @@
 	SEC(RETRY, struct im_retry, retries) \
 	SEC(PERSIST, struct im_persist, persists) \
 	SEC(STRING, struct im_str, strings) \
-	SEC(REGEX, struct im_str, regexes)
+	SEC(REGEX, struct im_str, regexes) \
+	IM_SECTIONS_POLICY(SEC)
 
 enum im_section {
 	IM_TEXT,
@@ -156,6 +158,8 @@ struct im_listener {
 	uint8_t protocol;
 	uint8_t flags;          /* IM_L_* */
 	uint32_t tls;           /* IM_NONE, later a TLS record */
+	uint32_t client;        /* im_client or IM_NONE: house defaults */
+	uint64_t key;           /* of what it is (kind, namespace, name); part of a bucket's key */
 };
 #define IM_L_BROKEN 0x01u /* a policy failed closed: everything answers 500 */
 
@@ -242,8 +246,10 @@ enum im_routekind { IM_HTTPROUTE = 1, IM_GRPCROUTE, IM_TLSROUTE, IM_TCPROUTE, IM
 struct im_route {
 	struct im_str ns, name;
 	uint8_t kind;
-	uint8_t pad[3];
+	uint8_t pad[7];
+	uint64_t key;              /* of what it is; part of a bucket's key */
 };
+/* One for each distinct (rule, policy): what a policy says and the rule does not is merged in. */
 struct im_rule {
 	uint32_t id;               /* stable; counters */
 	uint32_t route;
@@ -252,7 +258,8 @@ struct im_rule {
 	uint32_t weight;           /* sum over backends, invalid ones too */
 	uint32_t request_ms;       /* 0 = not set; IM_NONE = set to 0s: no timeout */
 	uint32_t backend_ms;       /* each attempt; the same */
-	uint32_t retry, persist;   /* or IM_NONE */
+	uint32_t retry, persist;   /* or IM_NONE; the retry may be the policy's */
+	uint32_t policy;           /* im_policy or IM_NONE */
 	uint16_t index;            /* in the route */
 	uint16_t error;            /* enum hg_err that every request gets, HG_OK = serve */
 };
@@ -262,7 +269,8 @@ struct im_backend {
 	struct im_range filters;
 	uint32_t persist;
 	uint16_t error;            /* enum hg_err for its share of the weight */
-	uint16_t pad;
+	uint8_t fallback; /* 1: only for what the others, by health, cannot take */
+	uint8_t pad;
 };
 enum im_appproto { IM_UP_H1 = 1, IM_UP_H2C, IM_UP_H2, IM_UP_WS, IM_UP_TCP, IM_UP_UDP };
 struct im_cluster {
@@ -281,6 +289,7 @@ struct im_endpoint {
 	uint32_t id;               /* stable: health, in-flight */
 	uint32_t weight;
 	struct im_str unix_path;   /* instead of addr */
+	struct im_str host;        /* Host of health checks, SNI; absent = none of its own */
 };
 
 /* ---- filters */
@@ -297,7 +306,16 @@ struct im_filter {
 	uint8_t pad[3];
 	struct im_range arg; /* edits; else one record of the type's section */
 };
-enum im_editop { IM_SET = 1, IM_ADD, IM_REMOVE };
+/* The last three only in im_client: ADD_ABSENT adds where the field is not there; the others remove
+ * fields whose name begins or ends with `name`. */
+enum im_editop {
+	IM_SET = 1,
+	IM_ADD,
+	IM_REMOVE,
+	IM_ADD_ABSENT,
+	IM_REMOVE_PREFIX,
+	IM_REMOVE_SUFFIX
+};
 struct im_edit {
 	struct im_str name, value;
 	uint8_t op, field; /* enum im_editop, enum field_id */
@@ -330,10 +348,22 @@ struct im_cors {
 	uint8_t credentials;
 	uint8_t pad[3];
 };
+#define IM_RETRY_CONNECT 0x01u /* not connected */
+#define IM_RETRY_REFUSED 0x02u /* refused before processing (h2 REFUSED_STREAM, GOAWAY) */
+#define IM_RETRY_BEFORE 0x04u  /* broken before the head was sent */
+#define IM_RETRY_RESET 0x08u   /* broken without an answer, whatever was sent */
+#define IM_RETRY_TIMEOUT 0x10u /* over the limit of one attempt */
+#define IM_RETRY_ROUTE 0x17u   /* what a retry of HTTPRoute means besides its codes */
 struct im_retry {
 	uint32_t attempts;        /* beyond the first */
-	uint32_t backoff_ms;
+	uint32_t backoff_ms;      /* 0 = house default */
+	uint32_t backoff_max_ms;  /* 0 = 10 times the base */
+	uint32_t triggers;        /* IM_RETRY_* */
+	uint32_t grpc;            /* bit grpc-status, of an answer's head */
 	uint32_t codes[7];        /* bit (status - 400) */
+	/* 1: full jitter, random up to min(base * (2^n - 1), max); 0: base * 2^n and some more */
+	uint8_t full_jitter;
+	uint8_t pad[3];
 };
 enum im_persisttype { IM_PERSIST_COOKIE = 1, IM_PERSIST_HEADER };
 struct im_persist {

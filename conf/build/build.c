@@ -92,6 +92,7 @@ listeners_write(struct build *b)
 		r.protocol = l->protocol;
 		r.flags = l->flags;
 		r.tls = IM_NONE;
+		r.client = IM_NONE;
 		l->index = blob_add(b->w, IM_LISTENER, &r, 1, sizeof(r));
 	}
 }

@@ -51,6 +51,7 @@ endpoints_add(struct build *b, const struct m_cluster *c)
 		v[i].id = e->id;
 		v[i].weight = e->weight;
 		v[i].unix_path = blob_put_text(b->w, e->unix_path);
+		v[i].host = blob_put_text(b->w, BYTES_NONE);
 	}
 	r.first = SHARE(b, IM_ENDPOINT, v, r.n);
 	arena_reset(&b->tmp);
@@ -257,6 +258,7 @@ retry_add(struct build *b, const struct m_retry *p)
 		return IM_NONE;
 	r.attempts = p->attempts;
 	r.backoff_ms = p->backoff_ms;
+	r.triggers = IM_RETRY_ROUTE;
 	for (uint32_t i = 0; i < p->ncodes; i++) {
 		unsigned bit = p->codes[i] - 400u;
 
@@ -310,6 +312,7 @@ rule_add(struct build *b, struct m_rule *rule, uint32_t route)
 	r.backend_ms = rule->backend_ms;
 	r.retry = retry_add(b, rule->retry);
 	r.persist = persist_add(b, rule->persist);
+	r.policy = IM_NONE;
 	r.index = rule->index;
 	r.error = (uint16_t)(b->odd && !rule->error ? HG_ERR_BAD_RULE : rule->error);
 	rule->image_index = blob_add(b->w, IM_RULE, &r, 1, sizeof(r));

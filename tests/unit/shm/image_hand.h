@@ -41,7 +41,7 @@ hand_routing(struct blob_writer *w)
 		{0, 0, IM_NONE, 0, 0}, {.family = 4, .port = 80}, 1, IM_TCP, IM_HTTP, {0}});
 	HAND_ADD(w, IM_LISTENER,
 	    (struct im_listener){table, hosts, 1, 0, blob_put_text(w, BYTES("http")), none, 80,
-		IM_HTTP, 0, IM_NONE});
+		IM_HTTP, 0, IM_NONE, 0, 1});
 	HAND_ADD(w, IM_TREE, (struct im_tree){1 << 1, 1 << 0, 0, 1, {0}});
 	p[hand_hash("/p") & 1] = (struct im_path){
 	    hand_hash("/p"), IM_NONE, IM_VIA_SWITCH | 0, blob_put_text(w, BYTES("/p")), {0, 0}};
@@ -73,7 +73,7 @@ hand_rules(struct blob_writer *w)
 		      path = blob_put_text(w, BYTES("/p"));
 	struct im_str star = blob_put_text(w, BYTES("*"));
 
-	HAND_ADD(w, IM_ROUTE, (struct im_route){name, name, IM_HTTPROUTE, {0}});
+	HAND_ADD(w, IM_ROUTE, (struct im_route){name, name, IM_HTTPROUTE, {0}, 1});
 	HAND_ADD(w, IM_RULE,
 	    (struct im_rule){.id = 1,
 		.filters = {0, 6},
@@ -81,10 +81,10 @@ hand_rules(struct blob_writer *w)
 		.weight = 1,
 		.retry = 0,
 		.persist = 0});
-	HAND_ADD(w, IM_BACKEND, (struct im_backend){1, 0, {0, 0}, IM_NONE, HG_OK, 0});
+	HAND_ADD(w, IM_BACKEND, (struct im_backend){1, 0, {0, 0}, IM_NONE, HG_OK, 0, 0});
 	HAND_ADD(w, IM_CLUSTER,
 	    (struct im_cluster){1, name, {0, 1}, IM_NONE, none, IM_NONE, 0, IM_UP_H1, 0});
-	HAND_ADD(w, IM_ENDPOINT, (struct im_endpoint){{.family = 4, .port = 80}, 1, 1, none});
+	HAND_ADD(w, IM_ENDPOINT, (struct im_endpoint){{.family = 4, .port = 80}, 1, 1, none, none});
 	for (uint8_t type = IM_F_REQUEST_HEADERS; type <= IM_F_CORS; type++)
 		HAND_ADD(w, IM_FILTER, (struct im_filter){type, {0}, {0, 1}});
 	HAND_ADD(w, IM_EDIT,
@@ -97,6 +97,34 @@ hand_rules(struct blob_writer *w)
 	HAND_ADD(w, IM_STRING, star);
 	HAND_ADD(w, IM_RETRY, (struct im_retry){.attempts = 1});
 	HAND_ADD(w, IM_PERSIST, (struct im_persist){name, path, 0, IM_PERSIST_COOKIE, 0, {0}});
+}
+
+static inline void
+hand_policies(struct blob_writer *w)
+{
+	struct im_str none = {IM_NONE, 0}, name = blob_put_text(w, BYTES("name")),
+		      path = blob_put_text(w, BYTES("/p"));
+	struct im_limitkey key = {IM_LK_HEADER, IM_LM_EXACT, FIELD_OTHER, 0, IM_NONE, name, name,
+	    IM_NONE, 0};
+
+	HAND_ADD(w, IM_POLICY, (struct im_policy){.name = name, .limits = {0, 1},
+	    .overrides = {0, 1}, .abort_grpc = 255});
+	HAND_ADD(w, IM_LIMIT, (struct im_limit){.base = {1, 2}, .interval_ns = 1, .burst = 1,
+	    .requests = 1, .window_s = 1, .keys = {0, 1}, .cost = 1, .response_header = none,
+	    .id = 1});
+	HAND_ADD(w, IM_LIMITKEY, key);
+	HAND_ADD(w, IM_BALANCE, (struct im_balance){.type = IM_LB_HASH, .hash = IM_HASH_HEADER,
+	    .hash_names = {0, 1}, .cookie_attrs = none, .table_size = 3});
+	HAND_ADD(w, IM_HEALTH, (struct im_health){.type = IM_HC_HTTP, .host = none, .path = path,
+	    .method = name, .send = none, .receive = none, .expected = {0, 1}, .timeout_ms = 1,
+	    .interval_ms = 1, .unhealthy = 1, .healthy = 1, .eject_interval_ms = 1, .passive = 1});
+	HAND_ADD(w, IM_OVERRIDE, (struct im_override){.statuses = {0, 1}, .headers = {0, 1},
+	    .edits = {0, 1}, .content_type = none, .body = none, .redirect = 0});
+	HAND_ADD(w, IM_STATUSRANGE, (struct im_statusrange){200, 299});
+	HAND_ADD(w, IM_CLIENT, (struct im_client){.name = name, .cidrs = {0, 1}, .early = {0, 1},
+	    .late = {0, 1}, .upgrades = {0, 1}, .ip_header = name, .http10_host = none,
+	    .health_path = path, .ipdetect = IM_IP_HEADER});
+	HAND_ADD(w, IM_CIDR, (struct cidr){{.family = 4}, 8, {0}});
 }
 
 static inline struct blob_writer *
@@ -114,6 +142,7 @@ hand_image(void)
 	HAND_ADD(w, IM_GATEWAY, (struct im_gateway){name, name});
 	hand_routing(w);
 	hand_rules(w);
+	hand_policies(w);
 	return w;
 }
 
