@@ -51,9 +51,10 @@ def processes():
 class Instance:
     """A gateway in flat mode in a folder of its own.
 
-    objects: written to manifests/all.yaml; conf: lines of headgate.conf; pool: its address pool (None: no pool)."""
+    objects: written to manifests/all.yaml; conf: lines of headgate.conf; pool: its address pool (None: no pool);
+    roles: the folder is the resource root with infra.d, security.d and routes.d, and -f is not given."""
 
-    def __init__(self, *objs, conf="", pool=None, binary=None, env=None, allow=(), workers=2):
+    def __init__(self, *objs, conf="", pool=None, binary=None, env=None, allow=(), workers=2, roles=False):
         self.dir = tempfile.mkdtemp(prefix="hg-")
         os.chmod(self.dir, 0o755)
         self.manifests = os.path.join(self.dir, "manifests")
@@ -61,7 +62,11 @@ class Instance:
             os.mkdir(os.path.join(self.dir, d))
         self.runtime, self.state = os.path.join(self.dir, "run"), os.path.join(self.dir, "state")
         self.binary, self.env, self.allow = binary or BINARY, env or {}, list(allow)
-        self.pool, self.proc, self.seen = pool, None, {}
+        self.pool, self.proc, self.seen, self.roles = pool, None, {}, roles
+        if roles:
+            for d in ("infra.d", "security.d", "routes.d"):
+                os.mkdir(os.path.join(self.manifests, d))
+            conf += f'\nresources = "{self.manifests}";'
         lines = [f"workers = {workers};"] if workers else []
         if pool:
             lines.append(f'address_pool = "{pool}";')
@@ -101,7 +106,8 @@ class Instance:
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": self.dir, "NOTIFY_SOCKET": "@" + notify.getsockname()[1:].decode(),
                **{k: v for k, v in os.environ.items() if k.startswith(("ASAN_", "UBSAN_", "LSAN_"))}, **self.env}
         with open(os.path.join(self.dir, "out"), "ab") as out, open(os.path.join(self.dir, "err"), "ab") as err:
-            self.proc = subprocess.Popen([self.binary, "run", "-f", self.manifests, "--runtime-dir", self.runtime,
+            files = [] if self.roles else ["-f", self.manifests]
+            self.proc = subprocess.Popen([self.binary, "run", *files, "--runtime-dir", self.runtime,
                                           "--state-dir", self.state, "-c", self.conf], stdin=subprocess.DEVNULL,
                                          stdout=out, stderr=err, env=env, start_new_session=True)
 
