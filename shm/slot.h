@@ -50,7 +50,11 @@ struct control_page {
 	M(log_dropped, "Log lines dropped, ring full") \
 	M(client_resets, "Client connections reset by the client") \
 	M(timeouts, "Exchanges ended by a timeout") \
-	M(generations, "Generations adopted")
+	M(generations, "Generations adopted") \
+	M(rate_limited, "Requests refused by a rate limit") \
+	M(circuit_open, "Requests refused by a circuit breaker") \
+	M(faults, "Faults injected") \
+	M(ejections, "Endpoints taken out by passive checks")
 
 enum metric {
 #define M(name, help) METRIC_##name,

@@ -41,6 +41,7 @@ exchange_new(struct worker *w, struct conn *conn, struct stream *down)
 	x->begun = loop_now(w->loop);
 	x->begun_real = clock_real();
 	x->cursor = x->replay = -1;
+	x->policy = IM_NONE;
 	x->hit = (struct route_hit){IM_NONE, IM_NONE, 0};
 	list_init(&x->pin);
 	list_init(&x->mirrors);
@@ -206,7 +207,7 @@ pause_over(struct timer *t)
 {
 	struct exchange *x = HG_CONTAINER(t, struct exchange, pause);
 
-	if (x->step == STEP_pick)
+	if (x->step == STEP_pick || x->step == STEP_protect)
 		exchange_run(x);
 	else
 		relay_start(x); /* the backend does not say 100 */

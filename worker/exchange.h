@@ -13,6 +13,7 @@
 #include "worker/filter.h"
 #include "worker/filters/persist.h"
 #include "worker/forward.h"
+#include "worker/protect/limit.h"
 
 /* In this order; `pick` to `send` once an attempt. */
 #define STEP_TABLE(S) \
@@ -67,12 +68,18 @@ struct exchange {
 	bool head_sent, resp_ended;
 	bool shaped, picked;           /* rule filters ran; a backend was chosen */
 	bool silent_made, close, credited;
+	bool delayed;                  /* a fault's pause was made */
+	bool limit_fields;             /* the listener wants them */
+	uint8_t row;                   /* of protect: the next */
 	enum hg_err err; /* why the answer is not the backend's, or why it broke off */
 	const char *reason;            /* of the log, where it is not err's */
 
 	struct route_hit hit;
 	struct im_range rule_filters, backend_filters;
 	uint32_t rule_id, listener_id, backend;
+	uint32_t policy;               /* im_policy of the rule, or IM_NONE */
+	struct limit_state limit;
+	struct bytes own_text;         /* body of an own answer that is no error */
 	uint64_t deadline;             /* of the whole, clock_mono; 0 = none */
 	uint64_t backend_ms;           /* each attempt; 0 = none */
 	bool timeout_set;              /* the route says something about time */

@@ -7,6 +7,7 @@
 #include "worker/accesslog.h"
 #include "worker/attempt.h"
 #include "worker/exchange.h"
+#include "worker/protect/protect.h"
 
 static void
 count(struct slot_rule *r, const struct exchange *x, unsigned status)
@@ -116,6 +117,8 @@ finish_account(struct exchange *x)
 	if (!x->resp_ended && x->err == HG_OK)
 		x->err = HG_ERR_CLIENT_CLOSED;
 	counters(x, status);
+	if (x->policy != IM_NONE)
+		protect_over(x);
 	if (x->w->log_format != IM_LOG_OFF)
 		log_line(x, status);
 }

@@ -7,10 +7,11 @@
 #include "base/clock.h"
 #include "worker/attempt.h"
 #include "worker/exchange.h"
+#include "worker/protect/protect.h"
 
 /* What goes out with every answer of a rule: its edits, CORS, the session. */
 static void
-backwards(struct exchange *x, struct msg *m)
+backwards(struct exchange *x, const struct msg *resp, struct msg *m)
 {
 	if (x->shaped) {
 		if (x->gen) {
@@ -21,6 +22,8 @@ backwards(struct exchange *x, struct msg *m)
 		}
 	}
 	cors_response(&x->fctx, m);
+	if (x->policy != IM_NONE)
+		protect_reply(x, resp, m);
 }
 
 static void
@@ -61,7 +64,7 @@ void
 reply_own(struct exchange *x)
 {
 	struct msg *m = &x->answer;
-	struct bytes text = BYTES("");
+	struct bytes text = x->own_text;
 	unsigned flags = 0;
 	bool body;
 
@@ -78,7 +81,7 @@ reply_own(struct exchange *x)
 	m->framing = m->status == 204 ? MSG_NONE : MSG_LENGTH;
 	m->length = text.n;
 	own_fields(x, m, text);
-	backwards(x, m);
+	backwards(x, NULL, m);
 	body = text.n && !m->head;
 	if (!body)
 		flags |= STREAM_END;
@@ -110,7 +113,7 @@ reply_backend(struct exchange *x, const struct msg *resp, bool end)
 	e = forward_response(&x->fenv, resp, m);
 	if (e != HG_OK)
 		return e;
-	backwards(x, m);
+	backwards(x, resp, m);
 	persist_write(&x->persist, &x->arena, &x->w->seed, (int64_t)(clock_real() / SEC_NS),
 	    pick_tag(&x->target), m);
 	if (x->close || x->w->draining)

@@ -9,6 +9,7 @@
 #include "worker/attempt.h"
 #include "worker/conn.h"
 #include "worker/exchange.h"
+#include "worker/protect/protect.h"
 
 /* ---- admit */
 
@@ -111,6 +112,7 @@ note_rule(struct exchange *x, const struct image *im)
 	x->names.route = image_text(im, route->name);
 	x->names.rule = r->index;
 	x->rule_filters = r->filters;
+	x->policy = r->policy;
 	x->timeout_set = r->request_ms || r->backend_ms;
 	x->backend_ms = r->backend_ms == IM_NONE ? 0 : r->backend_ms;
 	if (r->request_ms && r->request_ms != IM_NONE) {
@@ -166,30 +168,12 @@ step_route(struct exchange *x)
 	    STEP_NEXT;
 }
 
-/* ---- protect: one row a policy, in the order of reference/policies.md section 5. A row answers
- * HG_OK, or the error that ends the request. Empty until policies are served. */
-
-struct policy_row {
-	const char *name;
-	enum hg_err (*run)(struct exchange *);
-};
-static const struct policy_row policy_table[] = {
-	{"fault", NULL}, {"csrf", NULL}, {"ext-auth", NULL}, {"api-key", NULL}, {"basic", NULL},
-	{"oidc", NULL},
-	{"jwt", NULL}, {"request-buffer", NULL}, {"authorization", NULL}, {"rate-limit", NULL},
-	{"bandwidth", NULL},
-};
+/* ---- protect */
 
 static enum step_result
 step_protect(struct exchange *x)
 {
-	for (unsigned i = 0; i < HG_ARRAY_LEN(policy_table); i++) {
-		enum hg_err e = policy_table[i].run ? policy_table[i].run(x) : HG_OK;
-
-		if (e != HG_OK)
-			return exchange_refuse(x, e);
-	}
-	return STEP_NEXT;
+	return x->policy == IM_NONE ? STEP_NEXT : protect_run(x);
 }
 
 /* ---- shape */

@@ -1,0 +1,40 @@
+/*
+ * fault.c - faults on purpose: a pause, then an answer that no backend gave. Chances are parts in a
+ * million, drawn anew for each. The pause uses the exchange's own timer for pauses, so a client
+ * that leaves meanwhile ends it like any other wait.
+ */
+#include "worker/protect/protect.h"
+
+static bool
+drawn(struct exchange *x, uint32_t ppm)
+{
+	return ppm >= 1000000 || (ppm && worker_random(x->w) % 1000000 < ppm);
+}
+
+static enum step_result
+abort_now(struct exchange *x, const struct im_policy *p)
+{
+	METRIC(x->w, faults, 1);
+	x->reason = "fault";
+	msg_init(&x->answer, false);
+	x->answer.status = p->abort_status;
+	x->own = true;
+	x->own_text = BYTES("fault filter abort");
+	x->step = STEP_reply;
+	return STEP_JUMP;
+}
+
+enum step_result
+fault_run(struct exchange *x)
+{
+	const struct im_policy *p = protect_policy(x);
+
+	if (!x->delayed && p->delay_ms && drawn(x, p->delay_ppm)) {
+		x->delayed = true;
+		x->row--; /* again, for the abort */
+		METRIC(x->w, faults, 1);
+		timer_in(x->w->loop, &x->pause, p->delay_ms);
+		return STEP_WAIT;
+	}
+	return p->abort_status && drawn(x, p->abort_ppm) ? abort_now(x, p) : STEP_NEXT;
+}
