@@ -588,8 +588,14 @@ credit(struct stream *st, uint64_t n)
 static void
 reset(struct stream *st, enum hg_err e)
 {
+	struct h1_down *d = of_stream(st);
+
 	(void)e;
-	cut(of_stream(st));
+	/* What came before the cut belongs to the client: it must not depend on whether both
+	 * happened in one turn. */
+	if (!d->s.dead && d->s.sent != SENT_NONE)
+		chan_push(&d->chan);
+	cut(d);
 }
 
 static void

@@ -547,30 +547,22 @@ queue_empty(struct chan *c)
 		tell_eof(c);
 }
 
-static void
-flush_task(struct task *t)
+/* What the kernel takes now. false: the peer is gone. */
+static bool
+send_some(struct chan *c)
 {
-	struct chan *c = HG_CONTAINER(t, struct chan, flush);
 	struct iovec iov[IOVS];
 	size_t total;
 	ssize_t n;
 
-	if (c->connecting || c->handshaking || c->failed)
-		return;
-	if (c->write_failed) {
-		write_failed(c);
-		return;
-	}
 	while (c->out && c->writable) {
 		int k = queue_iov(c, iov, &total);
 
 		do
 			n = c->ops->send(c, iov, k);
 		while (n < 0 && errno == EINTR);
-		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS) {
-			write_failed(c);
-			return;
-		}
+		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS)
+			return false;
 		if (n < 0 || (size_t)n < total)
 			c->writable = false;
 		if (n > 0) {
@@ -578,6 +570,20 @@ flush_task(struct task *t)
 			c->bytes_out += (uint64_t)n;
 			queue_advance(c, (size_t)n);
 		}
+	}
+	return true;
+}
+
+static void
+flush_task(struct task *t)
+{
+	struct chan *c = HG_CONTAINER(t, struct chan, flush);
+
+	if (c->connecting || c->handshaking || c->failed)
+		return;
+	if (c->write_failed || !send_some(c)) {
+		write_failed(c);
+		return;
 	}
 	if (c->over_high && c->queued <= CHAN_LOW) {
 		struct visit v;
@@ -593,6 +599,14 @@ flush_task(struct task *t)
 		queue_empty(c);
 	else if (!c->writable && c->ev->blocked)
 		c->ev->blocked(c);
+}
+
+void
+chan_push(struct chan *c)
+{
+	if (!c->closed && !c->connecting && !c->handshaking && !c->failed && !c->write_failed &&
+	    !send_some(c))
+		queue_drop(c);
 }
 
 void

@@ -235,6 +235,18 @@ def test_truncated_answer_visibly_ends(instance, script):
         assert b"0\r\n\r\n" not in rest, "a truncated answer was completed"
 
 
+def test_what_came_before_the_cut_arrives(instance, script):
+    """Answer and end of the backend may be seen in one turn of the loop, or in two: the client gets the same."""
+    cut = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+    g = instance(*simple(script(backends.says(cut))))
+    for _ in range(50):
+        with http1.Client(*g.address()) as c:
+            c.request()
+            data, _ = c.read_all()
+            assert data.endswith(b"5\r\nhello\r\n"), data
+    assert {(x["status"], x["reason"]) for x in g.access(50)} == {(200, "backend_reset")}
+
+
 def test_surplus_bytes_end_the_backend_connection(instance, script):
     def evil(peer):
         peer.request()
