@@ -211,7 +211,8 @@ CHECK(listeners)
 	NEED(plain_ok(im, l->name, NAME_BYTES, true), "name");
 	NEED(plain_ok(im, l->hostname, NAME_BYTES, true), "hostname");
 	NEED(l->protocol >= IM_HTTP && l->protocol <= IM_RAW_UDP, "protocol");
-	NEED(l->tls == IM_NONE, "tls");
+	NEED(index_ok(l->tls, im->n_tls), "tls");
+	NEED(l->protocol != IM_HTTPS || l->tls != IM_NONE, "tls");
 	NEED(index_ok(l->client, im->n_clients), "client");
 	return NULL;
 }
@@ -502,6 +503,7 @@ CHECK(regexes)
 		return image_check_##member(im, i); \
 	}
 IM_SECTIONS_POLICY(SEC)
+IM_SECTIONS_TLS(SEC)
 #undef SEC
 
 /* ---- what a record says about others, entry by entry */

@@ -1,6 +1,6 @@
 /*
  * image_parts.h - inside shm: small checks that the files of image_check() share. image.c has the
- * checkers of routing, image_policy.c those of policies.
+ * checkers of routing, image_policy.c those of policies, image_tls.c those of TLS.
  */
 #ifndef SHM_IMAGE_PARTS_H
 #define SHM_IMAGE_PARTS_H
@@ -53,6 +53,7 @@ token_ok(const struct image *im, struct im_str s) /* must be there */
 /* NULL, or what is wrong with record i of the section. */
 #define SEC(name, type, member) const char *image_check_##member(const struct image *, uint32_t i);
 IM_SECTIONS_POLICY(SEC)
+IM_SECTIONS_TLS(SEC)
 #undef SEC
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/addr.h"
 #include "shm/blob.h"
 #include "shm/spec_policy.h"
+#include "shm/spec_tls.h"
 
 /* SEC(NAME, type, member): section number, record, member of struct image. TEXT is section 0. */
 #define IM_SECTIONS(SEC) \
@@ -45,7 +46,8 @@
 	SEC(PERSIST, struct im_persist, persists) \
 	SEC(STRING, struct im_str, strings) \
 	SEC(REGEX, struct im_str, regexes) \
-	IM_SECTIONS_POLICY(SEC)
+	IM_SECTIONS_POLICY(SEC) \
+	IM_SECTIONS_TLS(SEC)
 
 enum im_section {
 	IM_TEXT,
@@ -157,7 +159,7 @@ struct im_listener {
 	uint16_t port;          /* as in the manifest: redirects use it */
 	uint8_t protocol;
 	uint8_t flags;          /* IM_L_* */
-	uint32_t tls;           /* IM_NONE, later a TLS record */
+	uint32_t tls;           /* im_tls; IM_NONE but for IM_HTTPS */
 	uint32_t client;        /* im_client or IM_NONE: house defaults */
 	uint64_t key;           /* of what it is (kind, namespace, name); part of a bucket's key */
 };

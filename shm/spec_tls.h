@@ -10,7 +10,7 @@
 
 /* SEC(NAME, type, member), appended to IM_SECTIONS. */
 #define IM_SECTIONS_TLS(SEC) \
-	SEC(TLS, struct im_tls, tls) \
+	SEC(TLSCONF, struct im_tls, tls) \
 	SEC(CERT, struct im_cert, certs) \
 	SEC(CA, struct im_ca, cas) \
 	SEC(UPTLS, struct im_uptls, uptls)

@@ -84,7 +84,7 @@ hand_rules(struct blob_writer *w)
 	HAND_ADD(w, IM_BACKEND, (struct im_backend){1, 0, {0, 0}, IM_NONE, HG_OK, 0, 0});
 	HAND_ADD(w, IM_CLUSTER,
 	    (struct im_cluster){1, name, {0, 1}, IM_NONE, none, IM_NONE, 0, IM_UP_H1, 0});
-	HAND_ADD(w, IM_ENDPOINT, (struct im_endpoint){{.family = 4, .port = 80}, 1, 1, none, none});
+	HAND_ADD(w, IM_ENDPOINT, (struct im_endpoint){{.family = 4, .port = 80}, 1, 1, none, name});
 	for (uint8_t type = IM_F_REQUEST_HEADERS; type <= IM_F_CORS; type++)
 		HAND_ADD(w, IM_FILTER, (struct im_filter){type, {0}, {0, 1}});
 	HAND_ADD(w, IM_EDIT,
@@ -127,6 +127,22 @@ hand_policies(struct blob_writer *w)
 	HAND_ADD(w, IM_CIDR, (struct cidr){{.family = 4}, 8, {0}});
 }
 
+static inline void
+hand_tls(struct blob_writer *w)
+{
+	struct im_str none = {IM_NONE, 0}, name = blob_put_text(w, BYTES("name"));
+	struct im_str chain = blob_put_text(w, bytes_of("\0\0\0\1x\0\0\0\2yz", 11));
+	struct im_str alpn = blob_put_text(w, BYTES("\2h2"));
+
+	HAND_ADD(w, IM_TLSCONF, (struct im_tls){.certs = {0, 1}, .ciphers = name,
+	    .ciphersuites = none, .curves = none, .alpn = alpn, .cas = {0, 1},
+	    .min_version = 0x0303, .client = IM_CA_REQUIRE, .tickets = 1});
+	HAND_ADD(w, IM_CERT, (struct im_cert){.chain = chain, .ocsp = none, .names = {0, 1}});
+	HAND_ADD(w, IM_CA, (struct im_ca){.der = name});
+	HAND_ADD(w, IM_UPTLS, (struct im_uptls){.sni = name, .names = {0, 1}, .cas = {0, 1},
+	    .cert = IM_NONE, .alpn = none});
+}
+
 static inline struct blob_writer *
 hand_image(void)
 {
@@ -143,6 +159,7 @@ hand_image(void)
 	hand_routing(w);
 	hand_rules(w);
 	hand_policies(w);
+	hand_tls(w);
 	return w;
 }
 

@@ -76,7 +76,6 @@ static const struct {
     {IM_LISTENER, AT(im_listener, http.first), 1, "listeners[0]: http"},
     {IM_LISTENER, AT(im_listener, grpc.any), 1, "listeners[0]: grpc"},
     {IM_LISTENER, AT(im_listener, gateway), 1, "listeners[0]: gateway"},
-    {IM_LISTENER, AT(im_listener, tls), 0, "listeners[0]: tls"},
     {IM_TREE, AT(im_tree, mask), 3, "trees[0]: table"},
     {IM_TREE, AT(im_tree, first), UINT32_MAX, "trees[0]: table"},
     {IM_REGEXPATH, AT(im_regexpath, regex), 1, "regexpaths[0]: regex"},
@@ -173,6 +172,19 @@ static const struct {
     {IM_CLIENT, AT(im_client, slashes), 4, "clients[0]: enum"},
     {IM_CLIENT, AT(im_client, proxy_protocol), 2, "clients[0]: flags"},
     {IM_CIDR, AT(cidr, bits), 33, "cidrs[0]: bits"},
+    {IM_LISTENER, AT(im_listener, tls), 1, "listeners[0]: tls"},
+    {IM_LISTENER, AT(im_listener, protocol), IM_HTTPS, "listeners[0]: tls"},
+    {IM_TLSCONF, AT(im_tls, certs.n), 2, "tls[0]: certs"},
+    {IM_TLSCONF, AT(im_tls, alpn.len), 2, "tls[0]: alpn"},
+    {IM_TLSCONF, AT(im_tls, cas.n), 0, "tls[0]: client without cas"},
+    {IM_TLSCONF, AT(im_tls, min_version), 0x0300, "tls[0]: version"},
+    {IM_TLSCONF, AT(im_tls, client), 5, "tls[0]: client"},
+    {IM_CERT, AT(im_cert, chain.off), IM_NONE, "certs[0]: chain"},
+    {IM_CERT, AT(im_cert, chain.len), 10, "certs[0]: chain"},
+    {IM_CERT, AT(im_cert, chain.len), 4, "certs[0]: chain"},
+    {IM_CERT, AT(im_cert, names.n), 1u << 20, "certs[0]: names"},
+    {IM_CA, AT(im_ca, der.off), IM_NONE, "cas[0]: der"},
+    {IM_UPTLS, AT(im_uptls, cert), 1, "uptls[0]: cert"},
 };
 
 static void
