@@ -16,9 +16,13 @@ static const struct bytes names[FIELD_COUNT] = {
 #undef F
 };
 
+#define NAME_MAX_LEN 32
+
+/* Names in lower case, and where a name may have either case: (text | fold) == lower. */
 static struct {
 	bool ready;
-	uint8_t head[256], next[FIELD_COUNT];
+	uint8_t head[256], next[FIELD_COUNT], len[FIELD_COUNT];
+	char lower[FIELD_COUNT][NAME_MAX_LEN], fold[FIELD_COUNT][NAME_MAX_LEN];
 } ids;
 
 /* Bit 5 folds ASCII case; that it also merges a few other bytes only costs a comparison. */
@@ -37,10 +41,63 @@ build(void)
 	for (unsigned i = 1; i < FIELD_COUNT; i++) {
 		unsigned b = bucket(names[i]);
 
+		HG_CHECK(names[i].n <= NAME_MAX_LEN);
 		ids.next[i] = ids.head[b];
 		ids.head[b] = (uint8_t)i;
+		ids.len[i] = (uint8_t)names[i].n;
+		for (size_t k = 0; k < names[i].n; k++) {
+			char c = names[i].p[k];
+
+			ids.fold[i][k] = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ? 0x20 : 0;
+			ids.lower[i][k] = c | ids.fold[i][k];
+		}
 	}
 	ids.ready = true;
+}
+
+static inline bool
+same8(const char *p, const char *fold, const char *lower)
+{
+	uint64_t x, f, l;
+
+	memcpy(&x, p, 8);
+	memcpy(&f, fold, 8);
+	memcpy(&l, lower, 8);
+	return (x | f) == l;
+}
+
+static inline bool
+same4(const char *p, const char *fold, const char *lower)
+{
+	uint32_t x, f, l;
+
+	memcpy(&x, p, 4);
+	memcpy(&f, fold, 4);
+	memcpy(&l, lower, 4);
+	return (x | f) == l;
+}
+
+/* Is it this name? The last piece overlaps the one before. */
+static inline bool
+same(unsigned i, struct bytes name)
+{
+	const char *fold = ids.fold[i], *lower = ids.lower[i], *p = name.p;
+	size_t n = name.n, k = 0;
+
+	if (ids.len[i] != n)
+		return false;
+	if (n >= 8) {
+		for (; k + 8 < n; k += 8)
+			if (!same8(p + k, fold + k, lower + k))
+				return false;
+		return same8(p + n - 8, fold + n - 8, lower + n - 8);
+	}
+	if (n >= 4)
+		return same4(p, fold, lower) && same4(p + n - 4, fold + n - 4, lower + n - 4);
+	for (; k < n; k++)
+		if ((p[k] | fold[k]) != lower[k])
+			return false;
+	return true;
 }
 
 enum field_id
@@ -51,8 +108,7 @@ field_id(struct bytes name)
 	if (__builtin_expect(!ids.ready, 0))
 		build();
 	for (unsigned i = ids.head[bucket(name)]; i; i = ids.next[i])
-		if (bytes_eq(names[i], name) ||
-		    bytes_eqi(names[i], name)) /* nearly always the first */
+		if (same(i, name))
 			return (enum field_id)i;
 	return FIELD_OTHER;
 }
@@ -61,15 +117,6 @@ struct bytes
 field_name(enum field_id id)
 {
 	return id > FIELD_OTHER && id < FIELD_COUNT ? names[id] : BYTES_NONE;
-}
-
-void
-fields_init(struct fields *t, struct field *v, uint16_t cap)
-{
-	t->v = v;
-	t->n = 0;
-	t->cap = cap;
-	memset(t->first, 0, sizeof(t->first));
 }
 
 bool
@@ -84,8 +131,7 @@ fields_add(struct fields *t, struct bytes name, struct bytes value, enum field_i
 	f->value = value;
 	f->id = (uint8_t)id;
 	f->flags = 0;
-	if (t->first[id] == 0)
-		t->first[id] = t->n;
+	fields_note(t, id);
 	return true;
 }
 
@@ -105,27 +151,24 @@ scan(const struct fields *t, unsigned i, enum field_id id, struct bytes name)
 }
 
 struct field *
-fields_get(const struct fields *t, enum field_id id)
+fields_first(const struct fields *t, enum field_id id)
 {
-	unsigned first = t->first[id];
-
-	if (first == 0 || id == FIELD_OTHER)
-		return NULL;
-	return scan(t, first - 1, id, BYTES_NONE);
+	return id == FIELD_OTHER ? NULL : scan(t, 0, id, BYTES_NONE);
 }
 
 struct field *
 fields_find(const struct fields *t, struct bytes name)
 {
 	enum field_id id = field_id(name);
-	unsigned first = t->first[id];
 
-	return first ? scan(t, first - 1, id, name) : NULL;
+	return t->seen & FIELD_BIT(id) ? scan(t, 0, id, name) : NULL;
 }
 
 struct field *
 fields_next(const struct fields *t, const struct field *after)
 {
+	if (!(t->twice & FIELD_BIT(after->id)))
+		return NULL;
 	return scan(t, (unsigned)(after - t->v) + 1, (enum field_id)after->id, after->name);
 }
 

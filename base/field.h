@@ -53,20 +53,39 @@ struct field {
 	uint8_t flags;
 };
 
-/* All lines of one message. `v` has room for `cap`. */
+_Static_assert(FIELD_COUNT <= 64, "sets of field ids are 64 bits");
+#define FIELD_BIT(id) (1ull << (id))
+
+/* All lines of one message. `v` has room for `cap`. The sets also tell of lines that are gone. */
 struct fields {
 	struct field *v;
 	uint16_t n, cap;
-	uint16_t first[FIELD_COUNT]; /* 1 + index of the first line with this id, 0 = none */
+	uint64_t seen, twice; /* sets of ids: at least one line has it; more than one has */
 };
 
 enum field_id field_id(struct bytes name); /* case-insensitive; FIELD_OTHER if unknown */
 struct bytes field_name(enum field_id);
-void fields_init(struct fields *, struct field *v, uint16_t cap);
+static inline void
+fields_init(struct fields *t, struct field *v, uint16_t cap)
+{
+	*t = (struct fields){.v = v, .cap = cap};
+}
+/* Notes in the sets that a line with this id was appended. */
+static inline void
+fields_note(struct fields *t, enum field_id id)
+{
+	t->twice |= t->seen & FIELD_BIT(id);
+	t->seen |= FIELD_BIT(id);
+}
 /* false: table is full. */
 bool fields_add(struct fields *, struct bytes name, struct bytes value, enum field_id id);
+struct field *fields_first(const struct fields *, enum field_id); /* fields_get's own */
 /* First line that is not gone, or NULL. By id is O(1) when there is none. */
-struct field *fields_get(const struct fields *, enum field_id);
+static inline struct field *
+fields_get(const struct fields *t, enum field_id id)
+{
+	return t->seen & FIELD_BIT(id) ? fields_first(t, id) : NULL;
+}
 struct field *fields_find(const struct fields *, struct bytes name); /* known or not */
 struct field *fields_next(
     const struct fields *, const struct field *after); /* same name, later line */

@@ -20,14 +20,12 @@ enum {
 	C_PATH = 1,       /* may stand in a path as it is */
 	C_QUERY = 2,      /* may stand in a query */
 	C_UNRESERVED = 4, /* needs no escape (RFC 3986 section 2.3) */
-	C_HOST = 8,       /* in a host name, in either case */
 };
 
 #define P C_PATH | C_QUERY
 #define U P | C_UNRESERVED
-#define H U | C_HOST
 static const uint8_t class[256] = {
-	['a' ... 'z'] = H, ['A' ... 'Z'] = H, ['0' ... '9'] = H, ['-'] = H, ['_'] = H, ['.'] = H,
+	['a' ... 'z'] = U, ['A' ... 'Z'] = U, ['0' ... '9'] = U, ['-'] = U, ['_'] = U, ['.'] = U,
 	['~'] = U, ['!'] = P, ['$'] = P, ['&'] = P, ['\''] = P, ['('] = P, [')'] = P, ['*'] = P,
 	['+'] = P, [','] = P, [';'] = P, ['='] = P, [':'] = P, ['@'] = P, ['/'] = P,
 	/* outside the grammar, but sent by real clients: passed on unchanged */
@@ -37,7 +35,6 @@ static const uint8_t class[256] = {
 };
 #undef P
 #undef U
-#undef H
 
 static inline bool
 is(char c, unsigned what)
@@ -193,11 +190,22 @@ host_v6(struct bytes in, struct uri_host *out)
 	return HG_OK;
 }
 
+/* What stands for a byte of a host name; 0: not in one. */
+static const char host_lower[256] = {
+#define A(c) [c] = c, [(c) - 0x20] = c
+	A('a'), A('b'), A('c'), A('d'), A('e'), A('f'), A('g'), A('h'), A('i'), A('j'), A('k'),
+	A('l'), A('m'), A('n'), A('o'), A('p'), A('q'), A('r'), A('s'), A('t'), A('u'), A('v'),
+	A('w'), A('x'), A('y'), A('z'),
+#undef A
+	['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5', ['6'] = '6',
+	['7'] = '7', ['8'] = '8', ['9'] = '9', ['-'] = '-', ['_'] = '_', ['.'] = '.',
+};
+
 static enum hg_err
 host_name(struct bytes in, struct uri_host *out)
 {
-	size_t label = 0, i;
-	bool digits = true;
+	size_t label = 0, i; /* where the label begins */
+	char letters = 0;
 	struct addr a;
 
 	if (in.n > 0 && in.p[in.n - 1] == '.')
@@ -205,28 +213,23 @@ host_name(struct bytes in, struct uri_host *out)
 	if (in.n == 0 || in.n > 253)
 		return BAD;
 	for (i = 0; i < in.n; i++) {
-		char c = in.p[i];
+		char c = host_lower[(unsigned char)in.p[i]];
 
-		if (!is(c, C_HOST))
+		if (c == 0)
 			return BAD;
 		if (c == '.') {
-			if (label == 0)
+			if (i == label || i - label > 63)
 				return BAD;
-			label = 0;
-		} else {
-			if (++label > 63)
-				return BAD;
-			digits &= c <= '9' && c >= '0';
-			if (c >= 'A' && c <= 'Z')
-				c |= 0x20;
+			label = i + 1;
 		}
+		letters |= c;
 		out->name[i] = c;
 	}
-	if (label == 0)
+	if (i == label || i - label > 63)
 		return BAD;
 	out->name[i] = '\0';
 	out->len = (uint16_t)i;
-	out->ip = digits && addr_parse_ip(bytes_of(out->name, i), &a);
+	out->ip = !(letters & 0x40) && addr_parse_ip(bytes_of(out->name, i), &a);
 	return HG_OK;
 }
 

@@ -10,8 +10,6 @@
 
 #define BIT(id) (1ull << FIELD_##id)
 
-_Static_assert(FIELD_COUNT <= 64, "sets of field ids are 64 bits");
-
 static const uint64_t hop = BIT(CONNECTION) | BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION) |
     BIT(UPGRADE) | BIT(TE) | BIT(HTTP2_SETTINGS) | BIT(PROXY_AUTHENTICATE) |
     BIT(PROXY_AUTHORIZATION);

@@ -13,27 +13,52 @@
 
 extern const uint8_t h1_tchar[256]; /* 1: may stand in a token */
 
+#ifdef __SSE2__
+/* Bit k: byte k at p is not what h1_span goes over. */
+static inline unsigned
+h1_odd16(const char *p, unsigned char low, bool ascii)
+{
+	__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+	__m128i ok = _mm_cmpeq_epi8(_mm_max_epu8(x, _mm_set1_epi8((char)low)), x);
+
+	if (ascii)
+		ok = _mm_and_si128(ok, _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x7e)), x));
+	else
+		ok = _mm_andnot_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f)), ok);
+	return (unsigned)_mm_movemask_epi8(ok) ^ 0xffff;
+}
+
+/* Bit k: byte k at p is no letter, digit or '-'. */
+static inline unsigned
+h1_other16(const char *p)
+{
+	__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+	__m128i a = _mm_sub_epi8(_mm_or_si128(x, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+	__m128i d = _mm_sub_epi8(x, _mm_set1_epi8('0'));
+	__m128i ok = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(a, _mm_set1_epi8(25)), a),
+	    _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(d, _mm_set1_epi8(9)), d),
+		_mm_cmpeq_epi8(x, _mm_set1_epi8('-'))));
+
+	return (unsigned)_mm_movemask_epi8(ok) ^ 0xffff;
+}
+#endif
+
 /* First index in [i, end) whose byte is below `low` or 0x7f, or, with `ascii`, above 0x7e; `end` if
- * there is none. */
+ * there is none. The last bytes are looked at in a piece that overlaps what lies before them. */
 static inline uint32_t
 h1_span(const char *p, uint32_t i, uint32_t end, unsigned char low, bool ascii)
 {
 #ifdef __SSE2__
-	const __m128i floor = _mm_set1_epi8((char)low);
-	const __m128i del = _mm_set1_epi8(0x7f), top = _mm_set1_epi8(0x7e);
+	unsigned odd;
 
 	for (; i + 16 <= end; i += 16) {
-		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-		__m128i ok = _mm_cmpeq_epi8(_mm_max_epu8(x, floor), x);
-		unsigned bad;
-
-		if (ascii)
-			ok = _mm_and_si128(ok, _mm_cmpeq_epi8(_mm_min_epu8(x, top), x));
-		else
-			ok = _mm_andnot_si128(_mm_cmpeq_epi8(x, del), ok);
-		bad = (unsigned)_mm_movemask_epi8(ok) ^ 0xffff;
-		if (bad)
-			return i + (uint32_t)__builtin_ctz(bad);
+		odd = h1_odd16(p + i, low, ascii);
+		if (odd)
+			return i + (uint32_t)__builtin_ctz(odd);
+	}
+	if (i < end && end >= 16) {
+		odd = h1_odd16(p + end - 16, low, ascii) >> (i - (end - 16));
+		return odd ? i + (uint32_t)__builtin_ctz(odd) : end;
 	}
 #endif
 	for (; i < end; i++) {
@@ -50,22 +75,17 @@ static inline uint32_t
 h1_token_end(const char *p, uint32_t i, uint32_t end)
 {
 #ifdef __SSE2__
-	for (; i + 16 <= end; i += 16) {
-		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-		__m128i a = _mm_sub_epi8(_mm_or_si128(x, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
-		__m128i d = _mm_sub_epi8(x, _mm_set1_epi8('0'));
-		__m128i ok = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(a, _mm_set1_epi8(25)), a),
-		    _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(d, _mm_set1_epi8(9)), d),
-		    _mm_cmpeq_epi8(x, _mm_set1_epi8('-'))));
-		unsigned bad = (unsigned)_mm_movemask_epi8(ok) ^ 0xffff;
+	unsigned odd = 0;
 
-		if (bad) {
-			i += (uint32_t)__builtin_ctz(bad);
-			if (!h1_tchar[(unsigned char)p[i]])
-				return i;
-			break;
-		}
+	for (; i + 16 <= end && (odd = h1_other16(p + i)) == 0; i += 16)
+		;
+	if (odd == 0 && i < end && end >= 16) {
+		odd = h1_other16(p + end - 16) >> (i - (end - 16));
+		if (odd == 0)
+			return end;
 	}
+	if (odd)
+		i += (uint32_t)__builtin_ctz(odd);
 #endif
 	while (i < end && h1_tchar[(unsigned char)p[i]])
 		i++;

@@ -137,7 +137,7 @@ trailer_section(struct h1_chunks *c, const char *p, uint32_t n, const struct h1_
 	enum hg_err e;
 
 	t->n = 0;
-	memset(t->first, 0, sizeof(t->first));
+	t->seen = t->twice = 0;
 	e = h1_guard_fields(p, 0, n, l->trailer, l->field, l->trailer_fields, t, used);
 	if (e != HG_OK)
 		return e;

@@ -60,8 +60,9 @@ run(const uint8_t *data, size_t n, size_t step, struct seen *s)
 				s->used += used;
 			}
 			if (c.state == H1_CHUNK_DONE)
-				s->framing_trailer = trailers.first[FIELD_CONTENT_LENGTH] ||
-				    trailers.first[FIELD_TRANSFER_ENCODING];
+				s->framing_trailer = (trailers.seen &
+				    (FIELD_BIT(FIELD_CONTENT_LENGTH) |
+					FIELD_BIT(FIELD_TRANSFER_ENCODING))) != 0;
 			mem_free(p);
 		} while (s->e == HG_OK && c.state != H1_CHUNK_DONE);
 	}

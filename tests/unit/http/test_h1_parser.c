@@ -49,7 +49,7 @@ differences_are_seen(void **state)
 	m.minor = 0;
 	assert_false(h1_parser_agrees(post, n, &m));
 	m.minor = 1;
-	m.fields.first[FIELD_CONTENT_LENGTH] = 0;
+	m.fields.seen &= ~FIELD_BIT(FIELD_CONTENT_LENGTH);
 	assert_false(h1_parser_agrees(post, n, &m));
 	assert_false(h1_parser_agrees("POST / HTTP/1.1\r\nX(: h\r\n\r\n", 24, &m));
 	n = (uint32_t)strlen(ok);
@@ -58,7 +58,7 @@ differences_are_seen(void **state)
 	m.status = 201;
 	assert_false(h1_parser_agrees(ok, n, &m));
 	m.status = 200;
-	m.fields.first[FIELD_TRANSFER_ENCODING] = 0;
+	m.fields.seen &= ~FIELD_BIT(FIELD_TRANSFER_ENCODING);
 	assert_false(h1_parser_agrees(ok, n, &m));
 }
 
