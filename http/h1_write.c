@@ -99,6 +99,18 @@ put_fields(struct cursor *c, const struct fields *t, uint64_t skip)
 	}
 }
 
+/* All lines of a head. */
+static void
+put_lines(struct cursor *c, const struct msg *m, uint64_t skip)
+{
+	if (m->base) {
+		put_fields(c, m->base, skip | m->skip);
+		put_bytes(c, m->extra);
+	}
+	if (m->fields.n)
+		put_fields(c, &m->fields, skip);
+}
+
 static struct {
 	uint64_t second;
 	char text[32];
@@ -223,7 +235,7 @@ render_request(struct cursor *c, struct h1_out *o, const struct head *h)
 	PUT(c, " HTTP/1.1\r\nHost: ");
 	put_bytes(c, m->authority);
 	PUT(c, "\r\n");
-	put_fields(c, &m->fields,
+	put_lines(c, m,
 	    OWNED | BIT(HOST) | BIT(TE) | BIT(HTTP2_SETTINGS) | (upgrade ? 0 : BIT(UPGRADE)));
 	if (m->te_trailers)
 		PUT(c, "TE: trailers\r\n");
@@ -296,12 +308,13 @@ render_response(struct cursor *c, struct h1_out *o, const struct head *h)
 	bool upgrade = h->flags & STREAM_UPGRADE;
 
 	put_status(c, m);
-	put_fields(c, &m->fields, OWNED | (upgrade ? 0 : BIT(UPGRADE)));
+	put_lines(c, m, OWNED | (upgrade ? 0 : BIT(UPGRADE)));
 	if (h->info) {
 		PUT(c, "\r\n");
 		return;
 	}
-	if (fields_get(&m->fields, FIELD_DATE) == NULL) {
+	if (fields_get(&m->fields, FIELD_DATE) == NULL &&
+	    (m->base == NULL || fields_get(m->base, FIELD_DATE) == NULL)) {
 		PUT(c, "Date: ");
 		put_bytes(c, h1_write_date(h->now));
 		PUT(c, "\r\n");

@@ -32,6 +32,12 @@ struct msg {
 	bool expect_continue, upgrade, te_trailers;
 	bool head;                   /* response to HEAD: framing describes, no body comes */
 	uint64_t length;             /* MSG_LENGTH */
+	/* On its way out, beside `fields`: the lines of another table, without those in `skip` (a
+	 * set of ids), and finished lines of text, each with its CRLF. So a head that nobody edits
+	 * needs no table of its own. */
+	const struct fields *base;
+	uint64_t skip;
+	struct bytes extra;
 	struct buf *buf;             /* reference that keeps the texts alive, or NULL */
 	struct buf *trailer_buf;     /* the same for the trailers' */
 	struct uri_host

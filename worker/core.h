@@ -35,6 +35,7 @@ struct worker {
 	enum im_log log_format;
 	struct bytes server, via;     /* via: "1.1 pseudonym" */
 	char server_text[128], via_text[128];
+	struct bytes via_line;        /* "Via: 1.1 pseudonym\r\n": via lies in it */
 
 	struct pool conns, exchanges, attempts, ups, chunks;
 	struct list free_exchanges;   /* constructed ones: their arenas keep a chunk */

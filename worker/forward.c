@@ -1,53 +1,41 @@
 /*
- * forward.c - heads on their way through, in one pass each. What is dropped is a table by field id,
- * so the common case costs one array read a line. Nobody is trusted yet: X-Forwarded-*, X-Real-IP
- * and Forwarded of a client never reach a backend, nor do names that differ from these or from
- * framing fields only by "_" (CGI-like backends read them as the same). Content-Length and
- * Transfer-Encoding are not copied, because the adapter on the other side frames anew; Host is
- * written by it from the message's authority.
+ * forward.c - heads on their way through. What is dropped is a set of field ids that the writer
+ * goes by, and what is added is one piece of text: a head that nobody edits is read from the table
+ * in which it came and gets no copy. Who edits gets a table of its own first. Nobody is trusted
+ * yet: X-Forwarded-*, X-Real-IP and Forwarded of a client never reach a backend, nor do names that
+ * differ from these or from framing fields only by "_" (CGI-like backends read them as the same).
+ * Content-Length and Transfer-Encoding are not copied, because the adapter on the other side frames
+ * anew; Host is written by it from the message's authority.
  */
 #include "worker/forward.h"
+
+#include <endian.h>
 
 #include "base/parse.h"
 #include "worker/filter.h"
 
-#define DROP_REQUEST 0x01u
-#define DROP_RESPONSE 0x02u
-#define DROP_TRAILER 0x04u
-#define DROP_ALIAS 0x08u /* also when "_" stands for "-" */
-#define DROP_FRAME (DROP_REQUEST | DROP_RESPONSE | DROP_TRAILER | DROP_ALIAS)
+#define BIT(id) FIELD_BIT(FIELD_##id)
 
-static const uint8_t drops[FIELD_COUNT] = {
-	[FIELD_CONNECTION] = DROP_FRAME,
-	[FIELD_KEEP_ALIVE] = DROP_FRAME,
-	[FIELD_PROXY_CONNECTION] = DROP_FRAME,
-	[FIELD_TRANSFER_ENCODING] = DROP_FRAME,
-	[FIELD_CONTENT_LENGTH] = DROP_FRAME,
-	[FIELD_UPGRADE] = DROP_FRAME,
-	[FIELD_HTTP2_SETTINGS] = DROP_FRAME,
-	[FIELD_TE] = DROP_FRAME,
-	[FIELD_PROXY_AUTHENTICATE] = DROP_FRAME,
-	[FIELD_PROXY_AUTHORIZATION] = DROP_FRAME,
-	[FIELD_HOST] = DROP_REQUEST | DROP_TRAILER | DROP_ALIAS,
-	[FIELD_TRAILER] = DROP_TRAILER,
-	[FIELD_X_FORWARDED_FOR] = DROP_REQUEST | DROP_TRAILER | DROP_ALIAS,
-	[FIELD_X_FORWARDED_PROTO] = DROP_REQUEST | DROP_TRAILER | DROP_ALIAS,
-	[FIELD_X_FORWARDED_HOST] = DROP_REQUEST | DROP_TRAILER | DROP_ALIAS,
-	[FIELD_X_FORWARDED_PORT] = DROP_REQUEST | DROP_TRAILER | DROP_ALIAS,
-	[FIELD_X_REAL_IP] = DROP_REQUEST | DROP_TRAILER | DROP_ALIAS,
-	[FIELD_FORWARDED] = DROP_REQUEST | DROP_TRAILER | DROP_ALIAS,
-	[FIELD_X_REQUEST_ID] = DROP_REQUEST | DROP_TRAILER | DROP_ALIAS,
-	[FIELD_AUTHORIZATION] = DROP_TRAILER,
-	[FIELD_COOKIE] = DROP_TRAILER,
-	[FIELD_SET_COOKIE] = DROP_TRAILER,
-	[FIELD_EXPECT] = DROP_TRAILER,
-	[FIELD_CONTENT_TYPE] = DROP_TRAILER,
-	[FIELD_CONTENT_ENCODING] = DROP_TRAILER,
-	[FIELD_LOCATION] = DROP_TRAILER,
-	[FIELD_CACHE_CONTROL] = DROP_TRAILER,
-	[FIELD_VIA] = DROP_TRAILER,
-	[FIELD_DATE] = DROP_TRAILER,
-};
+/* Sets of field ids. */
+#define FRAME \
+	(BIT(CONNECTION) | BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION) | BIT(TRANSFER_ENCODING) | \
+	    BIT(CONTENT_LENGTH) | BIT(UPGRADE) | BIT(HTTP2_SETTINGS) | BIT(TE) | \
+	    BIT(PROXY_AUTHENTICATE) | BIT(PROXY_AUTHORIZATION))
+#define OURS \
+	(BIT(HOST) | BIT(X_FORWARDED_FOR) | BIT(X_FORWARDED_PROTO) | BIT(X_FORWARDED_HOST) | \
+	    BIT(X_FORWARDED_PORT) | BIT(X_REAL_IP) | BIT(FORWARDED) | BIT(X_REQUEST_ID))
+static const uint64_t drop_response = FRAME;
+static const uint64_t drop_request = FRAME | OURS;
+static const uint64_t drop_alias = FRAME | OURS; /* also when "_" stands for "-" */
+static const uint64_t drop_trailer = FRAME | OURS | BIT(TRAILER) | BIT(AUTHORIZATION) |
+    BIT(COOKIE) | BIT(SET_COOKIE) | BIT(EXPECT) | BIT(CONTENT_TYPE) | BIT(CONTENT_ENCODING) |
+    BIT(LOCATION) | BIT(CACHE_CONTROL) | BIT(VIA) | BIT(DATE);
+
+static inline bool
+in_set(uint64_t set, unsigned id)
+{
+	return set >> id & 1;
+}
 
 static bool
 is_alias(struct bytes name)
@@ -58,7 +46,7 @@ is_alias(struct bytes name)
 		return false;
 	for (size_t i = 0; i < name.n; i++)
 		dashed[i] = name.p[i] == '_' ? '-' : name.p[i];
-	return drops[field_id(bytes_of(dashed, name.n))] & DROP_ALIAS;
+	return in_set(drop_alias, field_id(bytes_of(dashed, name.n)));
 }
 
 static void
@@ -66,7 +54,8 @@ copy_start(struct msg *out, const struct msg *in)
 {
 	/* The table of fields is built line by line; the received head keeps the buffer and the
 	 * canonical host. */
-	memcpy(out, in, offsetof(struct msg, buf));
+	memcpy(out, in, offsetof(struct msg, base));
+	out->base = NULL;
 	out->buf = out->trailer_buf = NULL;
 	out->host.len = 0;
 	out->trailers.n = out->trailers.cap = 0;
@@ -104,91 +93,200 @@ good_id(struct bytes v)
 	return true;
 }
 
-static struct bytes
-new_id(struct forward_env *e)
+/* Eight hex digits, as they stand in memory. */
+static inline uint64_t
+hex8(uint32_t v)
 {
-	static const char hex[] = "0123456789abcdef";
-	char *p = arena_alloc(e->arena, 36), *o = p;
+	const uint64_t ones = ~0ull / 255;
+	uint64_t x = v;
 
-	if (p == NULL)
-		return BYTES_NONE;
-	/* The layout of a random UUID (RFC 9562, version 4). */
-	e->random[0] = (e->random[0] & ~0xf000ull) | 0x4000;
-	e->random[1] = (e->random[1] & ~(3ull << 62)) | 1ull << 63;
-	for (unsigned i = 0; i < 16; i++) {
-		unsigned c = (unsigned)(e->random[i / 8] >> (56 - 8 * (i % 8))) & 255;
-
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*o++ = '-';
-		*o++ = hex[c >> 4];
-		*o++ = hex[c & 15];
-	}
-	return bytes_of(p, 36);
+	x = (x | x << 16) & 0x0000ffff0000ffffull;
+	x = (x | x << 8) & 0x00ff00ff00ff00ffull;
+	x = (x | x << 4) & 0x0f0f0f0f0f0f0f0full;
+	return htobe64(x + ones * '0' + (((x + ones * 6) >> 4) & ones) * ('a' - '0' - 10));
 }
 
-enum hg_err
-forward_request(struct forward_env *e, const struct msg *in, struct msg *work)
+#define ID_LEN 36
+
+/* The layout of a random UUID (RFC 9562, version 4). */
+static void
+write_id(const struct forward_env *e, char *p)
 {
-	struct arena *a = e->arena;
+	uint64_t a = (e->random[0] & ~0xf000ull) | 0x4000;
+	uint64_t b = (e->random[1] & ~(3ull << 62)) | 1ull << 63;
+	char digits[16];
+	uint64_t x;
+
+	x = hex8((uint32_t)(a >> 32));
+	memcpy(p, &x, 8);
+	x = hex8((uint32_t)a);
+	memcpy(digits, &x, 8);
+	x = hex8((uint32_t)(b >> 32));
+	memcpy(digits + 8, &x, 8);
+	x = hex8((uint32_t)b);
+	memcpy(p + 28, &x, 8);
+	p[8] = p[13] = p[18] = p[23] = '-';
+	memcpy(p + 9, digits, 4);
+	memcpy(p + 14, digits + 4, 4);
+	memcpy(p + 19, digits + 8, 4);
+	memcpy(p + 24, digits + 12, 4);
+}
+
+/* The client's id, if it may be kept. */
+static struct bytes
+client_id(const struct msg *in)
+{
 	const struct field *id = fields_get(&in->fields, FIELD_X_REQUEST_ID);
-	bool ok = true;
 
-	copy_start(work, in);
-	for (unsigned i = 0; i < in->fields.n; i++) {
-		const struct field *f = &in->fields.v[i];
+	return id && good_id(id->value) && !fields_next(&in->fields, id) ? id->value : BYTES_NONE;
+}
 
-		if ((f->flags & (FIELD_GONE | FIELD_HOP)) || (drops[f->id] & DROP_REQUEST))
-			continue;
-		if (f->id == FIELD_OTHER && is_alias(f->name))
-			continue;
-		if (!copy_line(a, work, f))
-			return HG_ERR_NOMEM;
-	}
-	e->request_id =
-	    id && good_id(id->value) && !fields_next(&in->fields, id) ? id->value : new_id(e);
-	ok = e->request_id.p && add(a, work, FIELD_X_REQUEST_ID, e->request_id) &&
-	    add(a, work, FIELD_X_FORWARDED_FOR, e->client_ip) &&
-	    add(a, work, FIELD_X_FORWARDED_PROTO, e->tls ? BYTES("https") : BYTES("http")) &&
-	    add(a, work, FIELD_X_FORWARDED_PORT, e->port) &&
-	    (in->authority.n == 0 || add(a, work, FIELD_X_FORWARDED_HOST, in->authority)) &&
-	    add(a, work, FIELD_VIA, e->via);
-	return ok ? HG_OK : HG_ERR_NOMEM;
+static void
+mark_aliases(struct fields *t)
+{
+	if (!in_set(t->seen, FIELD_OTHER))
+		return;
+	for (unsigned i = 0; i < t->n; i++)
+		if (t->v[i].id == FIELD_OTHER && is_alias(t->v[i].name))
+			t->v[i].flags |= FIELD_HOP;
 }
 
 static enum hg_err
-copy_live(struct arena *a, const struct msg *in, struct msg *out, unsigned drop)
+copy_live(struct arena *a, const struct fields *t, struct msg *out, uint64_t drop)
 {
-	copy_start(out, in);
-	for (unsigned i = 0; i < in->fields.n; i++) {
-		const struct field *f = &in->fields.v[i];
+	for (unsigned i = 0; i < t->n; i++) {
+		const struct field *f = &t->v[i];
 
-		if (!(f->flags & (FIELD_GONE | FIELD_HOP)) && !(drops[f->id] & drop) &&
+		if (!(f->flags & (FIELD_GONE | FIELD_HOP)) && !in_set(drop, f->id) &&
 		    !copy_line(a, out, f))
 			return HG_ERR_NOMEM;
 	}
 	return HG_OK;
 }
 
+/* Our own lines, as fields. */
+static bool
+add_own(struct forward_env *e, const struct msg *in, struct msg *work)
+{
+	struct arena *a = e->arena;
+
+	return add(a, work, FIELD_X_REQUEST_ID, e->request_id) &&
+	    add(a, work, FIELD_X_FORWARDED_FOR, e->client_ip) &&
+	    add(a, work, FIELD_X_FORWARDED_PROTO, e->tls ? BYTES("https") : BYTES("http")) &&
+	    add(a, work, FIELD_X_FORWARDED_PORT, e->port) &&
+	    (in->authority.n == 0 || add(a, work, FIELD_X_FORWARDED_HOST, in->authority)) &&
+	    add(a, work, FIELD_VIA, e->via);
+}
+
+enum hg_err
+forward_own(struct forward_env *e, const struct msg *in, struct msg *work)
+{
+	const struct fields *base = work->base;
+
+	if (base == NULL)
+		return HG_OK;
+	work->base = NULL;
+	work->extra = BYTES_NONE;
+	fields_init(&work->fields, work->store, MSG_FIELDS);
+	if (copy_live(e->arena, base, work, work->skip) != HG_OK)
+		return HG_ERR_NOMEM;
+	if (work->request)
+		return add_own(e, in, work) ? HG_OK : HG_ERR_NOMEM;
+	return add(e->arena, work, FIELD_VIA, e->via) ? HG_OK : HG_ERR_NOMEM;
+}
+
+static inline char *
+write_line(char *p, struct bytes name, struct bytes value)
+{
+	memcpy(p, name.p, name.n);
+	p += name.n;
+	memcpy(p, value.p, value.n);
+	p += value.n;
+	memcpy(p, "\r\n", 2);
+	return p + 2;
+}
+
+/* Our own lines, as text. */
+static bool
+write_own(struct forward_env *e, const struct msg *in, struct msg *work)
+{
+	struct bytes id = client_id(in);
+	char *start, *p;
+
+	p = start = arena_alloc(e->arena,
+	    HG_MAX(id.n, (size_t)ID_LEN) + e->client_ip.n + e->port.n + in->authority.n + e->via.n +
+		128);
+	if (p == NULL)
+		return false;
+	memcpy(p, "X-Request-Id: ", 14);
+	p += 14;
+	if (id.p == NULL) {
+		write_id(e, p);
+		id = bytes_of(p, ID_LEN);
+	} else {
+		memcpy(p, id.p, id.n);
+	}
+	e->request_id = bytes_of(p, id.n);
+	p = write_line(p + id.n, BYTES("\r\nX-Forwarded-For: "), e->client_ip);
+	p = write_line(p, BYTES("X-Forwarded-Port: "), e->port);
+	if (in->authority.n)
+		p = write_line(p, BYTES("X-Forwarded-Host: "), in->authority);
+	p = write_line(
+	    p, BYTES("X-Forwarded-Proto: "), e->tls ? BYTES("https") : BYTES("http"));
+	p = write_line(p, BYTES("Via: "), e->via);
+	work->extra = bytes_of(start, (size_t)(p - start));
+	return true;
+}
+
+enum hg_err
+forward_request_lean(struct forward_env *e, struct msg *in, struct msg *work)
+{
+	mark_aliases(&in->fields);
+	copy_start(work, in);
+	work->base = &in->fields;
+	work->skip = drop_request;
+	return write_own(e, in, work) ? HG_OK : HG_ERR_NOMEM;
+}
+
+enum hg_err
+forward_request(struct forward_env *e, struct msg *in, struct msg *work)
+{
+	enum hg_err err = forward_request_lean(e, in, work);
+
+	return err != HG_OK ? err : forward_own(e, in, work);
+}
+
+void
+forward_drop(struct msg *work, enum field_id id)
+{
+	if (work->base)
+		work->skip |= FIELD_BIT(id);
+	else
+		fields_remove(&work->fields, field_name(id));
+}
+
 enum hg_err
 forward_copy(struct arena *a, const struct msg *work, struct msg *out)
 {
-	return copy_live(a, work, out, 0);
+	copy_start(out, work);
+	out->base = work->base;
+	out->skip = work->skip;
+	out->extra = work->extra;
+	return copy_live(a, &work->fields, out, 0);
 }
 
 enum hg_err
 forward_info(struct arena *a, const struct msg *in, struct msg *out)
 {
-	return copy_live(a, in, out, DROP_RESPONSE);
+	copy_start(out, in);
+	return copy_live(a, &in->fields, out, drop_response);
 }
 
 enum hg_err
 forward_response(struct forward_env *e, const struct msg *in, struct msg *out)
 {
-	enum hg_err err = copy_live(e->arena, in, out, DROP_RESPONSE);
-
-	if (err != HG_OK)
-		return err;
-	if (!add(e->arena, out, FIELD_VIA, e->via))
+	forward_response_lean(BYTES_NONE, in, out);
+	if (forward_own(e, in, out) != HG_OK)
 		return HG_ERR_NOMEM;
 	if (fields_get(&out->fields, FIELD_DATE) == NULL &&
 	    !add(e->arena, out, FIELD_DATE, e->date))
@@ -197,10 +295,19 @@ forward_response(struct forward_env *e, const struct msg *in, struct msg *out)
 }
 
 void
+forward_response_lean(struct bytes via_line, const struct msg *in, struct msg *out)
+{
+	copy_start(out, in);
+	out->base = &in->fields;
+	out->skip = drop_response;
+	out->extra = via_line;
+}
+
+void
 forward_trailers(struct fields *t)
 {
 	for (unsigned i = 0; i < t->n; i++)
-		if (drops[t->v[i].id] & DROP_TRAILER)
+		if (in_set(drop_trailer, t->v[i].id))
 			t->v[i].flags |= FIELD_GONE;
 }
 

@@ -23,8 +23,17 @@ struct forward_env {
 };
 
 /* Working copy of a request: texts shared with `in`. HG_ERR_NOMEM if there is no room for the
- * fields. */
-enum hg_err forward_request(struct forward_env *, const struct msg *in, struct msg *work);
+ * fields. Has a table of its own. */
+enum hg_err forward_request(struct forward_env *, struct msg *in, struct msg *work);
+/* The same without a table (msg.base): for heads that nobody edits, which are most. `in` must live
+ * as long as `out`. */
+enum hg_err forward_request_lean(struct forward_env *, struct msg *in, struct msg *work);
+void forward_response_lean(struct bytes via_line, const struct msg *in, struct msg *out);
+/* Whoever edits or reads lines of a working copy calls this first: it gets its table, if it has
+ * none yet. */
+enum hg_err forward_own(struct forward_env *, const struct msg *in, struct msg *work);
+/* Leave out all lines with this id. */
+void forward_drop(struct msg *work, enum field_id);
 /* A copy of the working copy (a mirror's): lines that filters removed are left out. */
 enum hg_err forward_copy(struct arena *, const struct msg *work, struct msg *out);
 /* Response of a backend on its way to the client. */

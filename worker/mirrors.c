@@ -40,7 +40,7 @@ begin(struct exchange *x, const struct im_mirror *m)
 		return;
 	}
 	/* The copy must not ask for a 100 that nobody would wait for. */
-	fields_remove(&a->req.fields, field_name(FIELD_EXPECT));
+	forward_drop(&a->req, FIELD_EXPECT);
 	if (x->head.framing != MSG_NONE) {
 		a->cursor = body_cursor(&x->body, BODY_MIRROR, w->mirror_bytes);
 		if (a->cursor < 0) {

@@ -9,6 +9,14 @@
 #include "worker/exchange.h"
 #include "worker/protect/protect.h"
 
+/* May anything change a backend's answer on its way? */
+static bool
+edits(const struct exchange *x)
+{
+	return x->backend_filters.n || x->rule_filters.n || x->fctx.cors.on || x->persist.on ||
+	    x->policy != IM_NONE;
+}
+
 /* What goes out with every answer of a rule: its edits, CORS, the session. */
 static void
 backwards(struct exchange *x, const struct msg *resp, struct msg *m)
@@ -108,14 +116,18 @@ reply_backend(struct exchange *x, const struct msg *resp, bool end)
 	unsigned out = end ? STREAM_END : 0;
 	enum hg_err e;
 
-	x->fenv.date = worker_date(x->w);
-	x->fenv.via = x->w->via;
-	e = forward_response(&x->fenv, resp, m);
-	if (e != HG_OK)
-		return e;
-	backwards(x, resp, m);
-	persist_write(&x->persist, &x->arena, &x->w->seed, (int64_t)(clock_real() / SEC_NS),
-	    pick_tag(&x->target), m);
+	if (edits(x)) {
+		x->fenv.date = worker_date(x->w);
+		x->fenv.via = x->w->via;
+		e = forward_response(&x->fenv, resp, m);
+		if (e != HG_OK)
+			return e;
+		backwards(x, resp, m);
+		persist_write(&x->persist, &x->arena, &x->w->seed,
+		    (int64_t)(clock_real() / SEC_NS), pick_tag(&x->target), m);
+	} else {
+		forward_response_lean(x->w->via_line, resp, m);
+	}
 	if (x->close || x->w->draining)
 		out |= STREAM_CLOSE;
 	e = x->down->ops->send_head(x->down, m, out);

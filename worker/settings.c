@@ -80,7 +80,8 @@ settings_adopt(struct worker *w, const struct gen *gen)
 	    take_text(w->server_text, sizeof(w->server_text), image_text(&gen->image, s->server));
 	if (via.n == 0)
 		via = BYTES("headgate");
-	n = snprintf(
-	    w->via_text, sizeof(w->via_text), "1.1 %.*s", (int)HG_MIN(via.n, (size_t)100), via.p);
-	w->via = bytes_of(w->via_text, (size_t)n);
+	n = snprintf(w->via_text, sizeof(w->via_text), "Via: 1.1 %.*s\r\n",
+	    (int)HG_MIN(via.n, (size_t)100), via.p);
+	w->via_line = bytes_of(w->via_text, (size_t)n);
+	w->via = bytes_of(w->via_text + 5, (size_t)n - 7);
 }

@@ -181,6 +181,10 @@ step_protect(struct exchange *x)
 static enum step_result
 run_filters(struct exchange *x, struct im_range r)
 {
+	if (r.n == 0)
+		return STEP_NEXT;
+	if (forward_own(&x->fenv, &x->head, &x->work) != HG_OK)
+		return exchange_refuse(x, HG_ERR_OVERLOAD);
 	switch (filter_requests(&x->fctx, r)) {
 	case FILTER_NEXT:
 		return STEP_NEXT;
@@ -196,6 +200,14 @@ run_filters(struct exchange *x, struct im_range r)
 	return exchange_refuse(x, x->fctx.err == HG_ERR_NOMEM ? HG_ERR_OVERLOAD : x->fctx.err);
 }
 
+/* OPTIONS with Max-Forwards: 0 is ours to answer. */
+static bool
+options_here(struct exchange *x)
+{
+	return forward_own(&x->fenv, &x->head, &x->work) == HG_OK &&
+	    forward_max(&x->arena, &x->work);
+}
+
 static enum step_result
 step_shape(struct exchange *x)
 {
@@ -206,12 +218,12 @@ step_shape(struct exchange *x)
 	if (r->error != HG_OK)
 		return exchange_refuse(x, (enum hg_err)r->error);
 	x->fenv = forward_env_of(x);
-	e = forward_request(&x->fenv, &x->head, &x->work);
+	e = forward_request_lean(&x->fenv, &x->head, &x->work);
 	if (e != HG_OK)
 		return exchange_refuse(x, HG_ERR_OVERLOAD);
 	x->work.path = x->path;
 	if (!x->head.expect_continue)
-		fields_remove(&x->work.fields, field_name(FIELD_EXPECT));
+		forward_drop(&x->work, FIELD_EXPECT);
 	x->fctx.im = &x->gen->image;
 	x->fctx.arena = &x->arena;
 	x->fctx.head = &x->head;
@@ -221,7 +233,7 @@ step_shape(struct exchange *x)
 	x->fctx.tls = x->tls;
 	msg_init(&x->answer, false);
 	x->shaped = true;
-	if (bytes_eq(x->head.method, BYTES("OPTIONS")) && forward_max(&x->arena, &x->work)) {
+	if (is(x, "OPTIONS") && options_here(x)) {
 		x->answer.status = 200;
 		x->own = true;
 		x->step = STEP_reply;
@@ -249,7 +261,8 @@ session(struct exchange *x, const struct im_rule *r, const struct im_backend *b)
 		return;
 	persist_read(&x->persist, &x->arena, &x->gen->image, &x->gen->image.persists[which],
 	    bytes_str(name), x->tls, &x->w->seed, (int64_t)(clock_real() / SEC_NS), &x->head);
-	persist_strip(&x->persist, &x->arena, &x->work);
+	if (forward_own(&x->fenv, &x->head, &x->work) == HG_OK)
+		persist_strip(&x->persist, &x->arena, &x->work);
 }
 
 static enum step_result
