@@ -329,6 +329,13 @@ bind_value(struct vctx *c, const struct kfield *f, struct node *n, void *slot)
 		else if (slot)
 			*(struct k_bool *)slot = (struct k_bool){n->boolean, true};
 		break;
+	case FT_NUMBER:
+		if (n->type != NODE_INT && n->type != NODE_FLOAT)
+			value_wrong_type(c, n, "a number");
+		else if (slot)
+			*(struct k_number *)slot = (struct k_number){
+			    n->type == NODE_INT ? (double)n->integer : n->real, true};
+		break;
 	case FT_STRUCT:
 		bind_struct(c, f, n, slot);
 		break;
@@ -381,6 +388,13 @@ bind_default(const struct kfield *f, void *slot)
 	case FT_INT:
 		HG_CHECK(parse_i64(text, INT64_MIN, INT64_MAX, &v));
 		((struct k_int *)slot)->v = v;
+		break;
+	case FT_BOOL:
+		((struct k_bool *)slot)->v = text.p[0] == 't';
+		break;
+	case FT_NUMBER: /* whole ones only */
+		HG_CHECK(parse_i64(text, INT64_MIN, INT64_MAX, &v));
+		((struct k_number *)slot)->v = (double)v;
 		break;
 	case FT_LIMIT:
 		HG_CHECK(parse_i64(text, INT64_MIN, INT64_MAX, &v));

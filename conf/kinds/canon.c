@@ -115,7 +115,9 @@ is_there(const struct kfield *f, const void *slot)
 	case FT_INT:
 		return ((const struct k_int *)slot)->set || f->def;
 	case FT_BOOL:
-		return ((const struct k_bool *)slot)->set;
+		return ((const struct k_bool *)slot)->set || f->def;
+	case FT_NUMBER:
+		return ((const struct k_number *)slot)->set || f->def;
 	case FT_ENUM:
 		return *(const uint8_t *)slot != 0;
 	case FT_DURATION:
@@ -158,6 +160,9 @@ schema_canon(const struct kstruct *s, const void *base, struct canon *out)
 		case FT_LIMIT: /* k_int begins with its value */
 		case FT_DURATION:
 			put(out, slot, sizeof(int64_t));
+			break;
+		case FT_NUMBER:
+			put(out, &((const struct k_number *)slot)->v, sizeof(double));
 			break;
 		case FT_BOOL:
 		case FT_ENUM: /* k_bool begins with its value */

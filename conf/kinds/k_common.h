@@ -26,6 +26,10 @@ struct k_duration { /* GEP-2257 */
 	uint64_t ms;
 	bool set;
 };
+struct k_number { /* of the CRDs' type number */
+	double v;
+	bool set;
+};
 struct k_pair {
 	struct bytes key, value;
 	struct node *node;

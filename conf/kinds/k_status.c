@@ -125,4 +125,8 @@ static const struct kfield status_xbackend_fields[] = {
 	LIST(x, "ancestors", "State at each ancestor.", ks_status_xancestor, ITEMS(0, 32)),
 };
 STATUS(status_xbackend, "BackendStatus", "State of an XBackend.");
+static const struct kfield status_backend_fields[] = {
+	CONDITIONS(ITEMS(0, 8)),
+};
+STATUS(status_backend, "BackendStatus", "State of a Backend.");
 #undef T

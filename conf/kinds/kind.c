@@ -47,6 +47,14 @@
 	.spec = &ks_secret, .spec_at_root = true
 #define SCHEMA_CONFIGMAP .doc = "Texts: CA bundles, pages, lists.", \
 	.spec = &ks_configmap, .spec_at_root = true
+#define SCHEMA_BACKENDTRAFFICPOLICY \
+	.doc = "How requests go to backends: limits, balancing, health, time-outs, retries.", \
+	.spec = &ks_backendtrafficpolicy, .status_schema = &ks_status_policy
+#define SCHEMA_CLIENTTRAFFICPOLICY \
+	.doc = "How clients are met: addresses, TLS, headers, paths, time-outs, connections.", \
+	.spec = &ks_clienttrafficpolicy, .status_schema = &ks_status_policy
+#define SCHEMA_BACKEND .doc = "Addresses, names or sockets as a backend of routes.", \
+	.spec = &ks_backend, .status_schema = &ks_status_backend
 #define SCHEMA_WORKLOAD .doc = "A program on a machine: what a pod is to a cluster.", \
 	.spec = &ks_workload
 
@@ -64,6 +72,9 @@ static const struct {
 	enum kind_id id;
 } aliases[] = {
 	{"networking.istio.io", "WorkloadEntry", KIND_WORKLOAD},
+	{GROUP_ENVOY, "BackendTrafficPolicy", KIND_BACKENDTRAFFICPOLICY},
+	{GROUP_ENVOY, "ClientTrafficPolicy", KIND_CLIENTTRAFFICPOLICY},
+	{GROUP_ENVOY, "Backend", KIND_BACKEND},
 };
 
 const struct kind *
@@ -84,6 +95,17 @@ kind_by_name(struct bytes group, struct bytes name)
 		    bytes_eq(group, bytes_str(aliases[i].group)))
 			return &kind_table[aliases[i].id];
 	return NULL;
+}
+
+bool
+kind_in_group(const struct kind *k, struct bytes group)
+{
+	if (bytes_eq(group, bytes_str(k->group)))
+		return true;
+	for (size_t i = 0; i < HG_ARRAY_LEN(aliases); i++)
+		if (aliases[i].id == k->id && bytes_eq(group, bytes_str(aliases[i].group)))
+			return true;
+	return false;
 }
 
 static bool
@@ -109,7 +131,7 @@ kind_by_noun(struct bytes noun)
 	for (unsigned i = 0; i < KIND_COUNT; i++) {
 		const struct kind *k = &kind_table[i];
 
-		if (group.p && !bytes_eqi(group, bytes_str(k->group)))
+		if (group.p && !bytes_eqi(group, bytes_str(k->group)) && !kind_in_group(k, group))
 			continue;
 		if (bytes_eqi(word, bytes_str(k->name)) || bytes_eqi(word, bytes_str(k->plural)) ||
 		    word_in(word, k->shorts))

@@ -106,11 +106,9 @@ bind_meta(struct vctx *c, struct node *root, bool strict, struct k_meta *m)
 static const struct foreign {
 	const char *group, *kinds;
 } not_served[] = { /* known, not served by this version: a warning */
-	{"gateway.headgate.dev", "BackendTrafficPolicy SecurityPolicy ClientTrafficPolicy Backend "
-	    "HTTPRouteFilter"},
-	{"gateway.envoyproxy.io", "BackendTrafficPolicy SecurityPolicy ClientTrafficPolicy Backend "
-	    "HTTPRouteFilter "
-	    "EnvoyProxy EnvoyPatchPolicy EnvoyExtensionPolicy"},
+	{"gateway.headgate.dev", "SecurityPolicy HTTPRouteFilter"},
+	{"gateway.envoyproxy.io", "SecurityPolicy HTTPRouteFilter EnvoyProxy EnvoyPatchPolicy "
+	    "EnvoyExtensionPolicy"},
 	{"networking.k8s.io", "Ingress IngressClass"},
 	{"gateway.networking.x-k8s.io", "XMesh"},
 	{"certificates.k8s.io", "ClusterTrustBundle"},
@@ -163,7 +161,7 @@ unknown_kind(struct vctx *c, struct bind_id *id, struct node *root, struct bytes
 	for (unsigned i = 0; i < KIND_COUNT; i++) {
 		const struct kind *k = &kind_table[i];
 
-		if (bytes_eq(group, bytes_str(k->group)))
+		if (kind_in_group(k, group))
 			names[n++] = k->name;
 		/* gateway.networking.k8.io/v1 HTTPRoute: the kind is right and the group nearly */
 		if (bytes_eq(name, bytes_str(k->name)) && group.n && group.n <= 64 && k->group[0] &&

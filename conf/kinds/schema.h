@@ -51,6 +51,11 @@
 	K(ENDPOINTS, "", "Endpoints", "endpoints", "ep", "v1", false, false) \
 	K(SECRET, "", "Secret", "secrets", "", "v1", false, false) \
 	K(CONFIGMAP, "", "ConfigMap", "configmaps", "cm", "v1", false, false) \
+	K(BACKENDTRAFFICPOLICY, "gateway.headgate.dev", "BackendTrafficPolicy", \
+	    "backendtrafficpolicies", "btp", "v1alpha1", false, true) \
+	K(CLIENTTRAFFICPOLICY, "gateway.headgate.dev", "ClientTrafficPolicy", \
+	    "clienttrafficpolicies", "ctp", "v1alpha1", false, true) \
+	K(BACKEND, "gateway.headgate.dev", "Backend", "backends", "be", "v1alpha1", false, true) \
 	K(WORKLOAD, "gateway.headgate.dev", "Workload", "workloads", "wl", "v1alpha1", false, false)
 
 enum kind_id {
@@ -64,6 +69,7 @@ enum field_type {
 	FT_STRING,        /* struct bytes */
 	FT_INT,           /* struct k_int */
 	FT_BOOL,          /* struct k_bool */
+	FT_NUMBER,        /* struct k_number */
 	FT_ENUM,          /* uint8_t */
 	FT_DURATION,      /* struct k_duration */
 	FT_STRUCT,        /* pointer to sub */
@@ -94,6 +100,8 @@ enum field_unit { UNIT_NONE, UNIT_COUNT, UNIT_BYTES, UNIT_MS };
 #define FF_BASE64 0x200u       /* FT_MAP: values are base64 */
 #define FF_DATE_TIME 0x400u    /* FT_STRING: RFC 3339 */
 #define FF_NO_NODE 0x800u      /* struct: does not begin with its node (a record of the image) */
+/* FT_INT_OR_STRING: a Kubernetes quantity (64Ki); whole numbers up to int64 */
+#define FF_QUANTITY 0x2000u
 #define FF_INT64 0x1000u       /* FT_INT: the CRD says int64 (no difference here) */
 
 /* A text that must match: the CRD's own words, and a reader by hand (tests hold the two against
@@ -163,6 +171,9 @@ const struct kind *kind_by_id(enum kind_id);
 /* group "" with NULL version = any; NULL if unknown. Envoy Gateway's and Istio's groups are
  * aliases. */
 const struct kind *kind_by_name(struct bytes group, struct bytes kind);
+/* Is it the kind's own group, or one of its aliases? */
+bool kind_in_group(const struct kind *, struct bytes group);
+#define GROUP_ENVOY "gateway.envoyproxy.io"
 /* CLI nouns: kind, plural, short name, with or without ".group"; case-insensitive. */
 const struct kind *kind_by_noun(struct bytes noun);
 
@@ -196,6 +207,10 @@ void *struct_bind(struct arena *, struct diags *, const struct kstruct *, struct
 bool struct_valid(struct arena *, struct diags *, const struct kstruct *, struct node *);
 /* kind_table's spec for a version ("v1alpha2" may differ). */
 const struct kstruct *kind_spec(const struct kind *, struct bytes version);
+/* Fields that are there and flagged FF_NOT_SERVED, as paths from `node` on ("a.b[0].c"), through
+ * `cb`; not looked into further. */
+void schema_unserved(struct arena *, const struct kstruct *, const struct node *,
+    void (*cb)(void *, const struct node *, const char *path), void *arg);
 /* headgate.conf as a table: explain, load_conf. */
 extern const struct kstruct ks_headgate, ks_meta;
 

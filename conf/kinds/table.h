@@ -18,6 +18,9 @@
 #define ENUM(m, nm, dc, ...) FIELD(FT_ENUM, m, nm, dc, __VA_ARGS__)
 #define DURATION(m, nm, dc, ...) FIELD(FT_DURATION, m, nm, dc, .pattern = &pat_duration, \
     __VA_ARGS__)
+#define NUMBER(m, nm, dc, ...) FIELD(FT_NUMBER, m, nm, dc, __VA_ARGS__)
+#define QUANTITY(m, nm, dc, ...) FIELD(FT_INT_OR_STRING, m, nm, dc, .flags = FF_QUANTITY, \
+    __VA_ARGS__)
 #define STRUCT(m, nm, dc, s, ...) FIELD(FT_STRUCT, m, nm, dc, .sub = &s, __VA_ARGS__)
 #define LIST(m, nm, dc, s, ...) FIELD(FT_LIST, m, nm, dc, .sub = &s, __VA_ARGS__)
 #define STRINGS(m, nm, dc, ...) FIELD(FT_STRINGS, m, nm, dc, __VA_ARGS__)
@@ -33,6 +36,8 @@
 #define SET_OF .list = LIST_SET
 #define MAP_BY(k) .list = LIST_MAP, .keys = k
 #define REQ .flags = FF_REQUIRED
+#define NOT_YET .flags = FF_NOT_SERVED
+#define REQ_NOT_YET .flags = FF_REQUIRED | FF_NOT_SERVED
 #define EXP .flags = FF_EXPERIMENTAL
 #define TEXT(t) .def = "\"" t "\""
 
@@ -72,7 +77,11 @@ extern const struct kstruct ks_namespace, ks_service, ks_endpointslice, ks_endpo
     ks_workload;
 extern const struct kstruct ks_status_gatewayclass, ks_status_gateway, ks_status_listenerset,
     ks_status_route,
-    ks_status_policy, ks_status_xbackend;
+    ks_status_policy, ks_status_xbackend, ks_status_backend;
+extern const struct kstruct ks_backendtrafficpolicy, ks_clienttrafficpolicy, ks_backend;
+extern const struct kstruct ks_policy_target_selector, ks_string_match, ks_tcp_keepalive,
+    ks_h2_settings, ks_empty, ks_rate_limit, ks_load_balancer, ks_health_check,
+    ks_response_override;
 #define STATUS_DEF_ACCEPTED \
 	"{\"conditions\":[{\"lastTransitionTime\":\"1970-01-01T00:00:00Z\",\"message\":\"Waiting " \
 	    "for controller\"," \
@@ -84,7 +93,21 @@ extern const struct kstruct ks_status_gatewayclass, ks_status_gateway, ks_status
 	"{\"lastTransitionTime\":\"1970-01-01T00:00:00Z\",\"message\":\"Waiting for controller\"," \
 	"\"reason\":\"Pending\",\"status\":\"Unknown\",\"type\":\"Programmed\"}]}"
 
+/* targetRef, targetRefs, targetSelectors of T's `targets`. */
+#define TARGETS \
+	STRUCT(targets.ref, "targetRef", "What the policy is for (deprecated: targetRefs).", \
+	    ks_policy_target_section), \
+	LIST(targets.refs, "targetRefs", "What the policy is for, in its namespace.", \
+	    ks_policy_target_section), \
+	LIST(targets.selectors, "targetSelectors", "What the policy is for, by labels.", \
+	    ks_policy_target_selector)
+
 /* Rules that several kinds share. */
+struct k_targets;
+void check_policy_targets(struct vctx *, const struct node *spec, const struct k_targets *,
+    const char *kinds, const char *whose);
+/* Is each target of one of these kinds ("HTTPRoute GRPCRoute")? */
+bool policy_targets_are(const struct k_targets *, const char *kinds);
 void check_parent_refs(struct vctx *, const struct node *spec, const struct k_parent_ref *v,
     uint32_t n);
 /* Names of rules that are set occur once. `stride`: size of the rule struct; node and name lie

@@ -268,14 +268,18 @@ value_int_or_string(struct vctx *c, const struct kfield *f, const struct node *n
     struct k_int_or_string *out)
 {
 	int64_t v = 0;
+	bool quantity = f->flags & FF_QUANTITY;
 
-	if (n->type == NODE_STRING) {
+	if (quantity && n->type == NODE_STRING && !parse_quantity(n->text, &v)) {
+		diag_at(c->d, CODE_FORMAT, n, "\"%.*s\" is not a quantity such as 8192 or 64Ki",
+		    (int)HG_MIN(n->text.n, 80u), n->text.p);
+	} else if (n->type == NODE_STRING) {
 		if (value_text(c, f, n, n->text) && out)
 			*out = (struct k_int_or_string){.s = n->text, .set = true};
 	} else if (n->type == NODE_INT) {
 		if (value_int(c, &(struct kfield){.has_min = f->has_min, .has_max = f->has_max,
 		    .min = f->min,
-		    .max = f->max, .int32 = true}, n, &v) && out)
+		    .max = f->max, .int32 = !quantity}, n, &v) && out)
 			*out = (struct k_int_or_string){.i = v, .set = true};
 	} else {
 		value_wrong_type(c, n, "a number or a string");

@@ -138,6 +138,8 @@ slot_size(const struct kfield *f)
 		return sizeof(struct bytes);
 	case FT_INT:
 		return sizeof(struct k_int);
+	case FT_NUMBER:
+		return sizeof(struct k_number);
 	case FT_BOOL:
 		return sizeof(struct k_bool);
 	case FT_ENUM:
