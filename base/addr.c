@@ -107,15 +107,33 @@ put_hex(char *p, unsigned v)
 	return p;
 }
 
+/* Three digits of each byte, as far as it has them, and how many; made at first use. */
+static struct {
+	bool ready;
+	char text[256][4];
+} decimal;
+
+static void
+decimal_build(void)
+{
+	for (unsigned v = 0; v < 256; v++)
+		decimal.text[v][3] = (char)(put_dec(decimal.text[v], v) - decimal.text[v]);
+	decimal.ready = true;
+}
+
 static char *
 put_v4(char *p, const uint8_t *ip)
 {
+	if (!decimal.ready)
+		decimal_build();
 	for (int i = 0; i < 4; i++) {
-		if (i)
-			*p++ = '.';
-		p = put_dec(p, ip[i]);
+		const char *d = decimal.text[ip[i]];
+
+		memcpy(p, d, 4); /* the fourth is written over, or lies in out[46] */
+		p += d[3];
+		*p++ = '.';
 	}
-	return p;
+	return p - 1;
 }
 
 static char *

@@ -21,7 +21,7 @@ pool_init(struct pool *p, size_t size, uint32_t cap)
 	void *mem;
 
 	*p = (struct pool){.size = (HG_MAX(size, (size_t)1) + 63) & ~(size_t)63, .cap = cap};
-	if (cap == 0 || __builtin_mul_overflow(p->size, (size_t)cap, &all)) {
+	if (cap == 0 || __builtin_mul_overflow(p->size, (size_t)cap, &all) || all >> 38) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -30,6 +30,7 @@ pool_init(struct pool *p, size_t size, uint32_t cap)
 	if (mem == MAP_FAILED)
 		return -1;
 	p->mem = mem;
+	p->inverse = UINT64_MAX / (p->size >> 6) + 1; /* 0 for size 64: all are multiples */
 	return 0;
 }
 
@@ -41,33 +42,6 @@ pool_release(struct pool *p)
 		munmap(p->mem, p->size * p->cap);
 	}
 	*p = (struct pool){0};
-}
-
-void *
-pool_get(struct pool *p)
-{
-	void *obj = p->free;
-
-	if (obj) {
-		memcpy(&p->free, obj, sizeof(p->free));
-		MEM_SHOW(obj, p->size);
-	} else if (p->fresh < p->cap) {
-		obj = p->mem + p->size * p->fresh++;
-	} else {
-		return NULL;
-	}
-	p->used++;
-	return obj;
-}
-
-void
-pool_put(struct pool *p, void *obj)
-{
-	HG_CHECK(p->used > 0 && pool_index(p, obj) < p->fresh);
-	memcpy(obj, &p->free, sizeof(p->free));
-	p->free = obj;
-	p->used--;
-	MEM_HIDE((char *)obj + sizeof(p->free), p->size - sizeof(p->free));
 }
 
 uint32_t

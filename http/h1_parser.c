@@ -78,8 +78,9 @@ known_mistake(const http_parser *hp, const struct msg *m)
 static bool
 same_framing(const http_parser *hp, const struct msg *m)
 {
-	bool chunked = fields_get(&m->fields, FIELD_TRANSFER_ENCODING) != NULL;
-	bool length = fields_get(&m->fields, FIELD_CONTENT_LENGTH) != NULL;
+	/* Nothing has been taken out of the table yet. */
+	bool chunked = m->fields.seen & FIELD_BIT(FIELD_TRANSFER_ENCODING);
+	bool length = m->fields.seen & FIELD_BIT(FIELD_CONTENT_LENGTH);
 	uint64_t n = m->length;
 
 	if (chunked != ((hp->flags & F_CHUNKED) != 0) ||

@@ -21,10 +21,10 @@
 #define ROUNDS 4
 
 struct loop {
+	struct loop_clock clock;
 	int epfd;
 	bool stop;
 	uint32_t max_wait;
-	uint64_t now;
 	int at, got; /* of events: the one being delivered, and how many */
 	struct list deferred, flushes;
 	void (*hook)(void *);
@@ -44,10 +44,10 @@ loop_new(void)
 	l = mem_zalloc(sizeof(*l));
 	l->epfd = epfd;
 	l->max_wait = 250;
-	l->now = clock_mono();
+	l->clock.now = clock_mono();
 	list_init(&l->deferred);
 	list_init(&l->flushes);
-	wheel_init(&l->wheel, l->now);
+	wheel_init(&l->wheel, l->clock.now);
 	return l;
 }
 
@@ -94,7 +94,7 @@ timer_set(struct loop *l, struct timer *t, uint64_t deadline)
 void
 timer_in(struct loop *l, struct timer *t, uint64_t ms)
 {
-	timer_set(l, t, l->now + ms * MS_NS);
+	timer_set(l, t, l->clock.now + ms * MS_NS);
 }
 
 void
@@ -122,12 +122,6 @@ void
 task_cancel(struct task *t)
 {
 	list_del(&t->link);
-}
-
-uint64_t
-loop_now(const struct loop *l)
-{
-	return l->now;
 }
 
 void
@@ -166,7 +160,7 @@ run_all(struct list *tasks)
 static int
 wait_ms(const struct loop *l, int timeout_ms)
 {
-	uint64_t ns = wheel_wait(&l->wheel, l->now), ms;
+	uint64_t ns = wheel_wait(&l->wheel, l->clock.now), ms;
 
 	if (!list_empty(&l->deferred) || !list_empty(&l->flushes))
 		return 0;
@@ -185,7 +179,7 @@ loop_turn(struct loop *l, int timeout_ms)
 		l->hook(l->hook_arg);
 	n = epoll_wait(l->epfd, l->events, EVENTS, wait_ms(l, timeout_ms));
 	HG_CHECK(n >= 0 || errno == EINTR);
-	l->now = clock_mono();
+	l->clock.now = clock_mono();
 	l->got = HG_MAX(n, 0);
 	for (l->at = 0; l->at < l->got;) {
 		const struct epoll_event *e = &l->events[l->at++];
@@ -195,7 +189,7 @@ loop_turn(struct loop *l, int timeout_ms)
 			w->ready(w, e->events);
 	}
 	l->at = l->got = 0;
-	wheel_run(&l->wheel, l->now);
+	wheel_run(&l->wheel, l->clock.now);
 	run_all(&l->deferred);
 	run_all(&l->flushes);
 }

@@ -58,7 +58,14 @@ void loop_flush(
     struct loop *, struct task *); /* runs at the end of the turn: send what has gathered */
 void task_cancel(struct task *);
 
-uint64_t loop_now(const struct loop *); /* clock_mono ns at the top of the turn (or of the wake) */
+struct loop_clock { /* first in struct loop */
+	uint64_t now;
+};
+static inline uint64_t
+loop_now(const struct loop *l) /* clock_mono ns at the top of the turn (or of the wake) */
+{
+	return ((const struct loop_clock *)(const void *)l)->now;
+}
 /* Called at the top of every turn (heartbeat, published generation). */
 void loop_each_turn(struct loop *, void (*hook)(void *arg), void *arg);
 /* Never sleep longer than this (heartbeat): default 250 ms. */

@@ -110,17 +110,33 @@ place_hash(const struct upool *p, const struct target *t)
 	return hash_sip(&p->seed, text, sizeof(text));
 }
 
+static bool
+is_place(const struct ubucket *b, const struct target *t)
+{
+	return b->proto == t->proto && memcmp(&b->addr, &t->addr, sizeof(b->addr)) == 0 &&
+	    bytes_eq(bytes_of(b->path, b->npath), t->unix_path);
+}
+
+static struct ubucket **
+recent(struct upool *p, uint32_t id)
+{
+	return &p->recent[id % HG_ARRAY_LEN(p->recent)];
+}
+
 static struct ubucket *
 place(struct upool *p, const struct target *t)
 {
-	uint64_t h = place_hash(p, t);
-	struct ubucket *b;
+	struct ubucket *b = *recent(p, t->id);
+	uint64_t h;
 
+	if (b && is_place(b, t))
+		return b;
+	h = place_hash(p, t);
 	for (b = p->table[h & p->mask]; b; b = b->next)
-		if (b->hash == h && b->proto == t->proto &&
-		    bytes_eq(bytes_of(b->path, b->npath), t->unix_path) &&
-		    addr_eq(&b->addr, &t->addr))
+		if (b->hash == h && is_place(b, t)) {
+			*recent(p, t->id) = b;
 			return b;
+		}
 	if (p->nbuckets > p->mask)
 		grow(p);
 	/* A new place is rare: it lives as long as there is a connection to it. */
@@ -149,6 +165,9 @@ free_place(struct upool *p, struct ubucket *b)
 	while (*link != b)
 		link = &(*link)->next;
 	*link = b->next;
+	for (size_t i = 0; i < HG_ARRAY_LEN(p->recent); i++)
+		if (p->recent[i] == b)
+			p->recent[i] = NULL;
 	mem_free(b->path);
 	mem_free(b);
 	p->nbuckets--;

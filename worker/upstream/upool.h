@@ -37,6 +37,7 @@ struct upool {
 	struct pool *ups;
 	struct slot_segment *slot;
 	struct ubucket **table;
+	struct ubucket *recent[16]; /* by endpoint id: the place it was last, or NULL */
 	uint32_t mask, nbuckets, nidle, nconns;
 	struct list lru;
 	struct timer sweep;
