@@ -163,4 +163,6 @@ regions_clear_slot(struct regions *r, unsigned slot)
 		}
 		at = end < 0 ? -1 : lseek(fd, end, SEEK_DATA);
 	}
+	/* All of these are in-flight words: the pages go as a whole. */
+	(void)madvise(s->breakers, sizeof(s->breakers), MADV_REMOVE);
 }

@@ -115,6 +115,18 @@ lend_again(struct master *m, unsigned dead)
 
 /* ---- birth */
 
+/* What the others have under way is read where a bound counts over all workers. */
+static void
+send_peers(struct master *m, struct child *to, unsigned slot)
+{
+	for (unsigned i = 0; i < m->nslots; i++) {
+		struct proto_peer p = {.slot = i};
+
+		if (i != slot)
+			child_send(to, PROTO_PEER, 0, &p, &m->regions.slots[i].ro, 1);
+	}
+}
+
 static int
 start(struct master *m, unsigned slot)
 {
@@ -132,6 +144,7 @@ start(struct master *m, unsigned slot)
 
 		child_send(m->logs.child, PROTO_RING, 0, &ring, &m->regions.slots[slot].rw, 1);
 	}
+	send_peers(m, s->child, slot);
 	if (m->reload.published == 0) {
 		/* At boot it has nothing to serve yet and votes at once. */
 		s->serves = true;

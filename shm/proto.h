@@ -22,6 +22,7 @@
 	P(HELLO, master, any, struct proto_hello) \
 	P(SOCKET, master, worker, struct proto_socket)      /* + the slot's descriptor */ \
 	P(SOCKET_DROP, master, worker, struct proto_socket) /* accept until empty, then close */ \
+	P(PEER, master, worker, struct proto_peer)          /* + another slot's segment, read-only */ \
 	P(OFFER, master, worker, void)                      /* + image, secrets */ \
 	P(COMMIT, master, worker, void)                     /* wake: `published` has the word */ \
 	P(ABORT, master, worker, void) \
@@ -89,6 +90,9 @@ struct proto_socket {
 	uint32_t listen;    /* 1: listen() when `active` reaches seq; 0: already listening */
 	uint32_t slot; /* whose socket. Not the worker's own: lent while that slot waits; the same
 	                  key twice */
+};
+struct proto_peer {
+	uint32_t slot;
 };
 struct proto_drain {
 	uint32_t grace_ms;  /* UINT32_MAX: none */

@@ -75,6 +75,12 @@ struct slot_endpoint {
 	uint64_t pad;
 };
 
+/* What one rule has under way, for its circuit breaker; by rule id. In-flight words like the above.
+ */
+struct slot_breaker {
+	uint32_t active, pending, retries, connections;
+};
+
 struct slot_ring { /* single producer (worker), single consumer (logger) */
 	_Atomic uint64_t head;      /* written by the worker: bytes ever put */
 	char pad0[56];
@@ -98,6 +104,7 @@ struct slot_segment {
 	struct slot_rule rules[SLOT_IDS] __attribute__((aligned(4096)));
 	struct slot_rule listeners[SLOT_IDS];
 	struct slot_endpoint endpoints[SLOT_IDS];
+	struct slot_breaker breakers[SLOT_IDS] __attribute__((aligned(4096)));
 };
 
 /* Regions: create (master, once), map (any). -1/NULL with errno. */

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "http/fields.h"
+#include "worker/traffic.h"
 
 static void attempt_timer(struct timer *);
 static void main_open(struct up *);
@@ -46,7 +47,9 @@ limit_of(const struct attempt *a, enum attempt_phase phase)
 	const struct worker *w = a->x->w;
 
 	if (phase == ATTEMPT_CONNECT)
-		return w->connect_ms;
+		return a->x->connect_ms == IM_NONE      ? 0 :
+		    a->x->connect_ms && !a->mirror ? (int64_t)a->x->connect_ms :
+						     w->connect_ms;
 	return phase == ATTEMPT_ANSWER && (a->mirror || !a->x->timeout_set) ? w->response_ms : 0;
 }
 
@@ -85,6 +88,8 @@ attempt_connect(struct attempt *a)
 		a->up = NULL;
 		return e;
 	}
+	if (a->x->policy != IM_NONE)
+		traffic_connection(a->x, a->up, e == HG_ERR_AGAIN);
 	words(a)->inflight++;
 	a->counted = true;
 	if (e == HG_ERR_AGAIN)
@@ -204,6 +209,15 @@ can_replay(const struct exchange *x)
 	return x->replay >= 0 && body_can_replay(&x->body, x->replay);
 }
 
+/* The endpoint's doing, unless the error is one of ours. */
+static void
+failed(struct attempt *a, enum hg_err e)
+{
+	words(a)->failures++;
+	if (a->x->policy != IM_NONE && e != HG_ERR_QUEUE_FULL && e != HG_ERR_OVERLOAD)
+		traffic_result(a->x, &a->target, 0);
+}
+
 enum step_result
 attempt_over(struct exchange *x, enum retry_class what, enum hg_err e)
 {
@@ -216,6 +230,8 @@ attempt_over(struct exchange *x, enum retry_class what, enum hg_err e)
 	    .reused = a->reused,
 	    .got_bytes = a->head_seen || (a->st && h1_up_got_bytes(&a->up->h1)),
 	    .silent_made = x->silent_made,
+	    .grpc = what == RETRY_STATUS && retry_grpc(&x->retry, &a->resp.fields),
+	    .refused = x->policy != IM_NONE && !traffic_may_retry(x),
 	    .fresh_endpoint = x->gen &&
 		(x->gen->image.clusters[a->target.cluster].endpoints.n > 1 ||
 		    x->gen->image.clusters[a->target.cluster].dns != IM_NONE)};
@@ -223,7 +239,7 @@ attempt_over(struct exchange *x, enum retry_class what, enum hg_err e)
 	uint64_t wait = 0;
 
 	if (what != RETRY_STATUS)
-		words(a)->failures++;
+		failed(a, e);
 	if (v == RETRY_NO)
 		return exchange_refuse(x, e);
 	attempt_cut(a);
@@ -235,6 +251,8 @@ attempt_over(struct exchange *x, enum retry_class what, enum hg_err e)
 	} else {
 		pick_note(&x->tried, &x->target);
 		x->made++;
+		if (x->policy != IM_NONE)
+			traffic_retries(x);
 		wait = retry_wait(in.policy, x->made, what, worker_random(x->w));
 	}
 	METRIC(x->w, retries, 1);
@@ -285,6 +303,8 @@ main_open(struct up *u)
 		mirror_open(a);
 		return;
 	}
+	if (a->x->policy != IM_NONE)
+		traffic_connected(a->x);
 	a->x->t_connect = loop_now(a->x->w->loop) - a->begun;
 	a->x->step = STEP_send;
 	exchange_run(a->x);
@@ -338,8 +358,11 @@ main_head(struct stream *st, struct msg *m, unsigned flags)
 	x->up_status = m->status;
 	x->reused = a->reused;
 	arm(a, ATTEMPT_BODY);
-	if (x->has_retry && x->made < x->retry.attempts && retry_status(&x->retry, m->status) &&
-	    x->gen && can_replay(x)) {
+	if (x->policy != IM_NONE)
+		traffic_result(x, &a->target, m->status);
+	if (x->has_retry && x->made < x->retry.attempts &&
+	    (retry_status(&x->retry, m->status) || retry_grpc(&x->retry, &m->fields)) && x->gen &&
+	    can_replay(x) && (x->policy == IM_NONE || traffic_may_retry(x))) {
 		over(x, RETRY_STATUS, HG_ERR_BACKEND_BAD);
 		return;
 	}
@@ -385,7 +408,7 @@ main_reset(struct stream *st, enum hg_err e)
 	struct exchange *x = a->x;
 
 	if (x->head_sent) {
-		words(a)->failures++;
+		failed(a, HG_ERR_BACKEND_RESET);
 		exchange_fail(x, e == HG_OK ? HG_ERR_BACKEND_RESET : e);
 		return;
 	}

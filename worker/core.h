@@ -10,6 +10,7 @@
 #include "shm/role.h"
 #include "worker/gen.h"
 #include "worker/ipcount.h"
+#include "worker/upstream/counts.h"
 #include "worker/upstream/upool.h"
 
 struct worker {
@@ -43,6 +44,8 @@ struct worker {
 	struct list open_conns;       /* struct conn */
 	struct list open_exchanges;   /* struct exchange */
 	struct upool upool;
+	struct counts counts;         /* own and the other slots' in-flight words */
+	struct list waiting;          /* struct exchange.waits: for a connection of their rule */
 	struct ipcount ips;
 	uint32_t conn_cap, nconns;
 	int spare_fd;                 /* given up for a moment to answer at the descriptor limit */

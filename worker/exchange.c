@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "worker/attempt.h"
 #include "worker/conn.h"
+#include "worker/traffic.h"
 
 #define ARENA_FIRST 2048
 #define ARENA_LIMIT (256 * 1024)
@@ -44,6 +45,7 @@ exchange_new(struct worker *w, struct conn *conn, struct stream *down)
 	x->policy = IM_NONE;
 	x->hit = (struct route_hit){IM_NONE, IM_NONE, 0};
 	list_init(&x->pin);
+	list_init(&x->waits);
 	list_init(&x->mirrors);
 	timer_init(&x->timer, time_over);
 	timer_init(&x->pause, pause_over);
@@ -112,6 +114,8 @@ retire(struct exchange *x)
 	if (x->attempt)
 		attempt_cut(x->attempt);
 	finish_account(x);
+	if (x->policy != IM_NONE)
+		traffic_over(x);
 	x->retired = true;
 	timer_stop(&x->timer);
 	timer_stop(&x->pause);
@@ -160,6 +164,8 @@ exchange_refuse(struct exchange *x, enum hg_err e)
 		x->err = e;
 	if (x->attempt)
 		attempt_cut(x->attempt);
+	if (x->policy != IM_NONE)
+		traffic_unqueue(x);
 	timer_stop(&x->pause);
 	if (x->head_sent || err_http(e) == 0) {
 		/* Too late for an answer: end it so that nobody takes it for whole. */
@@ -207,7 +213,9 @@ pause_over(struct timer *t)
 {
 	struct exchange *x = HG_CONTAINER(t, struct exchange, pause);
 
-	if (x->step == STEP_pick || x->step == STEP_protect)
+	if (x->queued)
+		traffic_queue_over(x);
+	else if (x->step == STEP_pick || x->step == STEP_protect)
 		exchange_run(x);
 	else
 		relay_start(x); /* the backend does not say 100 */

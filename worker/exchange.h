@@ -14,38 +14,8 @@
 #include "worker/filters/persist.h"
 #include "worker/forward.h"
 #include "worker/protect/limit.h"
-
-/* In this order; `pick` to `send` once an attempt. */
-#define STEP_TABLE(S) \
-	S(admit, "caps, canonical form, client's copies of our fields") \
-	S(listen, "pin the generation, find the socket; listener filters") \
-	S(route, "listener, route, rule: once") \
-	S(protect, "policies, from faults to rate limits") \
-	S(shape, "filters of the rule, mirrors") \
-	S(pick, "backend by weight, endpoint by turn") \
-	S(connect, "pooled connection or a new one") \
-	S(send, "request head and body, until the answer begins") \
-	S(reply, "answer's head, filters backwards") \
-	S(finish, "the rest of both bodies, log, counters")
-
-enum step_id {
-#define S(name, doc) STEP_##name,
-	STEP_TABLE(S)
-#undef S
-	STEP_COUNT
-};
-enum step_result {
-	STEP_NEXT, /* on to the next row */
-	STEP_JUMP, /* x->step was set */
-	STEP_WAIT, /* an event calls exchange_run() */
-	STEP_DONE
-};
-struct exchange;
-struct step {
-	const char *name, *doc;
-	enum step_result (*run)(struct exchange *);
-};
-extern const struct step step_table[STEP_COUNT];
+#include "worker/step.h"
+#include "worker/upstream/lbhash.h"
 
 #define EXCHANGE_WINDOW 65536  /* body bytes under way in one direction */
 #define EXCHANGE_EXPECT_MS 500 /* how long a backend may think about a 100 before we say it */
@@ -59,6 +29,7 @@ struct exchange {
 	struct stream *down;           /* the same */
 	struct gen *gen;               /* pinned, or NULL before routing and after letting go */
 	struct list pin, link;
+	struct list waits;             /* of worker.waiting */
 	uint8_t step;                  /* enum step_id */
 	bool running;
 	bool retired;                  /* counted and logged; waits for mirrors only */
@@ -68,6 +39,8 @@ struct exchange {
 	bool head_sent, resp_ended;
 	bool shaped, picked;           /* rule filters ran; a backend was chosen */
 	bool silent_made, close, credited;
+	bool counted, pending, retrying; /* words of the breaker that this exchange has raised */
+	bool queued;                   /* waits for a connection, or did a moment ago */
 	bool delayed;                  /* a fault's pause was made */
 	bool limit_fields;             /* the listener wants them */
 	uint8_t row;                   /* of protect: the next */
@@ -79,6 +52,10 @@ struct exchange {
 	uint32_t rule_id, listener_id, backend;
 	uint32_t policy;               /* im_policy of the rule, or IM_NONE */
 	struct limit_state limit;
+	struct lbhash lb;
+	uint32_t connect_ms, idle_ms;  /* of the policy; 0 = none */
+	uint64_t moved;                /* when a byte last went either way */
+	struct timer idle;
 	struct bytes own_text;         /* body of an own answer that is no error */
 	uint64_t deadline;             /* of the whole, clock_mono; 0 = none */
 	uint64_t backend_ms;           /* each attempt; 0 = none */

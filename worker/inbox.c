@@ -7,13 +7,16 @@
  */
 #include "worker/inbox.h"
 
+#include <errno.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "worker/conn.h"
 #include "worker/exchange.h"
 #include "worker/listen.h"
 #include "worker/settings.h"
+#include "worker/traffic.h"
 
 #define ORPHAN_MS 5000
 
@@ -50,6 +53,17 @@ static void
 on_socket_drop(struct worker *w, struct imsg *m)
 {
 	listen_drop(w, (const void *)m->data);
+}
+
+static void
+on_peer(struct worker *w, struct imsg *m)
+{
+	int fd = imsg_take_fd(m, 0);
+
+	if (fd < 0 || counts_add(&w->counts, fd) != 0)
+		log_error("another slot's segment cannot be mapped: errno %d", errno);
+	if (fd >= 0)
+		close(fd);
 }
 
 static void
@@ -111,6 +125,7 @@ static const struct {
 } handlers[PROTO_COUNT] = {
 	[PROTO_SOCKET] = {sizeof(struct proto_socket), on_socket},
 	[PROTO_SOCKET_DROP] = {sizeof(struct proto_socket), on_socket_drop},
+	[PROTO_PEER] = {sizeof(struct proto_peer), on_peer},
 	[PROTO_OFFER] = {0, on_offer},
 	[PROTO_COMMIT] = {0, on_commit},
 	[PROTO_ABORT] = {0, on_abort},
@@ -167,6 +182,7 @@ adopt(struct worker *w)
 	struct gen *old = gens_adopt(&w->gens);
 
 	settings_adopt(w, w->gens.live);
+	traffic_warm(w);
 	METRIC(w, generations, 1);
 	if (old) {
 		/* Who has sent the response's head holds on to nothing any more. */

@@ -7,6 +7,7 @@
 #include "net/chan.h"
 #include "worker/attempt.h"
 #include "worker/exchange.h"
+#include "worker/traffic.h"
 
 void
 relay_start(struct exchange *x)
@@ -29,6 +30,7 @@ relay_credit(struct exchange *x)
 void
 relay_request(struct exchange *x)
 {
+	traffic_moved(x);
 	if (x->attempt)
 		attempt_pump(x->attempt);
 	mirrors_pump(x);
@@ -59,6 +61,7 @@ relay_response_body(struct exchange *x, struct slice s)
 		slice_drop(&s);
 		return;
 	}
+	traffic_moved(x);
 	x->resp_bytes += n;
 	x->owed += n;
 	x->down->ops->send_body(x->down, s);

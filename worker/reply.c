@@ -46,6 +46,8 @@ own_fields(struct exchange *x, struct msg *m, struct bytes text)
 	if (server.n)
 		(void)fields_set(f, field_name(FIELD_SERVER), server);
 	(void)fields_set(f, field_name(FIELD_DATE), worker_date(x->w));
+	if (x->err == HG_ERR_CIRCUIT_OPEN)
+		(void)fields_set(f, BYTES("x-envoy-overloaded"), BYTES("true"));
 	if (m->status == 503 || m->status == 429)
 		(void)fields_set(f, field_name(FIELD_RETRY_AFTER), BYTES("1"));
 }
@@ -125,6 +127,9 @@ reply_backend(struct exchange *x, const struct msg *resp, bool end)
 		backwards(x, resp, m);
 		persist_write(&x->persist, &x->arena, &x->w->seed,
 		    (int64_t)(clock_real() / SEC_NS), pick_tag(&x->target), m);
+		if (x->lb.set_cookie.n && filter_room(&x->arena, &m->fields, 1))
+			(void)fields_add(&m->fields, field_name(FIELD_SET_COOKIE),
+			    x->lb.set_cookie, FIELD_SET_COOKIE);
 	} else {
 		forward_response_lean(x->w->via_line, resp, m);
 	}

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/field.h"
 #include "shm/image.h"
 
 enum retry_class {
@@ -26,11 +27,14 @@ struct retry_in {
 	bool reused, got_bytes; /* the connection came from the pool; a byte of the answer came */
 	bool silent_made;       /* the one silent retry was made */
 	bool fresh_endpoint;    /* the cluster has another endpoint to try */
+	bool grpc;              /* the answer's grpc-status is one to retry */
+	bool refused;           /* a bound on retries is reached */
 };
 enum retry_verdict { RETRY_NO, RETRY_SILENT, RETRY_AGAIN };
 
 enum retry_verdict retry_decide(const struct retry_in *);
 bool retry_status(const struct im_retry *, uint16_t status);
+bool retry_grpc(const struct im_retry *, const struct fields *);
 /* Milliseconds to wait before attempt `made` + 1 (made >= 1 is the first retry). */
 uint64_t retry_wait(const struct im_retry *, unsigned made, enum retry_class, uint64_t random);
 

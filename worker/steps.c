@@ -10,6 +10,7 @@
 #include "worker/conn.h"
 #include "worker/exchange.h"
 #include "worker/protect/protect.h"
+#include "worker/traffic.h"
 
 /* ---- admit */
 
@@ -122,6 +123,8 @@ note_rule(struct exchange *x, const struct image *im)
 	x->has_retry = r->retry != IM_NONE;
 	if (x->has_retry)
 		x->retry = im->retries[r->retry];
+	if (x->policy != IM_NONE)
+		traffic_begin(x);
 }
 
 static bool
@@ -293,17 +296,17 @@ pick_once(struct exchange *x, const struct pick_in *in)
 static enum step_result
 step_pick(struct exchange *x)
 {
-	struct worker *w = x->w;
-	struct pick_in in = {.gen = x->gen,
-	    .board = w->board,
-	    .names = w->names,
-	    .now = loop_now(w->loop),
-	    .random = worker_random(w)};
+	struct pick_in in;
 	enum hg_err e = HG_OK;
 	uint32_t cluster;
 
 	if (x->gen == NULL) /* let go while it waited for another try */
 		return exchange_refuse(x, HG_ERR_DRAINING);
+	if (x->policy != IM_NONE && (e = traffic_admit(x)) != HG_OK) {
+		METRIC(x->w, circuit_open, 1);
+		return exchange_refuse(x, e);
+	}
+	in = traffic_pick_in(x);
 	if (!x->picked) {
 		enum step_result s = pick_once(x, &in);
 
@@ -329,6 +332,12 @@ step_connect(struct exchange *x)
 {
 	enum hg_err e;
 
+	if (x->policy != IM_NONE) {
+		enum step_result s = traffic_connect(x);
+
+		if (s != STEP_NEXT)
+			return s;
+	}
 	x->attempt = attempt_new(x, &x->target, false);
 	if (x->attempt == NULL)
 		return exchange_refuse(x, HG_ERR_OVERLOAD);

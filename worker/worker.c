@@ -23,6 +23,7 @@
 #include "worker/inbox.h"
 #include "worker/listen.h"
 #include "worker/settings.h"
+#include "worker/traffic.h"
 
 #define TURN_MS 250
 #define CHUNKS 65536
@@ -93,6 +94,8 @@ turn(void *arg)
 	w->busy = false;
 	more = inbox_turn(w);
 	more |= listen_more(w);
+	if (w->upool.freed)
+		traffic_wake(w);
 	loop_max_wait(w->loop, more || w->busy ? 0 : TURN_MS);
 }
 
@@ -163,6 +166,8 @@ init(struct worker *w, struct role_env *env)
 				 (struct hash_key){prepared.seed[1], prepared.seed[2]};
 	list_init(&w->free_exchanges);
 	list_init(&w->listeners);
+	list_init(&w->waiting);
+	w->counts.own = env->slot;
 	list_init(&w->open_conns);
 	list_init(&w->open_exchanges);
 	timer_init(&w->grace, grace_over);
@@ -204,6 +209,7 @@ leave(struct worker *w)
 	pool_release(&w->ups);
 	pool_release(&w->chunks);
 	bufs_release(&w->bufs);
+	counts_release(&w->counts);
 	loop_free(w->loop);
 }
 

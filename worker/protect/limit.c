@@ -352,8 +352,9 @@ limit_fields(const struct limit_state *s, struct arena *a, bool on, struct msg *
 	for (uint32_t i = 0; i < s->n && m->status == 429; i++)
 		if (s->v[i].refused && !s->v[i].shadow)
 			number_field(a, m, "Retry-After",
-			    s->v[i].retry_ns == UINT64_MAX ? HG_MAX(s->v[i].window_s, 1ull) :
-							     HG_MAX(seconds(s->v[i].retry_ns), 1ull));
+			    s->v[i].retry_ns == UINT64_MAX ?
+				HG_MAX(s->v[i].window_s, 1ull) :
+				HG_MAX(seconds(s->v[i].retry_ns), 1ull));
 	c = tightest(s, on);
 	if (c == NULL)
 		return;
@@ -380,9 +381,8 @@ limit_note(struct limit_state *s, const struct msg *resp)
 {
 	for (uint32_t i = 0; i < s->n; i++) {
 		struct limit_charge *c = &s->v[i];
-		const struct field *f = c->response_header.p ?
-		    fields_find(&resp->fields, c->response_header) :
-		    NULL;
+		const struct field *f =
+		    c->response_header.p ? fields_find(&resp->fields, c->response_header) : NULL;
 
 		if (f)
 			(void)parse_u64(f->value, CHARGE_MAX, &c->response_cost);

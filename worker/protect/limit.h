@@ -2,8 +2,8 @@
  * limit.h - rate limits of one policy on the bucket table that all workers share. Local rules are
  * tried in the order of the image; the first that refuses stops the search, so what comes behind it
  * is not charged. The local rule without keys is the default bucket: charged only when no other
- * local rule matched. Global rules are all charged, and one that is over refuses. What the answer's fields and the charge at the
- * end need is copied, so an exchange can let go of its generation.
+ * local rule matched. Global rules are all charged, and one that is over refuses. What the answer's
+ * fields and the charge at the end need is copied, so an exchange can let go of its generation.
  */
 #ifndef WORKER_LIMIT_H
 #define WORKER_LIMIT_H
@@ -25,7 +25,7 @@ struct limit_charge { /* one bucket that this request met */
 	struct bytes response_header; /* in the arena; absent = none */
 	uint32_t number;              /* of the rule in its policy */
 	bool shadow, refused, global;
-	uint8_t headers;              /* as im_limit.headers */
+	uint8_t headers; /* as im_limit.headers */
 };
 
 struct limit_state { /* zero: nothing was limited */
@@ -40,10 +40,10 @@ struct limit_in {
 	const struct bucket_table *buckets;
 	struct arena *arena;
 	const struct msg *head;
-	struct bytes path;            /* canonical */
-	const struct addr *client;    /* detected */
+	struct bytes path;                /* canonical */
+	const struct addr *client;        /* detected */
 	uint64_t route_key, listener_key; /* of what they are */
-	uint64_t now;                 /* clock_mono */
+	uint64_t now;                     /* clock_mono */
 };
 
 /* HG_OK, HG_ERR_RATE_LIMITED, HG_ERR_REGEX_LIMIT, HG_ERR_NOMEM. */

@@ -14,17 +14,17 @@ static const struct {
 	const char *name;
 	enum step_result (*run)(struct exchange *);
 } rows[] = {
-	{"fault", fault_run},
-	{"csrf", NULL},
-	{"ext-auth", NULL},
-	{"api-key", NULL},
-	{"basic", NULL},
-	{"oidc", NULL},
-	{"jwt", NULL},
-	{"request-buffer", NULL},
-	{"authorization", NULL},
-	{"rate-limit", limit_run},
-	{"bandwidth", NULL},
+    {"fault", fault_run},
+    {"csrf", NULL},
+    {"ext-auth", NULL},
+    {"api-key", NULL},
+    {"basic", NULL},
+    {"oidc", NULL},
+    {"jwt", NULL},
+    {"request-buffer", NULL},
+    {"authorization", NULL},
+    {"rate-limit", limit_run},
+    {"bandwidth", NULL},
 };
 
 enum step_result

@@ -12,7 +12,7 @@
 #include "worker/upstream/pick.h"
 
 #include "base/hash.h"
-#include "worker/upstream/dns.h"
+#include "worker/upstream/members.h"
 
 #define USABLE_MAX 256 /* endpoints looked at when some are out */
 
@@ -72,7 +72,35 @@ pick_weighted(struct gen_phase *ph, uint32_t n, uint32_t (*weight)(const void *a
 static uint32_t
 backend_weight(const void *arg, uint32_t i)
 {
-	return ((const struct im_backend *)arg)[i].weight;
+	const struct im_backend *b = (const struct im_backend *)arg + i;
+
+	return b->fallback ? 0 : b->weight;
+}
+
+static uint32_t
+fallback_weight(const void *arg, uint32_t i)
+{
+	const struct im_backend *b = (const struct im_backend *)arg + i;
+
+	return b->fallback ? b->weight : 0;
+}
+
+/* The others take what they can: up to 1.4 times their healthy part. IM_NONE: they take this one.
+ */
+static uint32_t
+fallback_for(const struct pick_in *in, const struct im_backend *b, uint32_t n)
+{
+	struct gen_phase ph = {0};
+	uint32_t i = 0;
+
+	while (i < n && !(b[i].fallback && b[i].weight))
+		i++;
+	if (i == n)
+		return IM_NONE;
+	if (in->random % 100 * 100 < (uint64_t)balance_healthy(in, b, n, false) * 140 ||
+	    balance_healthy(in, b, n, true) == 0)
+		return IM_NONE;
+	return pick_weighted(&ph, n, fallback_weight, b, in->random >> 8);
 }
 
 uint32_t
@@ -80,14 +108,19 @@ pick_backend(const struct pick_in *in, uint32_t rule)
 {
 	const struct image *im = &in->gen->image;
 	const struct im_rule *r = &im->rules[rule];
+	const struct im_backend *b = &im->backends[r->backends.first];
 	uint32_t i;
 
 	if (r->backends.n == 0)
 		return IM_NONE;
 	if (r->backends.n == 1)
-		return im->backends[r->backends.first].weight ? r->backends.first : IM_NONE;
-	i = pick_weighted(&in->gen->rules[rule], r->backends.n, backend_weight,
-	    &im->backends[r->backends.first], in->random);
+		return b->weight ? r->backends.first : IM_NONE;
+	i = fallback_for(in, b, r->backends.n);
+	if (i == IM_NONE && in->hash_on)
+		i = balance_backend(in, b, r->backends.n);
+	if (i == IM_NONE)
+		i = pick_weighted(
+		    &in->gen->rules[rule], r->backends.n, backend_weight, b, in->random);
 	return i == IM_NONE ? IM_NONE : r->backends.first + i;
 }
 
@@ -112,70 +145,6 @@ pick_note(struct pick_tried *tried, const struct target *t)
 	tried->tags[tried->n++ % PICK_TRIED] = pick_tag(t);
 }
 
-static bool
-was_tried(const struct pick_tried *tried, const struct target *t)
-{
-	uint64_t tag;
-
-	if (tried == NULL || tried->n == 0)
-		return false;
-	tag = pick_tag(t);
-	for (unsigned i = 0; i < HG_MIN(tried->n, (unsigned)PICK_TRIED); i++)
-		if (tried->tags[i] == tag)
-			return true;
-	return false;
-}
-
-/* A cluster's endpoints seen as one list, wherever they come from. */
-struct members {
-	const struct pick_in *in;
-	const struct im_cluster *c;
-	uint32_t cluster, n;
-	bool named;
-	struct addr addrs[NAMES_ADDRS];
-};
-
-static void
-members_of(struct members *m, const struct pick_in *in, uint32_t cluster)
-{
-	m->in = in;
-	m->cluster = cluster;
-	m->c = &in->gen->image.clusters[cluster];
-	m->named = m->c->dns != IM_NONE;
-	m->n = m->named ? dns_addresses(in->names, m->c, m->addrs) : m->c->endpoints.n;
-}
-
-static void
-member(const struct members *m, uint32_t i, struct target *t)
-{
-	const struct image *im = &m->in->gen->image;
-	const struct im_endpoint *e;
-
-	*t = (struct target){.cluster = m->cluster, .proto = m->c->proto};
-	if (m->named) {
-		t->addr = m->addrs[i];
-		return;
-	}
-	e = &im->endpoints[m->c->endpoints.first + i];
-	t->addr = e->addr;
-	t->unix_path = image_text(im, e->unix_path);
-	t->id = e->id;
-}
-
-static uint32_t
-member_weight(const void *arg, uint32_t i)
-{
-	const struct members *m = arg;
-
-	return m->named ? 1 : m->in->gen->image.endpoints[m->c->endpoints.first + i].weight;
-}
-
-static bool
-usable(const struct members *m, const struct target *t)
-{
-	return m->in->board == NULL || board_usable(m->in->board, t->id, m->in->now);
-}
-
 /* Some endpoint is out or was tried: choose among the rest. */
 static bool
 pick_among(
@@ -187,15 +156,31 @@ pick_among(
 		uint32_t i = m->n > USABLE_MAX ? (start + k) % m->n : k;
 		struct target t;
 
-		if (member_weight(m, i) == 0)
+		if (members_weight(m, i) == 0)
 			continue;
-		member(m, i, &t);
-		if (usable(m, &t) && !was_tried(tried, &t))
+		members_get(m, i, &t);
+		if (members_usable(m, &t) && !members_tried(tried, &t))
 			good[n++] = i;
 	}
 	if (n == 0)
 		return false;
-	member(m, good[ph->turn++ % n], out);
+	members_get(m, good[ph->turn++ % n], out);
+	return true;
+}
+
+/* Are all weights the same (and not 0)? Looked at once. */
+static bool
+all_equal(const struct members *m, struct gen_phase *ph)
+{
+	uint32_t i = 1;
+
+	if (ph->stride)
+		return ph->unit == 0;
+	while (i < m->n && members_weight(m, i) == members_weight(m, 0))
+		i++;
+	if (m->n == 0 || i < m->n || members_weight(m, 0) == 0)
+		return false;
+	*ph = (struct gen_phase){.stride = 1, .pos = (uint32_t)(m->in->random % m->n)};
 	return true;
 }
 
@@ -203,22 +188,42 @@ pick_among(
 static uint32_t
 next_turn(struct members *m, struct gen_phase *ph)
 {
-	if (ph->stride == 0) {
-		uint32_t i = 1;
-
-		while (i < m->n && member_weight(m, i) == member_weight(m, 0))
-			i++;
-		if (i == m->n) {
-			if (member_weight(m, 0) == 0)
-				return IM_NONE;
-			*ph = (struct gen_phase){
-			    .stride = 1, .pos = (uint32_t)(m->in->random % m->n)};
-		}
-	}
-	if (ph->stride == 0 || ph->unit != 0)
-		return pick_weighted(ph, m->n, member_weight, m, m->in->random);
+	if (!all_equal(m, ph))
+		return pick_weighted(ph, m->n, members_weight, m, m->in->random);
 	ph->pos = (ph->pos + 1) % m->n;
 	return ph->pos;
+}
+
+/* A cold endpoint lets some of its turns pass. */
+static bool
+passes(const struct members *m, const struct target *t, unsigned round)
+{
+	uint32_t warmth = members_warmth(m, t);
+
+	return warmth < 1000 && (m->in->random >> (10 * round)) % 1000 >= warmth;
+}
+
+static bool
+by_turn(
+    struct members *m, const struct pick_tried *tried, struct gen_phase *ph, struct target *out)
+{
+	for (unsigned round = 0; round < 6; round++) {
+		uint32_t i = next_turn(m, ph);
+
+		if (i == IM_NONE)
+			return false;
+		members_get(m, i, out);
+		if (!members_usable(m, out) && !(members_panic(m) && members_usable(m, out)))
+			break;
+		if (members_tried(tried, out))
+			break;
+		if (round == 5 || !passes(m, out, round))
+			return true;
+	}
+	if (pick_among(m, tried, ph, out))
+		return true;
+	/* All usable ones were tried: start over rather than give up. */
+	return tried && pick_among(m, NULL, ph, out);
 }
 
 enum hg_err
@@ -227,19 +232,14 @@ pick_endpoint(
 {
 	struct gen_phase *ph = &in->gen->clusters[cluster];
 	struct members m;
-	uint32_t i;
+	bool found;
 
 	members_of(&m, in, cluster);
-	i = m.n ? next_turn(&m, ph) : IM_NONE;
-	if (i == IM_NONE)
-		return HG_ERR_NO_ENDPOINT;
-	member(&m, i, out);
-	if (usable(&m, out) && !was_tried(tried, out))
-		return HG_OK;
-	if (pick_among(&m, tried, ph, out))
-		return HG_OK;
-	/* All usable ones were tried: start over rather than give up. */
-	return tried && pick_among(&m, NULL, ph, out) ? HG_OK : HG_ERR_NO_ENDPOINT;
+	if (in->balance && in->balance->type > IM_LB_ROUND_ROBIN)
+		found = balance_pick(&m, tried, all_equal(&m, ph), out);
+	else
+		found = m.n && by_turn(&m, tried, ph, out);
+	return found ? HG_OK : HG_ERR_NO_ENDPOINT;
 }
 
 bool
@@ -249,9 +249,9 @@ pick_tagged(const struct pick_in *in, uint32_t cluster, uint64_t tag, struct tar
 
 	members_of(&m, in, cluster);
 	for (uint32_t i = 0; i < m.n; i++) {
-		member(&m, i, out);
+		members_get(&m, i, out);
 		if (pick_tag(out) == tag)
-			return usable(&m, out);
+			return members_usable(&m, out);
 	}
 	return false;
 }

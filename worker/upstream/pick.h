@@ -7,6 +7,7 @@
 
 #include "shm/board.h"
 #include "worker/gen.h"
+#include "worker/upstream/counts.h"
 
 struct target { /* one endpoint to talk to; the texts lie in the image */
 	struct addr addr;
@@ -21,7 +22,12 @@ struct pick_in {
 	const struct board *board; /* NULL: all are usable */
 	const struct names *names; /* NULL: no name has an address */
 	uint64_t now;              /* clock_mono ns */
-	uint64_t random;           /* for the phase at first use */
+	uint64_t random;
+	/* of the rule's policy */
+	const struct im_balance *balance; /* NULL: by turn */
+	const struct counts *counts;      /* NULL: nothing is under way */
+	uint64_t hash;                    /* of what the request brings */
+	bool hash_on;
 };
 
 #define PICK_TRIED 8

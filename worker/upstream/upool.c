@@ -42,6 +42,7 @@ sweep(struct timer *t)
 		struct up *u = LIST_ENTRY(p->lru.next, struct up, lru);
 		uint64_t until = u->idle_since + p->idle_ms * MS_NS;
 
+		/* A policy's shorter time is looked at when it is used again (ready_one). */
 		if (until > now) {
 			timer_set(p->loop, &p->sweep, until);
 			return;
@@ -186,6 +187,17 @@ leave_idle(struct up *u)
 	gauges(u->pool);
 }
 
+/* May it carry one more request? */
+static bool
+worn(const struct up *u, uint64_t now)
+{
+	const struct up_terms *t = &u->terms;
+
+	return (t->max_requests && u->h1.s.requests >= t->max_requests) ||
+	    (t->max_ms && now - u->born >= t->max_ms * MS_NS) ||
+	    (t->idle_ms && u->idle && now - u->idle_since >= t->idle_ms * MS_NS);
+}
+
 /* ---- the adapter's events */
 
 static void
@@ -209,6 +221,9 @@ forget(struct up *u)
 	p->nconns--;
 	if (p->slot->endpoints[u->endpoint].connections)
 		p->slot->endpoints[u->endpoint].connections--;
+	if (u->breaker && p->slot->breakers[u->breaker].connections)
+		p->slot->breakers[u->breaker].connections--;
+	p->freed = true;
 	free_place(p, b);
 	pool_put(p->ups, u);
 }
@@ -233,7 +248,9 @@ up_idle(struct h1_up *h)
 
 	u->owner = NULL;
 	u->ev = NULL;
-	if (u->bucket->nidle >= p->idle_per_endpoint || p->idle_ms == 0) {
+	p->freed = true;
+	if (u->bucket->nidle >= p->idle_per_endpoint || p->idle_ms == 0 ||
+	    worn(u, loop_now(p->loop))) {
 		upool_close(u);
 		return;
 	}
@@ -269,9 +286,12 @@ upool_get(struct upool *p, const struct target *t, bool fresh, const struct up_e
 	struct up *u;
 
 	while (!fresh && !list_empty(&b->idle)) {
+		bool old;
+
 		u = LIST_ENTRY(b->idle.next, struct up, link);
+		old = worn(u, loop_now(p->loop));
 		leave_idle(u);
-		if (!h1_up_usable(&u->h1)) {
+		if (old || !h1_up_usable(&u->h1)) {
 			h1_up_close(&u->h1);
 			continue;
 		}
@@ -295,6 +315,7 @@ upool_get(struct upool *p, const struct target *t, bool fresh, const struct up_e
 	u->ev = ev;
 	u->owner = owner;
 	u->endpoint = t->id < SLOT_IDS ? t->id : 0;
+	u->born = loop_now(p->loop);
 	list_init(&u->link);
 	list_init(&u->lru);
 	if (h1_up_connect(&u->h1, p->loop, p->bufs, &t->addr, t->unix_path, p->limits,
@@ -310,6 +331,41 @@ upool_get(struct upool *p, const struct target *t, bool fresh, const struct up_e
 	p->slot->metrics[METRIC_upstream_connections]++;
 	*out = u;
 	return HG_ERR_AGAIN;
+}
+
+bool
+upool_ready(struct upool *p, const struct target *t)
+{
+	uint64_t h = place_hash(p, t);
+
+	for (struct ubucket *b = p->table[h & p->mask]; b; b = b->next)
+		if (b->hash == h && b->proto == t->proto && addr_eq(&b->addr, &t->addr) &&
+		    bytes_eq(bytes_of(b->path, b->npath), t->unix_path))
+			return b->nidle != 0;
+	return false;
+}
+
+void
+upool_charge(struct up *u, uint32_t rule)
+{
+	if (u->breaker || rule == 0 || rule >= SLOT_IDS)
+		return;
+	u->breaker = rule;
+	u->pool->slot->breakers[rule].connections++;
+}
+
+bool
+upool_make_room(struct upool *p, uint32_t rule)
+{
+	LIST_FOREACH(it, &p->lru) {
+		struct up *u = LIST_ENTRY(it, struct up, lru);
+
+		if (u->breaker == rule) {
+			upool_close(u);
+			return true;
+		}
+	}
+	return false;
 }
 
 void

@@ -16,6 +16,11 @@ struct up_events {
 	void (*failed)(struct up *, enum hg_err); /* the up is gone after this */
 };
 
+struct up_terms {       /* what a policy says about a connection; 0: house default */
+	uint32_t max_requests;
+	uint64_t idle_ms, max_ms;
+};
+
 struct ubucket; /* all connections to one place */
 struct up {
 	struct h1_up h1;
@@ -27,6 +32,9 @@ struct up {
 	void *owner;            /* the attempt */
 	uint64_t idle_since;
 	uint32_t endpoint;      /* id, for gauges */
+	uint32_t breaker;       /* rule that it counts for, 0 = none */
+	struct up_terms terms;  /* of the rule that used it last */
+	uint64_t born;
 	bool idle, connected;
 };
 
@@ -39,6 +47,7 @@ struct upool {
 	struct ubucket **table;
 	struct ubucket *recent[16]; /* by endpoint id: the place it was last, or NULL */
 	uint32_t mask, nbuckets, nidle, nconns;
+	bool freed;             /* a connection became idle or went away; the owner clears it */
 	struct list lru;
 	struct timer sweep;
 	struct hash_key seed;
@@ -57,5 +66,10 @@ enum hg_err upool_get(struct upool *, const struct target *, bool fresh, const s
 /* Give up a connection that has not opened yet, or must not be used again. */
 void upool_close(struct up *);
 void upool_close_idle(struct upool *);
+bool upool_ready(struct upool *, const struct target *); /* an idle connection is there */
+/* Counts the (fresh) connection for a rule's breaker, until it is closed. */
+void upool_charge(struct up *, uint32_t rule);
+/* Closes an idle connection that counts for this rule. false: there is none. */
+bool upool_make_room(struct upool *, uint32_t rule);
 
 #endif

@@ -1,0 +1,307 @@
+/*
+ * traffic.c - breakers, passive health and timers of a policy, on an exchange. Words of the breaker
+ * are raised and lowered here only, each with a flag in the exchange, so that every way out of an
+ * exchange (answer, error, client gone) lowers what it raised.
+ *
+ * Who finds all connections of its rule taken waits in one list of the worker; whenever a
+ * connection becomes free those in the list look again, in order. Rejected: a list a rule (a map on
+ * the way of every request, for a case that is rare).
+ */
+#include "worker/traffic.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "worker/upstream/breaker.h"
+#include "worker/upstream/outlier.h"
+
+static struct slot_breaker *
+words(struct exchange *x)
+{
+	return breaker_words(&x->w->counts, x->rule_id);
+}
+
+static void
+lower(uint32_t *word)
+{
+	if (*word)
+		--*word;
+}
+
+/* ---- time */
+
+static void
+idle_over(struct timer *t)
+{
+	struct exchange *x = HG_CONTAINER(t, struct exchange, idle);
+	uint64_t until = x->moved + x->idle_ms * MS_NS;
+
+	if (x->down == NULL)
+		return;
+	if (until > loop_now(x->w->loop)) {
+		timer_set(x->w->loop, t, until);
+		return;
+	}
+	METRIC(x->w, timeouts, 1);
+	exchange_fail(x, x->req_ended ? HG_ERR_BACKEND_TIMEOUT : HG_ERR_REQUEST_TIMEOUT);
+}
+
+void
+traffic_begin(struct exchange *x)
+{
+	const struct im_balance *b = traffic_balance(x);
+	struct loop *loop = x->w->loop;
+
+	timer_init(&x->idle, idle_over);
+	if (b == NULL)
+		return;
+	x->connect_ms = b->connect_ms;
+	if (b->stream_max_ms && b->stream_max_ms != IM_NONE) {
+		uint64_t at = loop_now(loop) + b->stream_max_ms * MS_NS;
+
+		if (x->deadline == 0 || at < x->deadline) {
+			x->deadline = at;
+			timer_set(loop, &x->timer, at);
+		}
+	}
+	if (b->stream_idle_ms && b->stream_idle_ms != IM_NONE) {
+		x->idle_ms = b->stream_idle_ms;
+		traffic_moved(x);
+		timer_in(loop, &x->idle, x->idle_ms);
+	}
+}
+
+/* ---- picking */
+
+struct pick_in
+traffic_pick_in(struct exchange *x)
+{
+	struct worker *w = x->w;
+
+	return (struct pick_in){.gen = x->gen,
+	    .board = w->board,
+	    .names = w->names,
+	    .now = loop_now(w->loop),
+	    .random = worker_random(w),
+	    .balance = traffic_balance(x),
+	    .counts = &w->counts,
+	    .hash = x->lb.hash,
+	    .hash_on = x->lb.on};
+}
+
+enum hg_err
+traffic_admit(struct exchange *x)
+{
+	const struct im_balance *b = traffic_balance(x);
+	uint64_t random[2];
+
+	if (b == NULL || x->counted)
+		return HG_OK;
+	if (!breaker_request(&x->w->counts, b, x->rule_id))
+		return HG_ERR_CIRCUIT_OPEN;
+	x->counted = true;
+	words(x)->active++;
+	if (b->type != IM_LB_HASH)
+		return HG_OK;
+	random[0] = worker_random(x->w);
+	random[1] = worker_random(x->w);
+	lbhash_make(&x->lb, &x->arena, &x->gen->image, b, &x->head, &x->peer, random);
+	return HG_OK;
+}
+
+/* ---- connections */
+
+static void
+pend(struct exchange *x)
+{
+	if (x->pending)
+		return;
+	x->pending = true;
+	words(x)->pending++;
+}
+
+void
+traffic_connected(struct exchange *x)
+{
+	if (!x->pending)
+		return;
+	x->pending = false;
+	lower(&words(x)->pending);
+}
+
+static void
+has_waited(struct exchange *x)
+{
+	if (x->queued)
+		timer_stop(&x->pause);
+	x->queued = false;
+}
+
+enum step_result
+traffic_connect(struct exchange *x)
+{
+	const struct im_balance *b = traffic_balance(x);
+	struct worker *w = x->w;
+	enum breaker_verdict v;
+
+	if (b == NULL || upool_ready(&w->upool, &x->target)) {
+		has_waited(x);
+		return STEP_NEXT;
+	}
+	v = breaker_connect(&w->counts, b, x->rule_id, x->pending);
+	if (v == BREAKER_WAIT && upool_make_room(&w->upool, x->rule_id))
+		v = BREAKER_GO;
+	if (v == BREAKER_OPEN) {
+		METRIC(w, circuit_open, 1);
+		return exchange_refuse(x, HG_ERR_CIRCUIT_OPEN);
+	}
+	pend(x);
+	if (v == BREAKER_GO) {
+		has_waited(x);
+		return STEP_NEXT;
+	}
+	list_append(&w->waiting, &x->waits);
+	if (!x->queued) { /* once, however often it looks */
+		x->queued = true;
+		timer_in(w->loop, &x->pause, x->connect_ms ? x->connect_ms : w->connect_ms);
+	}
+	x->step = STEP_pick;
+	return STEP_WAIT;
+}
+
+void
+traffic_queue_over(struct exchange *x)
+{
+	traffic_unqueue(x);
+	METRIC(x->w, circuit_open, 1);
+	exchange_fail(x, HG_ERR_CIRCUIT_OPEN);
+}
+
+void
+traffic_unqueue(struct exchange *x)
+{
+	list_del(&x->waits);
+	x->queued = false;
+	traffic_connected(x);
+}
+
+void
+traffic_wake(struct worker *w)
+{
+	struct list now;
+
+	w->upool.freed = false;
+	if (list_empty(&w->waiting))
+		return;
+	list_init(&now);
+	while (!list_empty(&w->waiting)) {
+		struct list *it = w->waiting.next;
+
+		list_del(it);
+		list_append(&now, it);
+	}
+	while (!list_empty(&now)) {
+		struct exchange *x = LIST_ENTRY(now.next, struct exchange, waits);
+
+		list_del(&x->waits);
+		exchange_run(x);
+	}
+}
+
+void
+traffic_connection(struct exchange *x, struct up *u, bool fresh)
+{
+	const struct im_balance *b = traffic_balance(x);
+
+	if (b == NULL)
+		return;
+	if (!fresh)
+		traffic_connected(x);
+	else
+		upool_charge(u, x->rule_id);
+	u->terms =
+	    (struct up_terms){.max_requests = b->max_requests == IM_NONE ? 0 : b->max_requests,
+		.idle_ms = b->idle_ms == IM_NONE ? 0 : b->idle_ms,
+		.max_ms = b->connection_max_ms == IM_NONE ? 0 : b->connection_max_ms};
+}
+
+/* ---- retries, health */
+
+bool
+traffic_may_retry(struct exchange *x)
+{
+	const struct im_balance *b = traffic_balance(x);
+
+	return b == NULL || x->retrying || breaker_retry(&x->w->counts, b, x->rule_id);
+}
+
+void
+traffic_retries(struct exchange *x)
+{
+	if (x->retrying || traffic_balance(x) == NULL)
+		return;
+	x->retrying = true;
+	words(x)->retries++;
+}
+
+void
+traffic_result(struct exchange *x, const struct target *t, unsigned status)
+{
+	const struct im_balance *b = traffic_balance(x);
+	struct pick_in in;
+	char name[56];
+	uint32_t ms;
+
+	if (b == NULL || b->health == IM_NONE || x->w->board == NULL)
+		return;
+	in = (struct pick_in){
+	    .gen = x->gen, .names = x->w->names, .now = loop_now(x->w->loop), .balance = b};
+	if (!outlier_note(x->w->board, &in, t, status, &ms))
+		return;
+	METRIC(x->w, ejections, 1);
+	(void)addr_print(&t->addr, name);
+	log_warn("endpoint %s of %.*s is taken out for %u ms", name,
+	    BYTES_ARG(image_text(&x->gen->image, x->gen->image.clusters[t->cluster].name)), ms);
+}
+
+void
+traffic_over(struct exchange *x)
+{
+	traffic_unqueue(x);
+	timer_stop(&x->idle);
+	if (x->counted)
+		lower(&words(x)->active);
+	if (x->retrying)
+		lower(&words(x)->retries);
+	x->counted = x->retrying = false;
+}
+
+/* ---- slow start */
+
+void
+traffic_warm(struct worker *w)
+{
+	const struct image *im = &w->gens.live->image;
+	uint64_t now = clock_mono();
+
+	for (uint32_t r = 0; w->board && im->n_balances && r < im->n_rules; r++) {
+		const struct im_rule *rule = &im->rules[r];
+		uint32_t b = rule->policy == IM_NONE ? IM_NONE : im->policies[rule->policy].balance;
+
+		if (b == IM_NONE || im->balances[b].slow_start_ms == 0)
+			continue;
+		for (uint32_t i = 0; i < rule->backends.n; i++) {
+			uint32_t c = im->backends[rule->backends.first + i].cluster;
+			const struct im_range none = {0, 0},
+					      v = c == IM_NONE ? none : im->clusters[c].endpoints;
+
+			for (uint32_t k = 0; k < v.n; k++) {
+				uint32_t id = im->endpoints[v.first + k].id;
+				uint64_t never = 0;
+
+				if (id && id < SLOT_IDS)
+					(void)atomic_compare_exchange_strong(
+					    &w->board->endpoints[id].healthy_since, &never, now);
+			}
+		}
+	}
+}
