@@ -179,6 +179,17 @@ cancel(void *arg, uint64_t generation, bool offered)
 
 /* ---- commit */
 
+static bool
+late(void *arg, unsigned slot, uint64_t generation)
+{
+	struct master *m = arg;
+
+	if (!m->slots[slot].child)
+		return false;
+	workers_offer(m, slot, generation, &m->next);
+	return true;
+}
+
 /* What of headgate.conf does not need a restart. */
 static void
 take_settings(struct master *m)
@@ -404,6 +415,7 @@ const struct reload_ops apply_ops = {
 	.stage = stage,
 	.live = live,
 	.offer = offer,
+	.late = late,
 	.commit = commit,
 	.cancel = cancel,
 	.settle = settle,

@@ -107,8 +107,9 @@ on_commit(struct worker *w, struct imsg *m)
 static void
 on_abort(struct worker *w, struct imsg *m)
 {
-	(void)m;
-	gens_abort(&w->gens);
+	/* One that is starting looks at the served generation: that is not what was aborted. */
+	if (w->gens.offer && (uint32_t)w->gens.offer->id == m->seq)
+		gens_abort(&w->gens);
 }
 
 static void

@@ -12,7 +12,7 @@ static struct bench {
 	struct reload r;
 	char acts[512];      /* what the machine did: one letter an act */
 	bool compile_fails, stage_fails, sockets_leave;
-	bool live[SLOTS];
+	bool live[SLOTS], starting[SLOTS];
 	uint64_t store;      /* what was committed last */
 	uint32_t deadline;
 	struct reload_record done;
@@ -63,6 +63,14 @@ offer(void *arg, unsigned slot, uint64_t generation)
 	act(text);
 }
 
+static bool
+late(void *arg, unsigned slot, uint64_t generation)
+{
+	if (b.starting[slot])
+		offer(arg, slot, generation);
+	return b.starting[slot];
+}
+
 static void
 commit(void *arg, uint64_t generation)
 {
@@ -111,7 +119,7 @@ done(void *arg, const struct reload_record *r)
 }
 
 static const struct reload_ops ops = {
-    compile, stage, live, offer, commit, cancel, settle, settle_now, deadline, done};
+    compile, stage, live, offer, late, commit, cancel, settle, settle_now, deadline, done};
 static const struct proto_result result = {.routes = 7, .summary = "first error"};
 
 static int
@@ -295,6 +303,26 @@ test_only_live_slots_vote(void **state)
 	acts("settle ok");
 }
 
+/* One that was starting and had no vote must not be left with the old generation for ever. */
+static void
+test_who_starts_meanwhile_is_offered_at_commit(void **state)
+{
+	(void)state;
+	good(42);
+	b.live[1] = false;
+	offered(43);
+	b.starting[1] = true;
+	reload_ready(&b.r, 0, 43);
+	reload_ready(&b.r, 2, 43);
+	acts("offer1:43 commit");
+	reload_active(&b.r, 0, 43);
+	reload_active(&b.r, 2, 43);
+	reload_active(&b.r, 1, 42);
+	acts("");
+	reload_active(&b.r, 1, 43);
+	acts("settle ok");
+}
+
 static void
 test_death_before_adoption_is_asked_again_once(void **state)
 {
@@ -440,6 +468,7 @@ main(void)
 		cmocka_unit_test_setup(test_one_refusal_aborts, setup),
 		cmocka_unit_test_setup(test_the_offer_has_a_deadline, setup),
 		cmocka_unit_test_setup(test_only_live_slots_vote, setup),
+		cmocka_unit_test_setup(test_who_starts_meanwhile_is_offered_at_commit, setup),
 		cmocka_unit_test_setup(test_death_before_adoption_is_asked_again_once, setup),
 		cmocka_unit_test_setup(test_second_death_aborts, setup),
 		cmocka_unit_test_setup(test_death_while_adopting_aborts, setup),
