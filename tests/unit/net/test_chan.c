@@ -3,6 +3,7 @@
 #include "tests/unit/net/unit.h"
 
 #include <netinet/in.h>
+#include <sys/epoll.h>
 
 #include "base/mem.h"
 #include "net/sock.h"
@@ -280,6 +281,29 @@ partial_sends(void **state)
 			fail_msg("byte %zu", i);
 }
 
+/* What waited for credit comes before the end, also when the end is seen in the same turn. */
+static void
+rest_comes_before_the_end(void **state)
+{
+	(void)state;
+	s.want = 4;
+	s.pause_in_data = true;
+	put("hello");
+	chan_start(&s.chan, false);
+	turns(l, 1);
+	assert_int_equal(s.got_n, 4);
+	shutdown(peer, SHUT_WR);
+	s.want = 0;
+	s.pause_in_data = false;
+	chan_resume(&s.chan);
+	s.chan.watch.ready(&s.chan.watch, EPOLLIN | EPOLLRDHUP);
+	assert_int_equal(s.got_n, 5);
+	assert_int_equal(s.eofs, 1);
+	turns(l, 1);
+	assert_int_equal(s.eofs, 1);
+	assert_memory_equal(s.got, "hello", 5);
+}
+
 static void
 reset_is_told(void **state)
 {
@@ -414,6 +438,7 @@ main(void)
 	    T(close_inside_data),
 	    T(many_slices),
 	    T(partial_sends),
+	    T(rest_comes_before_the_end),
 	    T(reset_is_told),
 	    T(last_words),
 	    T(linger_drops_and_ends),
