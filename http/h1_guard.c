@@ -89,6 +89,39 @@ pair_is(const char *p, const char two[2])
 	return memcmp(p, two, 2) == 0;
 }
 
+/* h1_token_end() and h1_span(), with one look where that is enough: p <= s < end. */
+static inline const char *
+name_end(const char *p, const char *s, const char *end)
+{
+#ifdef __SSE2__
+	unsigned odd = 0;
+
+	if (end - s >= 16)
+		odd = h1_other16(s);
+	else if (end - p >= 16)
+		odd = h1_other16(end - 16) >> (16 - (end - s));
+	if (odd && s[__builtin_ctz(odd)] == ':')
+		return s + __builtin_ctz(odd);
+#endif
+	return p + h1_token_end(p, (uint32_t)(s - p), (uint32_t)(end - p));
+}
+
+static inline const char *
+value_end(const char *p, const char *s, const char *end)
+{
+#ifdef __SSE2__
+	unsigned odd = 0;
+
+	if (end - s >= 16)
+		odd = h1_odd16(s, 0x20, false);
+	else if (end - p >= 16)
+		odd = h1_odd16(end - 16, 0x20, false) >> (16 - (end - s));
+	if (odd)
+		return s + __builtin_ctz(odd);
+#endif
+	return p + h1_span(p, (uint32_t)(s - p), (uint32_t)(end - p), 0x20, false);
+}
+
 /*
  * Takes lines that are as most are - name, ": ", value without blanks around it, CRLF - as far as
  * they go, and stops before the first that is not, which field_line() then reads. Nothing is
@@ -99,26 +132,28 @@ plain_lines(
     const char *p, uint32_t off, uint32_t stop, uint32_t max_line, uint32_t most, struct fields *t)
 {
 	struct field *f = t->v + t->n, *last = t->v + HG_MIN(most, (uint32_t)t->cap);
+	const char *s = p + off, *end = p + stop;
 
-	for (; f < last && off < stop && p[off] != '\r'; f++) {
-		uint32_t colon = h1_token_end(p, off, stop), v = colon + 2, j;
+	for (; f < last && s < end && *s != '\r'; f++) {
+		const char *colon = name_end(p, s, end), *v = colon + 2, *z;
 		enum field_id id;
 
-		if (stop - colon < 4 || colon == off || !pair_is(p + colon, ": "))
+		if (end - colon < 4 || colon == s || !pair_is(colon, ": "))
 			break;
-		j = h1_span(p, v, stop, 0x20, false);
-		if (stop - j < 2 || !pair_is(p + j, "\r\n") || p[v] == ' ' || p[j - 1] == ' ' ||
-		    j + 2 - off > max_line)
+		z = value_end(p, v, end);
+		if (end - z < 2 || !pair_is(z, "\r\n") || *v == ' ' || z[-1] == ' ' ||
+		    z + 2 - s > max_line)
 			break;
-		id = field_id(bytes_of(p + off, colon - off));
-		*f = (struct field){.name = {p + off, colon - off},
-		    .value = {p + v, j - v},
-		    .id = (uint8_t)id};
+		id = field_id(bytes_of(s, (size_t)(colon - s)));
+		f->name = bytes_of(s, (size_t)(colon - s));
+		f->value = bytes_of(v, (size_t)(z - v));
+		f->id = (uint8_t)id;
+		f->flags = 0;
 		fields_note(t, id);
-		off = j + 2;
+		s = z + 2;
 	}
 	t->n = (uint16_t)(f - t->v);
-	return off;
+	return (uint32_t)(s - p);
 }
 
 enum hg_err

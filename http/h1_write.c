@@ -17,18 +17,20 @@
 	(BIT(CONTENT_LENGTH) | BIT(TRANSFER_ENCODING) | BIT(CONNECTION) | BIT(KEEP_ALIVE) | \
 	    BIT(PROXY_CONNECTION))
 #define SMALL_BODY 1024 /* copied behind the head; above, a slice of its own is cheaper */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 #define SPARE 64        /* room for a chunk line, its CRLF and the last chunk */
 
+/* Full when p == end, and stays so. Handed around by value where calls are not inlined: then it
+ * lives in registers. */
 struct cursor {
 	char *p, *end;
-	bool full;
 };
 
-static inline void
+static ALWAYS_INLINE void
 put(struct cursor *c, const char *p, size_t n)
 {
-	if (n > (size_t)(c->end - c->p)) {
-		c->full = true;
+	if (__builtin_expect(n >= (size_t)(c->end - c->p), 0)) {
+		c->p = n ? c->end : c->p;
 		return;
 	}
 	memcpy(c->p, p, n);
@@ -37,22 +39,36 @@ put(struct cursor *c, const char *p, size_t n)
 
 #define PUT(c, lit) put((c), (lit), sizeof(lit) - 1)
 
-static inline void
+static const char two_digits[100][2] = {
+#define D(t) {t, '0'}, {t, '1'}, {t, '2'}, {t, '3'}, {t, '4'}, {t, '5'}, {t, '6'}, {t, '7'}, \
+	{t, '8'}, {t, '9'}
+	D('0'), D('1'), D('2'), D('3'), D('4'), D('5'), D('6'), D('7'), D('8'), D('9'),
+#undef D
+};
+
+static ALWAYS_INLINE void
 put_bytes(struct cursor *c, struct bytes b)
 {
 	if (b.n)
 		put(c, b.p, b.n);
 }
 
-static void
+static ALWAYS_INLINE void
 put_u64(struct cursor *c, uint64_t v)
 {
 	char text[20];
 	size_t i = sizeof(text);
 
-	do
-		text[--i] = (char)('0' + v % 10);
-	while (v /= 10);
+	for (; v >= 100; v /= 100) {
+		i -= 2;
+		memcpy(text + i, two_digits[v % 100], 2);
+	}
+	if (v >= 10) {
+		i -= 2;
+		memcpy(text + i, two_digits[v], 2);
+	} else {
+		text[--i] = (char)('0' + v);
+	}
 	put(c, text + i, sizeof(text) - i);
 }
 
@@ -70,8 +86,8 @@ touches(struct bytes a, const char *b, const char two[2])
 }
 
 /* Lines whose id is not in `skip` and that are neither gone nor hop-by-hop. */
-static void
-put_fields(struct cursor *c, const struct fields *t, uint64_t skip)
+static struct cursor
+put_fields(struct cursor c, const struct fields *t, uint64_t skip)
 {
 	for (uint32_t i = 0; i < t->n;) {
 		const struct field *f = &t->v[i++], *last = f;
@@ -79,10 +95,10 @@ put_fields(struct cursor *c, const struct fields *t, uint64_t skip)
 		if ((f->flags & (FIELD_GONE | FIELD_HOP)) || (skip >> f->id & 1))
 			continue;
 		if (!touches(f->name, f->value.p, ": ")) {
-			put_bytes(c, f->name);
-			PUT(c, ": ");
-			put_bytes(c, f->value);
-			PUT(c, "\r\n");
+			put_bytes(&c, f->name);
+			PUT(&c, ": ");
+			put_bytes(&c, f->value);
+			PUT(&c, "\r\n");
 			continue;
 		}
 		for (; i < t->n; i++) {
@@ -94,21 +110,23 @@ put_fields(struct cursor *c, const struct fields *t, uint64_t skip)
 				break;
 			last = g;
 		}
-		put(c, f->name.p, (size_t)(last->value.p + last->value.n - f->name.p));
-		PUT(c, "\r\n");
+		put(&c, f->name.p, (size_t)(last->value.p + last->value.n - f->name.p));
+		PUT(&c, "\r\n");
 	}
+	return c;
 }
 
 /* All lines of a head. */
-static void
-put_lines(struct cursor *c, const struct msg *m, uint64_t skip)
+static struct cursor
+put_lines(struct cursor c, const struct msg *m, uint64_t skip)
 {
 	if (m->base) {
-		put_fields(c, m->base, skip | m->skip);
-		put_bytes(c, m->extra);
+		c = put_fields(c, m->base, skip | m->skip);
+		put_bytes(&c, m->extra);
 	}
 	if (m->fields.n)
-		put_fields(c, &m->fields, skip);
+		c = put_fields(c, &m->fields, skip);
+	return c;
 }
 
 static struct {
@@ -145,7 +163,7 @@ room(struct chan *c, struct h1_out *o, uint32_t n)
 static struct cursor
 cursor_of(struct h1_out *o)
 {
-	return (struct cursor){o->buf->data + o->buf->len, o->buf->data + o->buf->cap, false};
+	return (struct cursor){o->buf->data + o->buf->len, o->buf->data + o->buf->cap};
 }
 
 /* Queues what the cursor has written. */
@@ -170,7 +188,7 @@ struct head {
 /* Runs `render` on the buffer at hand, then on fresh ones of growing size. */
 static enum hg_err
 write_head(struct chan *c, struct h1_out *o, const struct head *h,
-    void (*render)(struct cursor *, struct h1_out *, const struct head *))
+    struct cursor (*render)(struct cursor, struct h1_out *, const struct head *))
 {
 	static const uint32_t sizes[] = {512, BUF_SMALL / 2 + 1024, BUF_LARGE - 64};
 
@@ -180,8 +198,8 @@ write_head(struct chan *c, struct h1_out *o, const struct head *h,
 		if (!room(c, o, sizes[i]))
 			return HG_ERR_NOMEM;
 		at = cursor_of(o);
-		render(&at, o, h);
-		if (!at.full) {
+		at = render(at, o, h);
+		if (at.p != at.end) {
 			commit(c, o, &at);
 			return HG_OK;
 		}
@@ -190,7 +208,7 @@ write_head(struct chan *c, struct h1_out *o, const struct head *h,
 	return HG_ERR_HEADER_TOO_LARGE;
 }
 
-static void
+static ALWAYS_INLINE void
 put_length(struct cursor *c, uint64_t n)
 {
 	PUT(c, "Content-Length: ");
@@ -198,7 +216,7 @@ put_length(struct cursor *c, uint64_t n)
 	PUT(c, "\r\n");
 }
 
-static void
+static ALWAYS_INLINE void
 put_framing(struct cursor *c, struct h1_out *o, const struct head *h)
 {
 	const struct msg *m = h->m;
@@ -218,33 +236,34 @@ put_framing(struct cursor *c, struct h1_out *o, const struct head *h)
 	}
 }
 
-static void
-render_request(struct cursor *c, struct h1_out *o, const struct head *h)
+static struct cursor
+render_request(struct cursor at, struct h1_out *o, const struct head *h)
 {
 	const struct msg *m = h->m;
 	bool connect = m->method.n == 7 && bytes_eq(m->method, BYTES("CONNECT"));
 	bool upgrade = h->flags & STREAM_UPGRADE;
 
-	put_bytes(c, m->method);
-	PUT(c, " ");
-	put_bytes(c, connect ? m->authority : m->path);
+	put_bytes(&at, m->method);
+	PUT(&at, " ");
+	put_bytes(&at, connect ? m->authority : m->path);
 	if (m->query.p && !connect) {
-		PUT(c, "?");
-		put_bytes(c, m->query);
+		PUT(&at, "?");
+		put_bytes(&at, m->query);
 	}
-	PUT(c, " HTTP/1.1\r\nHost: ");
-	put_bytes(c, m->authority);
-	PUT(c, "\r\n");
-	put_lines(c, m,
+	PUT(&at, " HTTP/1.1\r\nHost: ");
+	put_bytes(&at, m->authority);
+	PUT(&at, "\r\n");
+	at = put_lines(at, m,
 	    OWNED | BIT(HOST) | BIT(TE) | BIT(HTTP2_SETTINGS) | (upgrade ? 0 : BIT(UPGRADE)));
 	if (m->te_trailers)
-		PUT(c, "TE: trailers\r\n");
+		PUT(&at, "TE: trailers\r\n");
 	if (upgrade)
-		PUT(c, "Connection: Upgrade\r\n");
+		PUT(&at, "Connection: Upgrade\r\n");
 	else if (m->te_trailers)
-		PUT(c, "Connection: TE\r\n");
-	put_framing(c, o, h);
-	PUT(c, "\r\n");
+		PUT(&at, "Connection: TE\r\n");
+	put_framing(&at, o, h);
+	PUT(&at, "\r\n");
+	return at;
 }
 
 enum hg_err
@@ -255,7 +274,7 @@ h1_write_request(struct chan *c, struct h1_out *o, const struct msg *m, unsigned
 	return write_head(c, o, &h, render_request);
 }
 
-static void
+static ALWAYS_INLINE void
 put_status(struct cursor *c, const struct msg *m)
 {
 	char code[3] = {(char)('0' + m->status / 100 % 10), (char)('0' + m->status / 10 % 10),
@@ -273,7 +292,7 @@ put_status(struct cursor *c, const struct msg *m)
 }
 
 /* Framing of a response, once it is known who reads it (RFC 9112 section 6.3). */
-static void
+static ALWAYS_INLINE void
 put_response_framing(struct cursor *c, struct h1_out *o, const struct head *h)
 {
 	const struct msg *m = h->m;
@@ -301,32 +320,33 @@ put_response_framing(struct cursor *c, struct h1_out *o, const struct head *h)
 	}
 }
 
-static void
-render_response(struct cursor *c, struct h1_out *o, const struct head *h)
+static struct cursor
+render_response(struct cursor at, struct h1_out *o, const struct head *h)
 {
 	const struct msg *m = h->m;
 	bool upgrade = h->flags & STREAM_UPGRADE;
 
-	put_status(c, m);
-	put_lines(c, m, OWNED | (upgrade ? 0 : BIT(UPGRADE)));
+	put_status(&at, m);
+	at = put_lines(at, m, OWNED | (upgrade ? 0 : BIT(UPGRADE)));
 	if (h->info) {
-		PUT(c, "\r\n");
-		return;
+		PUT(&at, "\r\n");
+		return at;
 	}
 	if (fields_get(&m->fields, FIELD_DATE) == NULL &&
 	    (m->base == NULL || fields_get(m->base, FIELD_DATE) == NULL)) {
-		PUT(c, "Date: ");
-		put_bytes(c, h1_write_date(h->now));
-		PUT(c, "\r\n");
+		PUT(&at, "Date: ");
+		put_bytes(&at, h1_write_date(h->now));
+		PUT(&at, "\r\n");
 	}
 	if (upgrade)
-		PUT(c, "Connection: Upgrade\r\n");
+		PUT(&at, "Connection: Upgrade\r\n");
 	else if (h->persist == H1_PERSIST_CLOSE)
-		PUT(c, "Connection: close\r\n");
+		PUT(&at, "Connection: close\r\n");
 	else if (h->persist == H1_PERSIST_KEEP)
-		PUT(c, "Connection: keep-alive\r\n");
-	put_response_framing(c, o, h);
-	PUT(c, "\r\n");
+		PUT(&at, "Connection: keep-alive\r\n");
+	put_response_framing(&at, o, h);
+	PUT(&at, "\r\n");
+	return at;
 }
 
 enum hg_err
@@ -410,9 +430,9 @@ h1_write_end(struct chan *c, struct h1_out *o, const struct fields *trailers)
 		at = cursor_of(o);
 		PUT(&at, "0\r\n");
 		if (trailers)
-			put_fields(&at, trailers, OWNED);
+			at = put_fields(at, trailers, OWNED);
 		PUT(&at, "\r\n");
-		if (!at.full) {
+		if (at.p != at.end) {
 			commit(c, o, &at);
 			o->chunked = false;
 			o->none = true;
