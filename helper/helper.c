@@ -1,6 +1,6 @@
 /*
- * helper.c - the process for what takes its time and carries no client's byte: names now; health
- * checks, fetches and the admin page are further modules on the same loop. It adopts each
+ * helper.c - the process for what takes its time and carries no client's byte: names and health
+ * checks now; fetches and the admin page are further modules on the same loop. It adopts each
  * generation after the workers and never votes; if it dies, the regions keep their last content and
  * the next one goes on from there.
  *
@@ -15,6 +15,7 @@
 #include "base/imsg.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "helper/health.h"
 #include "helper/names.h"
 
 #define HOSTS_MAX (256 * 1024)
@@ -27,7 +28,9 @@ static struct helper {
 	struct watch watch;
 	struct resolver *resolver;
 	struct asker names;
+	struct health health;
 	struct imsg in;
+	struct board *board;
 	bool over;
 } helper;
 
@@ -79,10 +82,13 @@ adopt(struct helper *h, int fd, uint32_t seq)
 	do
 		err = image_check(&im, &pos, CHECK_SLICE, why);
 	while (err == HG_ERR_AGAIN);
-	if (err == HG_OK)
+	if (err == HG_OK) {
 		asker_adopt(&h->names, &im);
-	else
+		if (h->board)
+			health_adopt(&h->health, &im);
+	} else {
 		log_error("generation %u: %s", seq, why);
+	}
 	image_close(&im);
 }
 
@@ -119,6 +125,9 @@ helper_run(struct role_env *env)
 	if (h->resolver)
 		resolver_attach(h->resolver, h->loop);
 	asker_init(&h->names, h->loop, env->names, (struct names_ops){query, h});
+	h->board = env->board;
+	if (h->board)
+		health_init(&h->health, h->loop, h->board);
 	imsg_init(&h->chan, env->chan);
 	h->watch = (struct watch){.fd = env->chan, .ready = ready};
 	if (loop_watch(h->loop, &h->watch, EPOLLIN) != 0)
@@ -128,6 +137,8 @@ helper_run(struct role_env *env)
 	if (h->resolver)
 		resolver_free(h->resolver);
 	asker_release(&h->names);
+	if (h->board)
+		health_release(&h->health);
 	loop_free(h->loop);
 	imsg_release(&h->chan);
 	return 0;
