@@ -92,9 +92,11 @@ cli_main(int argc, char **argv)
 			printf("usage: headgate %s %s\n%s\n\nflags:\n", verbs[i].name,
 			    verbs[i].args, verbs[i].doc);
 			opts_usage(stdout);
-			return 0;
+		} else {
+			rc = verbs[i].run(&o);
 		}
-		return verbs[i].run(&o);
+		opts_release(&o);
+		return rc;
 	}
 	return unknown(argv[1]);
 }

@@ -167,10 +167,8 @@ describe_verb(struct opts *o)
 			printf("\n");
 		print_one(&v, &v.cat.objects[i]);
 	}
-	if (rc == 0 && n == 0) {
-		fprintf(stderr, "headgate: nothing found\n");
-		rc = EX_FAILED;
-	}
+	if (rc == 0 && n == 0)
+		rc = get_missing(&f);
 	view_close(&v);
 	return rc;
 }

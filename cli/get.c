@@ -6,6 +6,7 @@
 #include "cli/get.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/strbuf.h"
 #include "cli/cli.h"
@@ -149,6 +150,18 @@ col_source(struct row *r, const char *unused)
 	table_cell(r->table, text(r, r->object->source));
 }
 
+/* "httproute.gateway.networking.k8s.io", "service": the kind as kubectl prints it before a name. */
+static void
+print_noun(struct strbuf *b, struct bytes kind, struct bytes group)
+{
+	for (size_t i = 0; i < kind.n; i++)
+		strbuf_addc(b, kind.p[i] >= 'A' && kind.p[i] <= 'Z' ? (char)(kind.p[i] | 0x20) : kind.p[i]);
+	if (group.n) {
+		strbuf_addc(b, '.');
+		strbuf_add(b, group);
+	}
+}
+
 #define GW (1u << KIND_GATEWAY)
 #define GC (1u << KIND_GATEWAYCLASS)
 #define LS (1u << KIND_LISTENERSET)
@@ -208,6 +221,7 @@ static void
 print_row(struct row *r, const struct kind *kind, const struct opts *o, bool with_kind)
 {
 	struct view *v = r->view;
+	struct strbuf b = STRBUF_INIT;
 
 	r->json = view_json(v, text(r, r->object->json));
 	r->status = view_json(v, text(r, r->object->status));
@@ -215,9 +229,11 @@ print_row(struct row *r, const struct kind *kind, const struct opts *o, bool wit
 	if (o->all_ns && !kind->cluster)
 		table_cell(r->table, text(r, r->object->ns));
 	if (with_kind)
-		table_cellf(r->table, "%s/%.*s", kind->plural, BYTES_ARG(text(r, r->object->name)));
-	else
-		table_cell(r->table, text(r, r->object->name));
+		print_noun(&b, bytes_str(kind->name), bytes_str(kind->group));
+	strbuf_addz(&b, with_kind ? "/" : "");
+	strbuf_add(&b, text(r, r->object->name));
+	table_cell(r->table, strbuf_bytes(&b));
+	strbuf_release(&b);
 	for (unsigned i = 0; i < HG_ARRAY_LEN(columns); i++)
 		if (columns[i].kinds & 1u << kind->id &&
 		    (!columns[i].wide || o->output == OUT_WIDE))
@@ -328,20 +344,20 @@ print_names(struct view *v, const struct get_filter *f)
 
 	for (uint32_t i = 0; i < v->cat.n_objects; i++) {
 		const struct cat_object *ob = &v->cat.objects[i];
-		struct bytes group = blob_text(&v->cat.blob, ob->group);
-		const struct kind *k;
+		struct strbuf b = STRBUF_INIT;
 
 		if (!get_select(f, v, ob))
 			continue;
-		k = kind_by_name(group, blob_text(&v->cat.blob, ob->kind));
-		printf("%s%s%.*s/%.*s\n", k ? k->plural : "?", group.n ? "." : "", BYTES_ARG(group),
+		print_noun(&b, blob_text(&v->cat.blob, ob->kind), blob_text(&v->cat.blob, ob->group));
+		printf("%.*s/%.*s\n", BYTES_ARG(strbuf_bytes(&b)),
 		    BYTES_ARG(blob_text(&v->cat.blob, ob->name)));
+		strbuf_release(&b);
 		n++;
 	}
 	return n;
 }
 
-/* "kind", "kind/name", "all"; names after it. */
+/* "kind", "kind/name", "all"; after it a name, also "namespace/name" as messages print it. */
 int
 get_filter_init(const struct opts *o, struct view *v, struct get_filter *f)
 {
@@ -353,6 +369,11 @@ get_filter_init(const struct opts *o, struct view *v, struct get_filter *f)
 		f->name = arena_dup(&v->arena, rest);
 	else if (o->nargs > 1)
 		f->name = o->args[1];
+	if (f->name && strchr(f->name, '/')) {
+		rest = bytes_str(f->name);
+		f->ns = arena_dup(&v->arena, bytes_cut(&rest, '/'));
+		f->name = arena_dup(&v->arena, rest);
+	}
 	f->all_kinds = bytes_eq(noun, BYTES("all"));
 	if (f->all_kinds)
 		return 0;
@@ -367,6 +388,14 @@ get_filter_init(const struct opts *o, struct view *v, struct get_filter *f)
 	if (f->kind->cluster)
 		f->all_ns = true;
 	return 0;
+}
+
+int
+get_missing(const struct get_filter *f)
+{
+	fprintf(stderr, "headgate: %s \"%s\" not found%s%s\n", f->kind ? f->kind->plural : "object",
+	    f->name ? f->name : "", f->all_ns ? "" : " in namespace ", f->all_ns ? "" : f->ns);
+	return EX_FAILED;
 }
 
 static unsigned
@@ -406,9 +435,7 @@ get_verb(struct opts *o)
 	else
 		n = print_tables(&v, &f, o);
 	if (n == 0 && f.name) {
-		fprintf(stderr, "headgate: %s \"%s\" not found in namespace %s\n",
-		    f.kind ? f.kind->plural : "object", f.name, f.ns);
-		rc = EX_FAILED;
+		rc = get_missing(&f);
 	} else if (n == 0 && o->output <= OUT_WIDE) {
 		fprintf(stderr, "No resources found%s%s.\n", f.all_ns ? "" : " in namespace ",
 		    f.all_ns ? "" : f.ns);

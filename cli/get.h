@@ -17,6 +17,7 @@ struct get_filter {
 
 /* From the verb's arguments; 0, or EX_USAGE_ after saying why. */
 int get_filter_init(const struct opts *, struct view *, struct get_filter *);
+int get_missing(const struct get_filter *); /* says that there is no such object; EX_FAILED */
 bool get_select(const struct get_filter *, const struct view *, const struct cat_object *);
 void get_print_json(const struct view *, const struct cat_object *, struct strbuf *);
 

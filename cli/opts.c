@@ -161,7 +161,7 @@ nearest_flag(const char *word)
 	return diag_nearest(bytes_str(word), names, HG_ARRAY_LEN(flags));
 }
 
-/* "<value of var>/<below>"; NULL if the variable names no folder. Lives as long as the process. */
+/* "<value of var>/<below>"; NULL if the variable names no folder. */
 static char *
 user_dir(const char *var, const char *below)
 {
@@ -174,34 +174,30 @@ user_dir(const char *var, const char *below)
 	return strbuf_take(&b);
 }
 
-const char *
-opts_default_runtime_dir(void)
+static const char *
+default_runtime_dir(struct opts *o)
 {
-	char *out;
+	struct strbuf b = STRBUF_INIT;
 
 	if (geteuid() == 0)
 		return "/run/headgate";
-	out = user_dir("XDG_RUNTIME_DIR", "headgate");
-	if (!out) {
-		struct strbuf b = STRBUF_INIT;
-
+	o->owned[0] = user_dir("XDG_RUNTIME_DIR", "headgate");
+	if (!o->owned[0]) {
 		strbuf_printf(&b, "/tmp/headgate-%u", (unsigned)getuid());
-		out = strbuf_take(&b);
+		o->owned[0] = strbuf_take(&b);
 	}
-	return out;
+	return o->owned[0];
 }
 
-const char *
-opts_default_state_dir(void)
+static const char *
+default_state_dir(struct opts *o)
 {
-	char *out;
-
 	if (geteuid() == 0)
 		return "/var/lib/headgate";
-	out = user_dir("XDG_STATE_HOME", "headgate");
-	if (!out)
-		out = user_dir("HOME", ".local/state/headgate");
-	return out ? out : "headgate-state";
+	o->owned[1] = user_dir("XDG_STATE_HOME", "headgate");
+	if (!o->owned[1])
+		o->owned[1] = user_dir("HOME", ".local/state/headgate");
+	return o->owned[1] ? o->owned[1] : "headgate-state";
 }
 
 static void
@@ -210,9 +206,9 @@ defaults(struct opts *o)
 	static const char conf[] = "/etc/headgate/headgate.conf";
 
 	if (!o->runtime_dir)
-		o->runtime_dir = opts_default_runtime_dir();
+		o->runtime_dir = default_runtime_dir(o);
 	if (!o->state_dir)
-		o->state_dir = opts_default_state_dir();
+		o->state_dir = default_state_dir(o);
 	if (!o->conf)
 		o->conf = o->nfiles == 0 && access(conf, F_OK) == 0 ? conf : "";
 	if (!o->timeout_ms)
@@ -221,6 +217,13 @@ defaults(struct opts *o)
 		o->interval_ms = 100;
 	if (!o->method)
 		o->method = "GET";
+}
+
+void
+opts_release(struct opts *o)
+{
+	mem_free(o->owned[0]);
+	mem_free(o->owned[1]);
 }
 
 int

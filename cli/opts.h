@@ -26,6 +26,7 @@ struct opts {
 	int nheaders;
 	const char *runtime_dir, *state_dir,
 	    *conf;                           /* never NULL after opts_parse, conf may be "" */
+	char *owned[2];                          /* the two folders where they are defaults */
 	const char *address, *listen, *name; /* match --address; echo --listen, --name */
 	const char *method;       /* -X */
 	uint64_t delay_ms, timeout_ms, size, stream, interval_ms;
@@ -36,7 +37,6 @@ struct opts {
 /* 0, or an exit status after it has said what is wrong. argv[1] is the verb. */
 int opts_parse(int argc, char **argv, struct opts *);
 void opts_usage(FILE *);                     /* the list of flags */
-const char *opts_default_runtime_dir(void);  /* /run/headgate, or a folder of the user's own */
-const char *opts_default_state_dir(void);
+void opts_release(struct opts *);            /* after an opts_parse that returned 0 */
 
 #endif

@@ -49,6 +49,7 @@ control_parse(char *text, size_t n)
 {
 	struct control_request r = {.verb = CONTROL_BAD, .error = "no verb"};
 	struct json_pair pairs[8];
+	unsigned said = 0;
 	int count;
 
 	if (n > CTL_REQUEST_MAX) {
@@ -69,6 +70,8 @@ control_parse(char *text, size_t n)
 			r.now = on;
 		if (!bytes_eq(pairs[i].key, BYTES("verb")))
 			continue;
+		if (said++)
+			return (struct control_request){.error = "two verbs"};
 		r.error = "no such verb";
 		for (unsigned v = CONTROL_BAD + 1; v < CONTROL_VERB_COUNT; v++)
 			if (bytes_eq(pairs[i].value, bytes_str(verbs[v].name)))

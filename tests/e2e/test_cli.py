@@ -1,12 +1,13 @@
 """The verbs as an operator meets them: online on a running instance and offline on files; exit statuses; shapes."""
 import json
 import os
+import subprocess
 
 import pytest
 import yaml
 
 from lib import objects as o
-from lib.gateway import cli
+from lib.gateway import BINARY, cli
 
 PORT = 8080
 GOOD = [o.gateway(port=PORT), o.route(rules=[o.rule("web", path="/web")]), o.service("web", ("127.0.0.9", 3000))]
@@ -47,7 +48,35 @@ def test_usage_errors():
     assert "--namespace" in cli("get", "all", "--namspace", "x", check=64).stderr
     cli(check=64)
     cli("get", check=64)
-    assert "httproutes" in cli("get", "nosuchkind", "-f", "/dev/null").stderr or True
+    assert "httproutes" in cli("get", "nosuchkind", "-f", "/dev/null", check=64).stderr
+
+
+def test_names_are_kubectls(tmp_path):
+    good = write(tmp_path, "good.yaml", *GOOD)
+    assert cli("get", "httproute", "-f", good, "-o", "name", check=0).stdout == \
+        "httproute.gateway.networking.k8s.io/route\n"
+    assert cli("get", "svc", "web", "-f", good, "-o", "name", check=0).stdout == "service/web\n"
+    rows = cli("get", "all", "-f", good, check=0).stdout.split()
+    assert "httproute.gateway.networking.k8s.io/route" in rows and "service/web" in rows, rows
+    # "namespace/name", as messages and statuses print it
+    for verb in ("get", "describe"):
+        cli(verb, "httproute", "default/route", "-f", good, check=0)
+        p = cli(verb, "httproute", "shop/web", "-f", good, check=1)
+        assert 'httproutes "web" not found in namespace shop' in p.stderr, p.stderr
+
+
+def test_default_folders_belong_to_the_user(tmp_path):
+    """As an ordinary user, without a folder given; a sanitizer build says what such a run leaves behind."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("XDG_")} | {"HOME": str(tmp_path)}
+    good = write(tmp_path, "good.yaml", *GOOD)
+    os.chmod(tmp_path, 0o755)
+    for up in tmp_path.parents[:3]:
+        if os.geteuid() == 0:
+            os.chmod(up, 0o755)
+    user = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    p = subprocess.run([BINARY, "get", "gateway", "gw", "-f", good], env=env, capture_output=True, text=True, **user)
+    assert p.returncode == 0, p.stderr
+    assert p.stderr == "", p.stderr
 
 
 def test_not_reachable(tmp_path):
@@ -102,7 +131,7 @@ def test_get_outputs(instance):
     assert "NAME" in table.splitlines()[0] and "route" in table and "True" in table
     wide = g.cli("get", "httproutes", "-A", "-o", "wide", check=0).stdout
     assert "NAMESPACE" in wide and "all.yaml:" in wide
-    assert g.cli("get", "gtw", "-o", "name", check=0).stdout.strip() == "gateways.gateway.networking.k8s.io/gw"
+    assert g.cli("get", "gtw", "-o", "name", check=0).stdout.strip() == "gateway.gateway.networking.k8s.io/gw"
     doc = yaml.safe_load(g.cli("get", "httproute", "route", "-o", "yaml", check=0).stdout)
     assert doc == json.loads(g.cli("get", "httproute", "route", "-o", "json", check=0).stdout)
     one = json.loads(g.cli("get", "httproute/route", "-o", "json", check=0).stdout)

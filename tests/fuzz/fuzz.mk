@@ -5,7 +5,7 @@
 #   make fuzz-replay              gcc's sanitizers, no libFuzzer: every file of every corpus once
 
 FUZZ_CC ?= clang
-FUZZ_FOLDERS ?= conf http net shm base
+FUZZ_FOLDERS ?= master conf http net shm base
 FUZZ_SRC := $(filter-out tests/fuzz/replay_main.c,$(sort $(wildcard tests/fuzz/*.c)))
 FUZZ_NAMES := $(FUZZ_SRC:tests/fuzz/%.c=%)
 FUZZ_BINS := $(FUZZ_NAMES:%=$(B)-fuzz/tests/fuzz/%)

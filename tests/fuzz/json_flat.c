@@ -1,6 +1,6 @@
 /*
- * json_flat.c - fuzzes the reader of the control socket's requests. What it accepts, written again
- * by our writer, must read as the same pairs.
+ * json_flat.c - fuzzes the scanner of flat JSON objects, in which requests of the control socket
+ * come. What it accepts, written again by our writer, must read as the same pairs.
  */
 #include "base/json.h"
 

@@ -38,7 +38,9 @@ test_nonsense(void **state)
 {
 	static const char *const bad[] = {"", "{", "{}", "[]", "{\"verb\":1}",
 	    "{\"verb\":{\"a\":\"b\"}}", "{\"verb\":\"\"}", "{\"verb\":\"Reload\"}",
-	    "{\"verb\":\"drop tables\"}", "reload", "{\"a\":\"b\"}", "{\"verb\":\"status\"} x",
+	    "{\"verb\":\"drop tables\"}",
+	    "{\"verb\":\"stop\",\"verb\":\"later\"}", "{\"verb\":\"status\",\"verb\":\"stop\"}",
+	    "reload", "{\"a\":\"b\"}", "{\"verb\":\"status\"} x",
 	    "{\"a\":\"1\",\"b\":\"1\",\"c\":\"1\",\"d\":\"1\","
 	    "\"e\":\"1\",\"f\":\"1\",\"g\":\"1\",\"h\":\"1\",\"verb\":\"stop\"}"};
 	char big[2048];
