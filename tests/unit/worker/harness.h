@@ -188,6 +188,8 @@ struct harness {
 static unsigned harness_nofile,
     harness_waste; /* next worker: limit on descriptors (0 = ours), how many are gone */
 
+static struct bucket_table *harness_buckets; /* of the next workers, or NULL */
+
 static inline void *
 harness_region(size_t n)
 {
@@ -209,6 +211,7 @@ harness_start(struct harness *h)
 	    .slot = harness_region(sizeof(struct slot_segment)),
 	    .board = harness_region(sizeof(struct board)),
 	    .names = harness_region(sizeof(struct names)),
+	    .buckets = harness_buckets,
 	    .accesslog = -1,
 	    .hello = {.nslots = 1}};
 	HG_CHECK(imsg_pair(fds) == 0);
