@@ -49,6 +49,60 @@ msg_copy(struct msg *dst, const struct msg *src)
 		buf_ref(dst->buf);
 }
 
+static bool
+table_next(struct msg_lines *l, uint64_t skip, struct field *out)
+{
+	while (l->t && l->i < l->t->n) {
+		const struct field *f = &l->t->v[l->i++];
+
+		if ((f->flags & (FIELD_GONE | FIELD_HOP)) || (skip >> f->id & 1))
+			continue;
+		*out = *f;
+		return true;
+	}
+	return false;
+}
+
+/* A line of `extra` is "name: value" CRLF, always: it is ours. */
+static bool
+text_next(struct msg_lines *l, struct field *out)
+{
+	ptrdiff_t colon = l->rest.n ? bytes_chr(l->rest, ':', 0) : -1, end;
+
+	if (colon < 0)
+		return false;
+	end = bytes_chr(l->rest, '\r', (size_t)colon);
+	HG_CHECK(end > colon + 1 && (size_t)end + 2 <= l->rest.n);
+	*out = (struct field){.name = bytes_of(l->rest.p, (size_t)colon),
+	    .value = bytes_of(l->rest.p + colon + 2, (size_t)(end - colon) - 2)};
+	out->id = (uint8_t)field_id(out->name);
+	l->rest = bytes_of(l->rest.p + end + 2, l->rest.n - (size_t)end - 2);
+	return true;
+}
+
+bool
+msg_lines_next(struct msg_lines *l, struct field *out)
+{
+	if (l->part == 0) {
+		l->part = l->m->base ? 1 : 3;
+		l->t = l->m->base ? l->m->base : &l->m->fields;
+		l->rest = l->m->extra;
+	}
+	if (l->part == 1) {
+		if (table_next(l, l->m->skip, out))
+			return true;
+		l->part = 2;
+	}
+	if (l->part == 2) {
+		if (text_next(l, out))
+			return true;
+		l->part = 3;
+		l->t = &l->m->fields;
+		l->i = 0;
+	}
+	return table_next(l, 0, out);
+}
+
 static const struct {
 	uint16_t status;
 	const char *text;

@@ -51,6 +51,16 @@ void msg_init(struct msg *, bool request);
 void msg_release(struct msg *); /* drops the references; the owner of the storage calls it */
 void msg_copy(struct msg *dst,
     const struct msg *src); /* head without trailers; n fields only; takes a reference */
+/* All lines that go out, one by one: start with {m}. false: that was all. Framing fields and what
+ * else belongs to the connection are among those of `fields`; the caller leaves out what it must. */
+struct msg_lines {
+	const struct msg *m;
+	const struct fields *t;
+	uint32_t i;
+	uint8_t part;
+	struct bytes rest;
+};
+bool msg_lines_next(struct msg_lines *, struct field *out);
 const char *msg_reason(uint16_t status);           /* RFC 9110 phrase, "" if unknown */
 
 #endif

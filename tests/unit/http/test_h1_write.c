@@ -115,6 +115,36 @@ edited_lines(void **state)
 	}
 }
 
+/* Lines of another table, finished text, lines of its own: in this order. */
+static void
+borrowed_lines(void **state)
+{
+	static const char raw[] = "HTTP/1.1 200 OK\r\nServer: s\r\nVia: a\r\nDate: d\r\n"
+				  "Content-Length: 0\r\n\r\n";
+	const struct h1_limits limits = TEST_LIMITS;
+	static struct msg in, m;
+	struct msg_lines lines = {.m = &m};
+	struct field f;
+	uint32_t scan = 0, used, n = 0;
+
+	(void)state;
+	assert_int_equal(
+	    h1_guard_response(raw, sizeof(raw) - 1, &limits, &scan, false, &in, &used), HG_OK);
+	msg_init(&m, false);
+	m.status = 200;
+	m.base = &in.fields;
+	m.skip = FIELD_BIT(FIELD_VIA);
+	m.extra = BYTES("X: 1\r\nY: \r\n");
+	fields_add(&m.fields, BYTES("Z"), BYTES("3"), FIELD_OTHER);
+	h1_write_response(&chan, &out, &m, STREAM_END, false, false, H1_PERSIST_PLAIN);
+	assert_string_equal(written(),
+	    "HTTP/1.1 200 OK\r\nServer: s\r\nDate: d\r\nX: 1\r\nY: \r\nZ: 3\r\n"
+	    "Content-Length: 0\r\n\r\n");
+	while (msg_lines_next(&lines, &f))
+		assert_int_equal(f.name.p[0], "SDCXYZ"[n++]);
+	assert_int_equal(n, 6);
+}
+
 static void
 request_forms(void **state)
 {
@@ -235,6 +265,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    T(edited_lines),
+	    T(borrowed_lines),
 	    T(request_forms),
 	    T(framing_is_ours),
 	    T(bodies_of_every_size),

@@ -157,6 +157,47 @@ test_response(void **state)
 	assert_values(&out, "via", NULL);
 }
 
+/* Without a table the same lines go out as with one. */
+static void
+test_lean(void **state)
+{
+	static struct msg lean;
+	struct msg_lines l = {.m = &lean};
+	struct field f;
+	unsigned n = 0;
+
+	(void)state;
+	fake_field(&in, "Connection", "X-Hop");
+	fake_field(&in, "X-Hop", "1");
+	fake_field(&in, "Accept", "a");
+	fake_field(&in, "X_Forwarded_For", "6.6.6.6");
+	fake_field(&in, "X-Forwarded-Proto", "https");
+	fake_field(&in, "Expect", "100-continue");
+	fake_field(&in, "X-Other", "v");
+	fields_hop_by_hop(&in.fields);
+	assert_int_equal(forward_request(&env, &in, &out), HG_OK);
+	forward_drop(&out, FIELD_EXPECT);
+	assert_int_equal(forward_request_lean(&env, &in, &lean), HG_OK);
+	forward_drop(&lean, FIELD_EXPECT);
+	while (msg_lines_next(&l, &f)) {
+		const struct field *g = fields_find(&out.fields, f.name);
+
+		assert_non_null(g);
+		assert_true(bytes_eq(f.value, g->value) && f.id == g->id);
+		n++;
+	}
+	assert_int_equal(n, 8);
+	assert_int_equal(out.fields.n, 9);
+	/* Who wants to edit gets the table, without what was dropped before. */
+	assert_int_equal(forward_own(&env, &in, &lean), HG_OK);
+	assert_null(lean.base);
+	assert_int_equal(lean.fields.n, 8);
+	assert_values(&lean, "expect", NULL);
+	assert_values(&lean, "via", "1.1 headgate");
+	assert_int_equal(forward_copy(&arena, &lean, &again), HG_OK);
+	assert_int_equal(again.fields.n, 8);
+}
+
 static void
 test_max_forwards(void **state)
 {
@@ -199,7 +240,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	    T(test_request), T(test_request_id), T(test_response), T(test_max_forwards),
+	    T(test_request), T(test_request_id), T(test_response), T(test_lean), T(test_max_forwards),
 	    T(test_trailers)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
