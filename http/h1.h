@@ -57,6 +57,11 @@ struct h1_down {
  * time). */
 void h1_down_start(struct h1_down *, struct loop *, struct bufs *, int fd, const struct h1_limits *,
     const struct h1_down_events *, void *owner, struct msg *storage);
+/* The same in two steps: in between, TLS may be put under the channel. The first request line, or
+ * the end of a handshake, is due in `ms`. */
+void h1_down_init(struct h1_down *, struct loop *, struct bufs *, int fd, const struct h1_limits *,
+    const struct h1_down_events *, void *owner, struct msg *storage);
+void h1_down_run(struct h1_down *, uint64_t ms);
 void h1_down_drain(
     struct h1_down *); /* finish what runs with Connection: close, close idle ones now */
 void h1_down_close(
@@ -85,7 +90,7 @@ struct h1_up {
 		uint32_t scan, informational, requests;
 		uint8_t in, framing;
 		bool busy, keep_alive, request_done, response_done, head_method, connect_method,
-		    upgrade, connected, got_bytes, raw, dead;
+		    upgrade, connected, got_bytes, raw, surplus, dead;
 	} s;
 };
 int h1_up_connect(struct h1_up *, struct loop *, struct bufs *, const struct addr *,

@@ -64,8 +64,10 @@ response_done(struct h1_up *u, bool more)
 {
 	u->s.in = IN_DONE;
 	u->s.response_done = true;
-	if (more)
+	if (more) {
 		u->s.keep_alive = false;
+		u->s.surplus = true;
+	}
 }
 
 /* An interim head. false: the connection is over. */
@@ -220,6 +222,7 @@ on_data(struct chan *c, struct buf *b, uint32_t off, uint32_t n)
 		uint32_t k;
 
 		if (!u->s.busy) { /* nobody asked */
+			u->s.surplus = true;
 			die(u);
 			break;
 		}
@@ -237,6 +240,7 @@ on_data(struct chan *c, struct buf *b, uint32_t off, uint32_t n)
 			break;
 		default: /* behind the response */
 			u->s.keep_alive = false;
+			u->s.surplus = true;
 			chan_pause(c);
 			k = 0;
 			break;

@@ -40,18 +40,22 @@ turn_away(struct worker *w, int fd)
 	close(fd);
 }
 
-static void
+/* Without a free descriptor accept() says so before it looks whether anybody waits, so that is known
+ * only here. 1, 0, -1 as accept_one(). */
+static int
 turn_away_by_spare(struct worker *w, struct listener *l)
 {
 	struct addr peer;
-	int fd;
+	int fd, r;
 
 	if (w->spare_fd >= 0)
 		close(w->spare_fd);
 	fd = sock_accept(l->watch.fd, &peer);
+	r = fd >= 0 ? 1 : errno == EAGAIN ? 0 : -1;
 	if (fd >= 0)
 		turn_away(w, fd);
 	w->spare_fd = fcntl(w->chan.fd, F_DUPFD_CLOEXEC, 0);
+	return r;
 }
 
 /* 1 one more was accepted, 0 none is waiting, -1 not now. */
@@ -77,8 +81,7 @@ accept_one(struct worker *w, struct listener *l)
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		turn_away_by_spare(w, l);
-		return -1;
+		return turn_away_by_spare(w, l);
 	default:
 		log_warn("accept failed: errno %d", errno);
 		return 0;
@@ -88,14 +91,17 @@ accept_one(struct worker *w, struct listener *l)
 static void
 accept_some(struct worker *w, struct listener *l, unsigned most)
 {
-	l->pending = false;
+	l->pending = l->later = false;
 	for (unsigned i = 0; i < most; i++) {
 		int r = accept_one(w, l);
 
 		if (r == 0)
 			return;
-		if (r < 0)
-			break;
+		if (r < 0) {
+			/* Not even the spare one: the next turn that comes by itself asks again. */
+			l->later = true;
+			return;
+		}
 	}
 	l->pending = true;
 	w->busy = true;
@@ -118,7 +124,7 @@ listen_more(struct worker *w)
 	LIST_FOREACH(it, &w->listeners) {
 		struct listener *l = LIST_ENTRY(it, struct listener, link);
 
-		if (l->on && l->pending)
+		if (l->on && (l->pending || l->later))
 			accept_some(w, l, ACCEPT_TURN);
 		more |= l->pending;
 	}

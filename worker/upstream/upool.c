@@ -270,6 +270,7 @@ up_closed(struct h1_up *h)
 {
 	struct up *u = h->owner;
 
+	u->pool->slot->metrics[METRIC_upstream_surplus] += h->s.surplus;
 	forget(u);
 }
 
