@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/check.h"
+
 static int
 fail(int fd)
 {
@@ -152,4 +154,22 @@ sock_unix_listen(int dirfd, const char *name, unsigned mode)
 	    bind(fd, (struct sockaddr *)&un, sizeof(un)) != 0 || listen(fd, 128) != 0)
 		return fail(fd);
 	return fd;
+}
+
+void
+sock_keepalive(int fd, uint32_t probes, uint32_t idle_s, uint32_t interval_s)
+{
+	const struct {
+		int level, name;
+		uint32_t value;
+	} v[] = {{SOL_SOCKET, SO_KEEPALIVE, 1}, {IPPROTO_TCP, TCP_KEEPCNT, probes},
+	    {IPPROTO_TCP, TCP_KEEPIDLE, idle_s}, {IPPROTO_TCP, TCP_KEEPINTVL, interval_s}};
+
+	/* A UNIX socket takes none of these, and that is no fault. */
+	for (unsigned i = 0; i < HG_ARRAY_LEN(v); i++) {
+		int on = (int)HG_MIN(v[i].value, 32767u);
+
+		if (on)
+			(void)setsockopt(fd, v[i].level, v[i].name, &on, sizeof(on));
+	}
 }

@@ -20,6 +20,8 @@ int sock_listen_deferred(int fd, int backlog);
 int sock_refuse_new(int fd);
 /* -1 with errno; EAGAIN when there is none. */
 int sock_accept(int listener, struct addr *peer);
+/* 0: the system's. */
+void sock_keepalive(int fd, uint32_t probes, uint32_t idle_s, uint32_t interval_s);
 bool sock_local(int fd, struct addr *out);
 bool sock_peer(int fd, struct addr *out);
 int sock_unix_listen(int dirfd, const char *name, unsigned mode);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "worker/attempt.h"
+#include "worker/client.h"
 #include "worker/conn.h"
 #include "worker/traffic.h"
 
@@ -46,9 +47,11 @@ exchange_new(struct worker *w, struct conn *conn, struct stream *down)
 	x->hit = (struct route_hit){IM_NONE, IM_NONE, 0};
 	list_init(&x->pin);
 	list_init(&x->waits);
+	x->client = IM_NONE;
 	list_init(&x->mirrors);
 	timer_init(&x->timer, time_over);
 	timer_init(&x->pause, pause_over);
+	timer_init(&x->idle, traffic_idle_over);
 	body_init(&x->body, &w->chunks);
 	msg_init(&x->head, true);
 	list_append(&w->open_exchanges, &x->link);
@@ -116,6 +119,8 @@ retire(struct exchange *x)
 	finish_account(x);
 	if (x->policy != IM_NONE)
 		traffic_over(x);
+	if (x->idle_ms)
+		timer_stop(&x->idle);
 	x->retired = true;
 	timer_stop(&x->timer);
 	timer_stop(&x->pause);
@@ -323,6 +328,8 @@ exchange_let_go(struct exchange *x)
 		return;
 	if (!x->head_sent && x->shaped)
 		x->kept = headers_keep(&x->fctx, ranges, 2, &x->nkept);
+	if (!x->head_sent && x->client != IM_NONE)
+		client_keep(x);
 	x->names.gateway_ns = keep(x, x->names.gateway_ns);
 	x->names.gateway = keep(x, x->names.gateway);
 	x->names.listener = keep(x, x->names.listener);

@@ -56,6 +56,10 @@ struct exchange {
 	uint32_t connect_ms, idle_ms;  /* of the policy; 0 = none */
 	uint64_t moved;                /* when a byte last went either way */
 	struct timer idle;
+	uint32_t client;               /* im_client of the listener, or IM_NONE */
+	uint32_t nlate;
+	struct filter_edit *late;      /* its edits of answers, after letting go */
+	struct bytes xff;              /* X-Forwarded-For of trusted proxies; absent = none */
 	struct bytes own_text;         /* body of an own answer that is no error */
 	uint64_t deadline;             /* of the whole, clock_mono; 0 = none */
 	uint64_t backend_ms;           /* each attempt; 0 = none */

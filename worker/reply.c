@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 #include "worker/attempt.h"
+#include "worker/client.h"
 #include "worker/exchange.h"
 #include "worker/protect/protect.h"
 
@@ -14,7 +15,7 @@ static bool
 edits(const struct exchange *x)
 {
 	return x->backend_filters.n || x->rule_filters.n || x->fctx.cors.on || x->persist.on ||
-	    x->policy != IM_NONE;
+	    x->policy != IM_NONE || x->client != IM_NONE;
 }
 
 /* What goes out with every answer of a rule: its edits, CORS, the session. */
@@ -32,6 +33,8 @@ backwards(struct exchange *x, const struct msg *resp, struct msg *m)
 	cors_response(&x->fctx, m);
 	if (x->policy != IM_NONE)
 		protect_reply(x, resp, m);
+	if (x->client != IM_NONE)
+		client_late(x, m);
 }
 
 static void

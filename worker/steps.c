@@ -7,6 +7,7 @@
 #include "base/uri.h"
 #include "http/fields.h"
 #include "worker/attempt.h"
+#include "worker/client.h"
 #include "worker/conn.h"
 #include "worker/exchange.h"
 #include "worker/protect/protect.h"
@@ -29,7 +30,7 @@ static struct forward_env
 forward_env_of(struct exchange *x)
 {
 	return (struct forward_env){.arena = &x->arena,
-	    .client_ip = exchange_ip(x),
+	    .client_ip = x->xff.n ? x->xff : exchange_ip(x),
 	    .via = x->w->via,
 	    .port = port_text(x, x->fctx.listener_port),
 	    .random = {worker_random(x->w), worker_random(x->w)},
@@ -51,6 +52,12 @@ step_admit(struct exchange *x)
 	/* A reverse proxy opens no tunnels, and TRACE would show a backend's view to the client. */
 	if (is(x, "CONNECT") || is(x, "TRACE"))
 		return exchange_refuse(x, HG_ERR_BAD_METHOD);
+	if (x->w->gens.live && x->w->gens.live->image.n_clients) {
+		enum step_result s = client_admit(x);
+
+		if (s != STEP_NEXT)
+			return s;
+	}
 	room = arena_alloc(&x->arena, m->path.n + 1);
 	if (room == NULL)
 		return exchange_refuse(x, HG_ERR_OVERLOAD);

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/sock.h"
 #include "worker/upstream/breaker.h"
 #include "worker/upstream/outlier.h"
 
@@ -29,8 +30,8 @@ lower(uint32_t *word)
 
 /* ---- time */
 
-static void
-idle_over(struct timer *t)
+void
+traffic_idle_over(struct timer *t)
 {
 	struct exchange *x = HG_CONTAINER(t, struct exchange, idle);
 	uint64_t until = x->moved + x->idle_ms * MS_NS;
@@ -51,7 +52,6 @@ traffic_begin(struct exchange *x)
 	const struct im_balance *b = traffic_balance(x);
 	struct loop *loop = x->w->loop;
 
-	timer_init(&x->idle, idle_over);
 	if (b == NULL)
 		return;
 	x->connect_ms = b->connect_ms;
@@ -218,6 +218,9 @@ traffic_connection(struct exchange *x, struct up *u, bool fresh)
 		traffic_connected(x);
 	else
 		upool_charge(u, x->rule_id);
+	if (fresh && b->tcp_keepalive)
+		sock_keepalive(u->h1.chan.watch.fd, b->keepalive_probes, b->keepalive_idle_s,
+		    b->keepalive_interval_s);
 	u->terms =
 	    (struct up_terms){.max_requests = b->max_requests == IM_NONE ? 0 : b->max_requests,
 		.idle_ms = b->idle_ms == IM_NONE ? 0 : b->idle_ms,
@@ -267,7 +270,6 @@ void
 traffic_over(struct exchange *x)
 {
 	traffic_unqueue(x);
-	timer_stop(&x->idle);
 	if (x->counted)
 		lower(&words(x)->active);
 	if (x->retrying)

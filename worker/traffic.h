@@ -29,6 +29,7 @@ traffic_moved(struct exchange *x)
 	x->moved = loop_now(x->w->loop);
 }
 
+void traffic_idle_over(struct timer *);         /* of x->idle */
 void traffic_begin(struct exchange *); /* the rule is known: timers */
 struct pick_in traffic_pick_in(struct exchange *);
 enum hg_err traffic_admit(struct exchange *); /* before the first pick: hash, bound on requests */

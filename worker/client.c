@@ -1,0 +1,310 @@
+/*
+ * client.c - what a ClientTrafficPolicy asks of a request before anything else reads it. The
+ * listener is found here by the same function that routing uses. Early edits change the head that
+ * was received, in a table of their own: routing, limits, logs and backends then see the same
+ * request.
+ */
+#include "worker/client.h"
+
+#include "http/fields.h"
+#include "net/sock.h"
+#include "worker/clientip.h"
+#include "worker/conn.h"
+#include "worker/traffic.h"
+
+/* ---- edits */
+
+struct filter_edit *
+client_edits(struct arena *a, const struct image *im, struct im_range r, uint32_t *n)
+{
+	struct filter_edit *v = arena_alloc(a, (r.n + 1ul) * sizeof(*v));
+
+	*n = 0;
+	for (uint32_t i = 0; v && i < r.n; i++) {
+		const struct im_edit *e = &im->edits[r.first + i];
+
+		v[(*n)++] = (struct filter_edit){.name = arena_bytes(a, image_text(im, e->name)),
+		    .value = arena_bytes(a, image_text(im, e->value)),
+		    .op = e->op,
+		    .field = e->field};
+	}
+	return v;
+}
+
+static void
+remove_like(struct fields *f, const struct filter_edit *e)
+{
+	for (unsigned i = 0; i < f->n; i++) {
+		struct field *line = &f->v[i];
+		size_t n = e->name.n;
+		const char *at = line->name.p;
+
+		if (line->name.n < n || filter_protected((enum field_id)line->id))
+			continue;
+		if (e->op == IM_REMOVE_SUFFIX)
+			at += line->name.n - n;
+		if (bytes_eqi(bytes_of(at, n), e->name))
+			line->flags |= FIELD_GONE;
+	}
+}
+
+bool
+client_apply(struct arena *a, struct fields *f, const struct filter_edit *v, uint32_t n)
+{
+	if (!filter_room(a, f, n))
+		return false;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct filter_edit *e = &v[i];
+
+		if (filter_protected((enum field_id)e->field))
+			continue;
+		switch ((enum im_editop)e->op) {
+		case IM_SET:
+			(void)fields_set(f, e->name, e->value);
+			break;
+		case IM_ADD_ABSENT:
+			if (fields_find(f, e->name))
+				break;
+			/* fall through */
+		case IM_ADD:
+			(void)fields_add(f, e->name, e->value, (enum field_id)e->field);
+			break;
+		case IM_REMOVE:
+			fields_remove(f, e->name);
+			break;
+		case IM_REMOVE_PREFIX:
+		case IM_REMOVE_SUFFIX:
+			remove_like(f, e);
+			break;
+		}
+	}
+	return true;
+}
+
+/* The received table has trailers behind it: edits get one of their own. */
+static bool
+early(struct exchange *x, const struct image *im, struct im_range r)
+{
+	struct fields *f = &x->head.fields;
+	struct filter_edit *v;
+	struct field *table;
+	uint32_t n;
+
+	if (r.n == 0)
+		return true;
+	table = arena_alloc(&x->arena, (f->n + r.n) * sizeof(*table));
+	v = client_edits(&x->arena, im, r, &n);
+	if (table == NULL || v == NULL || f->n + r.n > UINT16_MAX)
+		return false;
+	memcpy(table, f->v, f->n * sizeof(*table));
+	f->v = table;
+	f->cap = (uint16_t)(f->n + r.n);
+	return client_apply(&x->arena, f, v, n);
+}
+
+static void
+keep(struct exchange *x, const struct image *im)
+{
+	x->late = client_edits(&x->arena, im, im->clients[x->client].late, &x->nlate);
+}
+
+void
+client_keep(struct exchange *x)
+{
+	keep(x, &x->gen->image);
+}
+
+void
+client_late(struct exchange *x, struct msg *answer)
+{
+	/* Before it was pinned, the live one is the one that was looked at, in this same turn. */
+	const struct gen *gen = x->gen ? x->gen : x->names.gen == 0 ? x->w->gens.live : NULL;
+
+	if (gen && gen->image.clients[x->client].late.n)
+		keep(x, &gen->image);
+	if (x->late)
+		(void)client_apply(&x->arena, &answer->fields, x->late, x->nlate);
+}
+
+/* ---- the head */
+
+/* false: refuse. */
+static bool
+underscores(struct exchange *x, const struct im_client *c)
+{
+	struct fields *f = &x->head.fields;
+
+	if (c->underscores == IM_US_ALLOW)
+		return true;
+	for (unsigned i = 0; i < f->n; i++) {
+		if (f->v[i].id != FIELD_OTHER ||
+		    memchr(f->v[i].name.p, '_', f->v[i].name.n) == NULL)
+			continue;
+		if (c->underscores == IM_US_REJECT)
+			return false;
+		f->v[i].flags |= FIELD_GONE;
+	}
+	return true;
+}
+
+static int
+escaped_slash(const char *p, size_t left)
+{
+	if (left < 3 || p[0] != '%')
+		return 0;
+	if (p[1] == '2' && (p[2] == 'F' || p[2] == 'f'))
+		return '/';
+	return p[1] == '5' && (p[2] == 'C' || p[2] == 'c') ? '/' : 0;
+}
+
+struct bytes
+client_path(struct arena *a, const struct im_client *c, struct bytes path, bool *decoded)
+{
+	bool unescape = c->slashes == IM_SL_UNESCAPE || c->slashes == IM_SL_REDIRECT;
+	char *out = arena_alloc(a, path.n + 1), *o = out;
+
+	*decoded = false;
+	if (out == NULL)
+		return BYTES_NONE;
+	for (size_t i = 0; i < path.n; i++) {
+		char ch = path.p[i];
+
+		if (unescape && escaped_slash(path.p + i, path.n - i)) {
+			ch = '/';
+			i += 2;
+			*decoded = true;
+		}
+		if (c->merge_slashes && ch == '/' && o > out && o[-1] == '/')
+			continue;
+		*o++ = ch;
+	}
+	return bytes_of(out, (size_t)(o - out));
+}
+
+static enum step_result
+answer(struct exchange *x, uint16_t status, struct bytes location)
+{
+	msg_init(&x->answer, false);
+	x->answer.status = status;
+	if (location.p)
+		(void)fields_set(&x->answer.fields, field_name(FIELD_LOCATION), location);
+	x->own = true;
+	x->step = STEP_reply;
+	return STEP_JUMP;
+}
+
+static enum step_result
+paths(struct exchange *x, const struct image *im, const struct im_client *c)
+{
+	struct msg *m = &x->head;
+	struct bytes health = image_text(im, c->health_path), p;
+	bool decoded;
+
+	if (health.n && bytes_eq(health, m->target))
+		return answer(x, x->w->draining ? 503 : 200, BYTES_NONE);
+	if (m->path.n == 0 || m->path.p[0] != '/')
+		return STEP_NEXT;
+	p = client_path(&x->arena, c, m->path, &decoded);
+	if (p.p == NULL)
+		return exchange_refuse(x, HG_ERR_OVERLOAD);
+	if (decoded && c->slashes == IM_SL_REDIRECT) {
+		char *to = arena_printf(&x->arena, "%.*s%s%.*s", BYTES_ARG(p),
+		    m->query.p ? "?" : "", (int)m->query.n, m->query.p ? m->query.p : "");
+
+		/* "//host" would lead to another site. */
+		if (to == NULL || (p.n > 1 && p.p[1] == '/'))
+			return exchange_refuse(x, HG_ERR_BAD_REQUEST);
+		x->reason = "redirect";
+		return answer(x, 307, bytes_str(to));
+	}
+	m->path = p;
+	return STEP_NEXT;
+}
+
+/* ---- who asks */
+
+/* What a backend is told of the way: what the client's side said, and who said it. */
+static void
+chain(struct exchange *x, const struct im_client *c, struct bytes peer)
+{
+	struct fields *f = &x->head.fields;
+	char room[4096];
+	bool too_long = false;
+	struct bytes old =
+	    fields_joined(f, field_name(FIELD_X_FORWARDED_FOR), room, sizeof(room), &too_long);
+	char *text;
+
+	if (old.n == 0 || too_long)
+		return;
+	text = c->xff_append ?
+	    arena_printf(&x->arena, "%.*s, %.*s", BYTES_ARG(old), BYTES_ARG(peer)) :
+	    arena_dup(&x->arena, old);
+	if (text)
+		x->xff = bytes_str(text);
+}
+
+static bool
+detect(struct exchange *x, const struct image *im, const struct im_client *c)
+{
+	char peer[46];
+	struct addr found;
+
+	if (c->ipdetect == IM_IP_PEER)
+		return true;
+	if (!clientip_detect(im, c, &x->head.fields, &x->peer, &found))
+		return false;
+	if (c->ipdetect != IM_IP_HEADER &&
+	    (c->ipdetect == IM_IP_XFF_HOPS || !addr_eq_ip(&found, &x->peer)))
+		chain(x, c, bytes_of(peer, addr_print_ip(&x->peer, peer)));
+	x->peer = found;
+	x->ip_n = 0;
+	return true;
+}
+
+/* ---- the connection */
+
+static void
+connection(struct exchange *x, const struct im_client *c)
+{
+	struct h1_down *h = &x->conn->h1;
+
+	if (c->max_requests && h->s.requests >= c->max_requests)
+		x->close = true;
+	if (c->tcp_keepalive && h->s.requests <= 1)
+		sock_keepalive(h->chan.watch.fd, c->keepalive_probes, c->keepalive_idle_s,
+		    c->keepalive_interval_s);
+	if (c->stream_idle_ms && c->stream_idle_ms != IM_NONE) {
+		x->idle_ms = c->stream_idle_ms;
+		traffic_moved(x);
+		timer_in(x->w->loop, &x->idle, x->idle_ms);
+	}
+}
+
+enum step_result
+client_admit(struct exchange *x)
+{
+	const struct gen *gen = x->w->gens.live;
+	const struct image *im = &gen->image;
+	uint32_t socket = conn_socket(x->conn, gen), l;
+	const struct im_client *c;
+
+	if (socket == IM_NONE)
+		return STEP_NEXT;
+	l = route_listener(im, socket, bytes_of(x->head.host.name, x->head.host.len));
+	if (l == IM_NONE || im->listeners[l].client == IM_NONE)
+		return STEP_NEXT;
+	x->client = im->listeners[l].client;
+	c = &im->clients[x->client];
+	connection(x, c);
+	if (!underscores(x, c)) {
+		x->close = true;
+		return exchange_refuse(x, HG_ERR_BAD_REQUEST);
+	}
+	if (!detect(x, im, c))
+		return exchange_refuse(x, HG_ERR_FORBIDDEN);
+	if (c->request_id == IM_RID_GENERATE)
+		fields_remove(&x->head.fields, field_name(FIELD_X_REQUEST_ID));
+	if (!early(x, im, c->early))
+		return exchange_refuse(x, HG_ERR_OVERLOAD);
+	return paths(x, im, c);
+}
