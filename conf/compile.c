@@ -120,7 +120,7 @@ generate(struct arena *a, const struct compile_in *in, struct compile_out *out,
 		e = HG_ERR_IO;
 	} else {
 		model = resolve_bound(sc, err);
-		e = build_image(model, &out->image, &stats);
+		e = build_all(model, &out->image, &out->secrets, &stats);
 	}
 	if (e == HG_OK) {
 		info->compile_ms = (uint32_t)((clock_mono() - start) / MS_NS);
@@ -136,7 +136,8 @@ compile_run(struct arena *a, const struct compile_in *in, struct compile_out *ou
 {
 	struct resolve_info info = {.diags = &out->diags};
 	struct resolve_in ri = {.old = in->old, .diags = &out->diags, .now = in->now,
-	    .generation = in->params->generation, .offline = in->bind == NULL};
+	    .generation = in->params->generation, .offline = in->bind == NULL,
+	    .source = in->source};
 	uint64_t start = clock_mono();
 	struct load load;
 	enum hg_err e;

@@ -480,7 +480,17 @@ on_blocked(struct chan *c)
 	arm(of_chan(c));
 }
 
+/* A handshake is over: now a request is waited for. */
+static void
+on_open(struct chan *c)
+{
+	struct h1_down *d = of_chan(c);
+
+	set_due(d, d->limits->idle_ms);
+}
+
 static const struct chan_events chan_events = {
+	.open = on_open,
 	.data = on_data,
 	.eof = on_eof,
 	.drained = on_drained,
@@ -670,7 +680,7 @@ static const struct stream_ops stream_ops = {
 };
 
 void
-h1_down_start(struct h1_down *d, struct loop *l, struct bufs *bufs, int fd,
+h1_down_init(struct h1_down *d, struct loop *l, struct bufs *bufs, int fd,
     const struct h1_limits *limits, const struct h1_down_events *ev, void *owner,
     struct msg *storage)
 {
@@ -683,8 +693,22 @@ h1_down_start(struct h1_down *d, struct loop *l, struct bufs *bufs, int fd,
 	d->stream = (struct stream){.ops = &stream_ops};
 	timer_init(&d->timer, fire);
 	chan_init(&d->chan, l, bufs, fd, &chan_events, d);
-	set_due(d, limits->idle_ms);
+}
+
+void
+h1_down_run(struct h1_down *d, uint64_t ms)
+{
+	set_due(d, ms);
 	chan_start(&d->chan, true);
+}
+
+void
+h1_down_start(struct h1_down *d, struct loop *l, struct bufs *bufs, int fd,
+    const struct h1_limits *limits, const struct h1_down_events *ev, void *owner,
+    struct msg *storage)
+{
+	h1_down_init(d, l, bufs, fd, limits, ev, owner, storage);
+	h1_down_run(d, limits->idle_ms);
 }
 
 void

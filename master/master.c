@@ -26,6 +26,7 @@
 #include "shm/blob.h"
 
 #define GRACE_MS 30000 /* until headgate.conf has said otherwise */
+#define TICKETS_MS (8u * 3600 * 1000)
 
 /* The one struct of this process. */
 static struct master master;
@@ -78,6 +79,16 @@ tick(struct timer *t)
 
 	workers_tick(m);
 	timer_in(m->loop, t, HEARTBEAT_TICK_MS);
+}
+
+static void
+rotate_tickets(struct timer *t)
+{
+	struct master *m = HG_CONTAINER(t, struct master, tickets);
+
+	if (m->regions.tickets)
+		regions_rotate_tickets(&m->regions);
+	timer_in(m->loop, t, TICKETS_MS);
 }
 
 static void
@@ -172,6 +183,7 @@ init(struct master *m, const struct master_opts *o)
 	for (unsigned i = 0; i < SLOT_MAX; i++)
 		workers_slot_init(m, i);
 	timer_init(&m->tick, tick);
+	timer_init(&m->tickets, rotate_tickets);
 	timer_init(&m->watchdog, watchdog);
 }
 
@@ -249,6 +261,7 @@ master_run(const struct master_opts *o)
 	log_info("headgate %s (%s) starts, pid %d", version_text(), version_build(), (int)getpid());
 	reload_init(&m->reload, &apply_ops, m, open_stored(m));
 	timer_in(m->loop, &m->tick, HEARTBEAT_TICK_MS);
+	timer_in(m->loop, &m->tickets, TICKETS_MS);
 	if (m->notify.watchdog_ms)
 		timer_in(m->loop, &m->watchdog, m->notify.watchdog_ms);
 	(void)reload_request(&m->reload);

@@ -9,10 +9,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "net/tls.h"
 #include "shm/bucket.h"
 
 static const struct {
@@ -23,6 +26,7 @@ static const struct {
 	{PROTO_FD_BUCKETS, "headgate-buckets"},
 	{PROTO_FD_BOARD, "headgate-board"},
 	{PROTO_FD_NAMES, "headgate-names"},
+	{PROTO_FD_TICKETS, "headgate-tickets"},
 };
 
 size_t
@@ -40,6 +44,7 @@ region_size(enum proto_fd fd)
 	case PROTO_FD_NAMES:
 		return sizeof(struct names);
 	case PROTO_FD_TICKETS:
+		return sizeof(struct tls_keys);
 	case PROTO_FD_ACCESSLOG:
 	case PROTO_FD_COUNT:
 		break;
@@ -93,6 +98,12 @@ regions_make(struct regions *r, unsigned nslots)
 	buckets = map(&r->shared[PROTO_FD_BUCKETS], PROTO_FD_BUCKETS);
 	if (!r->control || !buckets)
 		return -1;
+	r->tickets = map(&r->shared[PROTO_FD_TICKETS], PROTO_FD_TICKETS);
+	if (!r->tickets)
+		return -1;
+	(void)madvise(r->tickets, sizeof(*r->tickets), MADV_DONTDUMP);
+	for (unsigned i = 0; i < TLS_KEYS; i++)
+		regions_rotate_tickets(r);
 	bucket_init(buckets);
 	(void)munmap(buckets, region_size(PROTO_FD_BUCKETS));
 	for (r->nslots = 0; r->nslots < nslots; r->nslots++) {
@@ -110,6 +121,25 @@ regions_make(struct regions *r, unsigned nslots)
 	return 0;
 }
 
+void
+regions_rotate_tickets(struct regions *r)
+{
+	struct tls_keys *k = r->tickets;
+	unsigned char fresh[sizeof(k->key[0])];
+	uint64_t seq = atomic_load_explicit(&k->seq, memory_order_relaxed);
+
+	if (getrandom(fresh, sizeof(fresh), 0) != (ssize_t)sizeof(fresh)) {
+		log_error("no random bytes for a ticket key: the old one stays");
+		return;
+	}
+	atomic_store_explicit(&k->seq, seq + 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	memmove(&k->key[1], &k->key[0], sizeof(k->key) - sizeof(k->key[0]));
+	memcpy(&k->key[0], fresh, sizeof(fresh));
+	atomic_store_explicit(&k->seq, seq + 2, memory_order_release);
+	mem_wipe(fresh, sizeof(fresh));
+}
+
 static void
 close_region(struct region *r)
 {
@@ -125,6 +155,8 @@ regions_release(struct regions *r)
 {
 	if (r->control)
 		(void)munmap(r->control, sizeof(*r->control));
+	if (r->tickets)
+		(void)munmap(r->tickets, sizeof(*r->tickets));
 	for (unsigned i = 0; i < PROTO_FD_COUNT; i++)
 		close_region(&r->shared[i]);
 	for (unsigned i = 0; i < SLOT_MAX; i++) {

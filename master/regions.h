@@ -13,6 +13,8 @@
 
 #define REGION_BUCKETS (1u << 20) /* rate-limit slots */
 
+struct tls_keys;
+
 struct region {
 	int rw, ro;
 };
@@ -21,6 +23,7 @@ struct regions {
 	struct region shared[PROTO_FD_COUNT];   /* by enum proto_fd; SLOT unused */
 	struct region slots[SLOT_MAX];
 	struct control_page *control;           /* mapped here: the master's own words */
+	struct tls_keys *tickets;               /* mapped here: session ticket keys */
 	struct slot_segment *segments[SLOT_MAX];
 	unsigned nslots;
 };
@@ -31,6 +34,8 @@ void regions_release(struct regions *);
 /* A slot's words of its last process: generations, gauges and in-flight counts go to 0, counters
  * stay. */
 void regions_clear_slot(struct regions *, unsigned slot);
+/* A new key for tickets; the last two still open theirs. */
+void regions_rotate_tickets(struct regions *);
 size_t region_size(enum proto_fd);              /* of a mapping */
 
 #endif

@@ -99,6 +99,8 @@ map_region(enum child_kind kind, unsigned i, int fd)
 		e->names = p;
 		break;
 	case PROTO_FD_TICKETS:
+		e->tickets = p;
+		break;
 	case PROTO_FD_ACCESSLOG:
 	case PROTO_FD_COUNT:
 		break;

@@ -66,7 +66,7 @@ struct master {
 	struct slot slots[SLOT_MAX];
 	unsigned nslots;            /* 0 until the first result */
 	struct heartbeat heartbeat;
-	struct timer tick;
+	struct timer tick, tickets; /* heartbeat; session ticket keys */
 	struct sockets sockets;
 	struct timer bind_retry, remove;
 	struct reload reload;

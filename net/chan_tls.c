@@ -20,6 +20,7 @@
 #define RECORD 16384
 
 struct tls_conn {
+	struct tls_ctx *ctx;      /* its callbacks live there */
 	SSL *ssl;                 /* NULL until the hello is there */
 	struct tls_env *env;
 	struct tls_accept accept;
@@ -149,6 +150,8 @@ tls_release(struct chan *c)
 			    SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* keep the session */
 		SSL_free(t->ssl);
 	}
+	if (t->ctx)
+		tls_ctx_unref(t->ctx);
 	ERR_clear_error();
 	mem_free(t);
 	c->impl = NULL;
@@ -170,8 +173,10 @@ choose(struct chan *c, struct tls_conn *t)
 	if (e == HG_ERR_AGAIN)
 		return 0;
 	ctx = e == HG_OK ? t->accept.choose(t->accept.arg, &h) : NULL;
-	if (ctx)
+	if (ctx) {
+		t->ctx = tls_ctx_ref(ctx);
 		t->ssl = SSL_new(ctx->ssl_ctx);
+	}
 	if (!t->ssl || SSL_set_fd(t->ssl, c->watch.fd) != 1) {
 		snprintf(t->why, sizeof(t->why), "%s",
 		    e != HG_OK ? "not a TLS client" :
@@ -256,6 +261,7 @@ tls_connect(struct chan *c, struct tls_env *env, struct tls_ctx *ctx, const char
 	struct tls_conn *t = mem_zalloc(sizeof(*t));
 
 	t->env = env;
+	t->ctx = tls_ctx_ref(ctx);
 	t->ssl = SSL_new(ctx->ssl_ctx);
 	chan_use(c, &tls_ops, t);
 	if (!t->ssl || SSL_set_fd(t->ssl, c->watch.fd) != 1 ||
@@ -281,6 +287,7 @@ tls_info(const struct chan *c, struct tls_info *out)
 		return;
 	out->version = SSL_get_version(t->ssl);
 	out->cipher = SSL_get_cipher_name(t->ssl);
+	out->sni = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
 	out->resumed = SSL_session_reused(t->ssl) == 1;
 	SSL_get0_alpn_selected(t->ssl, &alpn, &n);
 	if (n < sizeof(out->alpn))

@@ -20,6 +20,8 @@
 #include "base/mem.h"
 #include "net/tls_env.h"
 
+#define SESSION_S 14400 /* shorter than a ticket key lives */
+
 void
 tls_prepare(void)
 {
@@ -175,6 +177,7 @@ settings(SSL_CTX *c, const struct tls_conf *conf)
 	SSL_CTX_set_read_ahead(c, 1);
 	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(c, 1);
+	SSL_CTX_set_timeout(c, SESSION_S);
 	return SSL_CTX_set_min_proto_version(
 		   c, conf->min_version ? conf->min_version : TLS1_2_VERSION) == 1 &&
 	    SSL_CTX_set_max_proto_version(c, conf->max_version) == 1 &&

@@ -76,6 +76,7 @@ bool tls_connect(struct chan *, struct tls_env *, struct tls_ctx *, const char *
 struct tls_info {
 	const char *version, *cipher;   /* static */
 	char alpn[16];
+	const char *sni;                /* NULL: none was sent; lives as long as the channel */
 	bool resumed, client_verified, client_given;
 };
 void tls_info(const struct chan *, struct tls_info *);

@@ -212,7 +212,7 @@ CHECK(listeners)
 	NEED(plain_ok(im, l->hostname, NAME_BYTES, true), "hostname");
 	NEED(l->protocol >= IM_HTTP && l->protocol <= IM_RAW_UDP, "protocol");
 	NEED(index_ok(l->tls, im->n_tls), "tls");
-	NEED(l->protocol != IM_HTTPS || l->tls != IM_NONE, "tls");
+	NEED(l->protocol != IM_HTTPS || l->tls != IM_NONE || l->flags & IM_L_BROKEN, "tls");
 	NEED(index_ok(l->client, im->n_clients), "client");
 	return NULL;
 }

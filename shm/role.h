@@ -20,6 +20,7 @@ struct role_env {
 	struct bucket_table *buckets;
 	struct board *board;
 	struct names *names;             /* writable for the helper only */
+	void *tickets;                   /* workers: struct tls_keys (net/tls.h), read-only */
 	int accesslog;                   /* logger: descriptor of the access log, or -1 */
 };
 

@@ -29,6 +29,7 @@ struct control_page {
 	M(connections_accepted, "Client connections accepted") \
 	M(connections_closed, "Client connections closed") \
 	M(connections_rejected, "Client connections refused by a limit") \
+	M(tls_refused, "TLS handshakes refused: no listener or certificate for the name") \
 	M(requests, "Requests read") \
 	M(responses_1xx, "Informational answers") \
 	M(responses_2xx, "Answers 2xx") \

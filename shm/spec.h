@@ -163,7 +163,7 @@ struct im_listener {
 	uint32_t client;        /* im_client or IM_NONE: house defaults */
 	uint64_t key;           /* of what it is (kind, namespace, name); part of a bucket's key */
 };
-#define IM_L_BROKEN 0x01u /* a policy failed closed: everything answers 500 */
+#define IM_L_BROKEN 0x01u /* failed closed: everything answers 500, no handshake succeeds */
 
 /* ---- paths: one open-addressed sub-table a tree, keyed by path without trailing slash ("" is "/")
  */

@@ -39,7 +39,7 @@ struct im_cert {
 	struct im_range names;     /* im_string: DNS names of the leaf, lower case, "*.a" as ".a" */
 	uint64_t id[2]; /* digest of chain and key: contexts are cached by it over generations */
 	uint32_t secret;           /* record in the secrets blob */
-	uint32_t pad;
+	uint32_t type;             /* of the key: 1 RSA, 2 ECDSA, 3 Ed25519 (enum pem_key) */
 	int64_t not_after;         /* unix seconds */
 };
 struct im_ca {

@@ -145,6 +145,13 @@ json_request(struct out *o, const struct access *a)
 	NUM(o, "client_port", a->client_port);
 	KEY(o, "proto");
 	LIT(o, "\"h1\"");
+	if (a->tls_version) {
+		TEXT(o, "tls_version", bytes_str(a->tls_version), 16);
+		TEXT(o, "tls_cipher", bytes_str(a->tls_cipher), 64);
+		TEXT(o, "tls_sni", a->sni, 256);
+		if (a->tls_resumed)
+			LIT(o, ",\"tls_resumed\":true");
+	}
 	TEXT(o, "method", a->method, 64);
 	TEXT(o, "scheme", a->scheme, 8);
 	TEXT(o, "host", a->host, 256);

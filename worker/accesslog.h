@@ -22,6 +22,9 @@ struct access {
 	bool has_route, tls;
 	struct bytes request_id, client_ip;
 	uint16_t client_port;
+	const char *tls_version, *tls_cipher; /* NULL in clear text */
+	struct bytes sni;
+	bool tls_resumed;
 	uint8_t minor;           /* HTTP/1.x */
 	struct bytes method, scheme, host, path, query, target;
 	struct bytes user_agent, referer;

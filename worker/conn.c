@@ -7,6 +7,7 @@
 #include "worker/conn.h"
 
 #include "worker/exchange.h"
+#include "worker/secure.h"
 
 static bool
 conn_open(struct h1_down *h, struct stream *st)
@@ -54,6 +55,38 @@ conn_disagree(struct h1_down *h)
 static const struct h1_down_events conn_events = {
 	.open = conn_open, .closed = conn_closed, .disagree = conn_disagree};
 
+/* The hello is there. */
+static struct tls_ctx *
+conn_choose(void *arg, const struct hello *h)
+{
+	struct conn *c = arg;
+	const struct gen *gen = c->w->gens.live;
+	struct bytes sni = bytes_of(h->sni, h->sni_len);
+	uint32_t l = secure_listener(gen, gen_socket(gen, c->socket), sni);
+	const struct im_listener *listener = l == IM_NONE ? NULL : &gen->image.listeners[l];
+	struct tls_ctx *ctx = NULL;
+
+	if (listener)
+		ctx = secure_context(c->w->secure, gen, l, sni);
+	if (!ctx) {
+		METRIC(c->w, tls_refused, 1);
+		return NULL;
+	}
+	c->listener = listener->id;
+	memcpy(c->tls, gen->image.tls[listener->tls].id, sizeof(c->tls));
+	c->seen = 0;
+	return ctx;
+}
+
+static bool
+is_secure(const struct worker *w, uint32_t socket)
+{
+	const struct gen *gen = w->gens.live;
+	uint32_t i = gen ? gen_socket(gen, socket) : IM_NONE;
+
+	return i != IM_NONE && gen->image.sockets[i].protocol == IM_HTTPS;
+}
+
 bool
 conn_start(struct worker *w, int fd, uint32_t socket, const struct addr *peer)
 {
@@ -75,18 +108,44 @@ conn_start(struct worker *w, int fd, uint32_t socket, const struct addr *peer)
 	w->nconns++;
 	METRIC(w, connections_accepted, 1);
 	atomic_store_explicit(&w->slot->connections, w->nconns, memory_order_relaxed);
-	h1_down_start(&c->h1, w->loop, &w->bufs, fd, &w->down_limits, &conn_events, c, NULL);
+	h1_down_init(&c->h1, w->loop, &w->bufs, fd, &w->down_limits, &conn_events, c, NULL);
+	c->secure = is_secure(w, socket);
+	if (c->secure)
+		tls_accept(&c->h1.chan, secure_env(w->secure),
+		    (struct tls_accept){conn_choose, c});
+	h1_down_run(&c->h1, c->secure ? w->handshake_ms : w->down_limits.idle_ms);
 	return true;
 }
 
 uint32_t
 conn_socket(struct conn *c, const struct gen *gen)
 {
-	if (c->seen != gen->id) {
-		c->index = gen_socket(gen, c->socket);
-		c->seen = gen->id;
+	const struct im_socket *s;
+
+	if (c->seen == gen->id)
+		return c->index;
+	c->seen = gen->id;
+	c->index = gen_socket(gen, c->socket);
+	c->listener_index = IM_NONE;
+	if (c->index == IM_NONE)
+		return IM_NONE;
+	s = &gen->image.sockets[c->index];
+	if (c->secure && c->h1.chan.handshaking) { /* a hello is looked at when it is there */
+		c->seen = 0;
+		return s->protocol == IM_HTTPS ? c->index : IM_NONE;
 	}
+	if (c->secure)
+		c->listener_index = gen_listener(gen, c->listener);
+	if (c->secure != (s->protocol == IM_HTTPS) ||
+	    (c->secure && !secure_same(gen, c->listener_index, c->tls)))
+		c->index = IM_NONE;
 	return c->index;
+}
+
+uint32_t
+conn_listener(const struct conn *c)
+{
+	return c->secure ? c->listener_index : IM_NONE;
 }
 
 void

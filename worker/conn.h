@@ -18,14 +18,21 @@ struct conn {
 	uint32_t socket;        /* im_socket.id */
 	uint32_t index;         /* of it in generation `seen` */
 	uint64_t seen;
+	bool secure;            /* TLS */
+	uint32_t listener;      /* TLS: im_listener.id that the hello chose; 0 before */
+	uint32_t listener_index; /* of it in `seen` */
+	uint64_t tls[2];        /* im_tls.id of the handshake */
 };
 
 /* Takes fd. false: no room (fd is closed by the caller). */
 bool conn_start(struct worker *, int fd, uint32_t socket, const struct addr *peer);
-/* Index of its socket in the generation, IM_NONE if it is gone. */
+/* Index of its socket in the generation. IM_NONE if it is gone, or if what the connection was let in
+ * by is no longer what is asked for: another protocol, another listener, other validation. */
 uint32_t conn_socket(struct conn *, const struct gen *);
+/* Index of the listener that the handshake chose, IM_NONE in clear text. After conn_socket(). */
+uint32_t conn_listener(const struct conn *);
 void conn_drain_all(struct worker *);
-void conn_drain_gone(struct worker *); /* those whose socket the live generation does not have */
+void conn_drain_gone(struct worker *); /* those that the live generation does not serve */
 void conn_close_all(struct worker *);
 
 #endif

@@ -31,6 +31,7 @@ struct worker {
 	 * over. */
 	struct h1_limits down_limits, up_limits;
 	int64_t connect_ms, response_ms, body_bytes;
+	uint64_t handshake_ms;        /* TLS of clients */
 	uint64_t mirror_bytes, replay_bytes, ip_limit;
 	uint32_t spare_fds, nofile;
 	enum im_log log_format;
@@ -47,6 +48,7 @@ struct worker {
 	struct counts counts;         /* own and the other slots' in-flight words */
 	struct list waiting;          /* struct exchange.waits: for a connection of their rule */
 	struct ipcount ips;
+	struct secure *secure;        /* TLS contexts */
 	uint32_t conn_cap, nconns;
 	int spare_fd;                 /* given up for a moment to answer at the descriptor limit */
 
@@ -61,6 +63,10 @@ struct worker {
 	/* texts that change once a second */
 	int64_t date_at, log_at;
 	char date[30], log_sec[21];
+	/* text of the last listener's port */
+	unsigned port;
+	uint8_t port_n;
+	char port_text[8];
 };
 
 #define METRIC(w, name, n) ((w)->slot->metrics[METRIC_##name] += (uint64_t)(n))

@@ -43,6 +43,7 @@ exchange_new(struct worker *w, struct conn *conn, struct stream *down)
 	x->begun = loop_now(w->loop);
 	x->begun_real = clock_real();
 	x->cursor = x->replay = -1;
+	x->tried.n = 0;
 	x->policy = IM_NONE;
 	x->hit = (struct route_hit){IM_NONE, IM_NONE, 0};
 	list_init(&x->pin);

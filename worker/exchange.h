@@ -70,7 +70,6 @@ struct exchange {
 	uint32_t nkept;
 	struct persist_use persist;
 	struct target target;
-	struct pick_tried tried;
 	unsigned made;                 /* attempts beyond the first */
 	struct attempt *attempt;
 	struct list mirrors;           /* struct attempt.link */
@@ -87,20 +86,23 @@ struct exchange {
 	} names;
 	struct forward_env fenv;
 	struct filter_ctx fctx;
-	struct body body;
 	int cursor, replay;            /* on the body: the attempt's, what a retry needs; or -1 */
 	struct bytes path;             /* canonical */
 	uint32_t socket;               /* index in gen */
+	uint32_t listener_fixed;       /* the same, of the handshake; IM_NONE: by Host */
+	const char *tls_version, *tls_cipher; /* of the log; NULL in clear text */
+	struct bytes sni;
 	struct timer timer, pause;
 	struct addr peer;
-	char ip[46];                   /* its text, made at first use */
-	uint8_t ip_n;
+	uint8_t ip_n;                  /* of ip[]; 0: not made yet */
 	uint64_t conn_id;
-	bool tls;
+	bool tls, tls_resumed;
 
-	/* ---- kept from one use to the next */
+	/* ---- kept from one use to the next, or initialised by itself */
 	struct arena arena;
-	char port[8], endpoint[56];
+	struct body body;
+	struct pick_tried tried;
+	char port[8], ip[46], endpoint[56];
 	struct msg head;               /* as received; the adapter's storage */
 	struct msg work;               /* what filters edit */
 	struct msg answer;             /* on its way to the client */

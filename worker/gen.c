@@ -34,6 +34,7 @@ free_gen(struct gen *gen)
 		regex_free(gen->regexes.v[i]);
 	mem_free(gen->regexes.v);
 	mem_free(gen->sockets);
+	mem_free(gen->listeners);
 	mem_free(gen->rules);
 	mem_free(gen->clusters);
 	image_close(&gen->image);
@@ -101,6 +102,10 @@ index_ids(struct gen *gen)
 	for (uint32_t i = 0; i < im->n_sockets; i++)
 		gen->sockets[i] = (struct gen_id){im->sockets[i].id, i};
 	qsort(gen->sockets, gen->nsockets, sizeof(*gen->sockets), by_id);
+	gen->listeners = mem_zalloc((im->n_listeners + 1ul) * sizeof(*gen->listeners));
+	for (uint32_t i = 0; i < im->n_listeners; i++)
+		gen->listeners[i] = (struct gen_id){im->listeners[i].id, i};
+	qsort(gen->listeners, im->n_listeners, sizeof(*gen->listeners), by_id);
 	gen->rules = mem_zalloc((im->n_rules + 1ul) * sizeof(*gen->rules));
 	gen->clusters = mem_zalloc((im->n_clusters + 1ul) * sizeof(*gen->clusters));
 }
@@ -198,13 +203,23 @@ gens_oldest(const struct gens *g)
 	return oldest;
 }
 
+static uint32_t
+find(const struct gen_id *v, uint32_t n, uint32_t id)
+{
+	struct gen_id key = {id, 0};
+	const struct gen_id *found = n ? bsearch(&key, v, n, sizeof(key), by_id) : NULL;
+
+	return found ? found->index : IM_NONE;
+}
+
 uint32_t
 gen_socket(const struct gen *gen, uint32_t id)
 {
-	struct gen_id key = {id, 0};
-	const struct gen_id *found;
+	return find(gen->sockets, gen->nsockets, id);
+}
 
-	found =
-	    gen->nsockets ? bsearch(&key, gen->sockets, gen->nsockets, sizeof(key), by_id) : NULL;
-	return found ? found->index : IM_NONE;
+uint32_t
+gen_listener(const struct gen *gen, uint32_t id)
+{
+	return find(gen->listeners, gen->image.n_listeners, id);
 }

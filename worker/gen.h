@@ -31,7 +31,7 @@ struct gen {
 	uint64_t check_pos;
 	uint32_t regex_pos;
 	uint32_t nsockets;
-	struct gen_id *sockets;     /* sorted by id */
+	struct gen_id *sockets, *listeners; /* sorted by id */
 	struct gen_phase *rules;    /* one a rule: which backend is next */
 	struct gen_phase *clusters; /* one a cluster: which endpoint is next */
 	struct list pins;           /* struct exchange.pin */
@@ -59,5 +59,6 @@ void gens_tidy(struct gens *);               /* unmaps old ones that nobody pins
 uint64_t gens_oldest(
     const struct gens *); /* smallest id that is still mapped and in use; 0 = none */
 uint32_t gen_socket(const struct gen *, uint32_t id); /* index or IM_NONE */
+uint32_t gen_listener(const struct gen *, uint32_t id);
 
 #endif

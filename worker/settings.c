@@ -65,6 +65,7 @@ settings_adopt(struct worker *w, const struct gen *gen)
 	w->up_limits = w->down_limits;
 	w->connect_ms = s->connect_timeout_ms;
 	w->response_ms = s->response_timeout_ms;
+	w->handshake_ms = (uint64_t)s->tls_handshake_timeout_ms;
 	w->body_bytes = s->body_bytes;
 	w->mirror_bytes = (uint64_t)s->mirror_buffer_bytes;
 	w->replay_bytes = (uint64_t)s->replay_buffer_bytes;

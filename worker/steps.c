@@ -10,6 +10,7 @@
 #include "worker/client.h"
 #include "worker/conn.h"
 #include "worker/exchange.h"
+#include "worker/secure.h"
 #include "worker/protect/protect.h"
 #include "worker/traffic.h"
 
@@ -18,23 +19,28 @@
 static struct bytes
 port_text(struct exchange *x, unsigned port)
 {
-	char *p = x->port + sizeof(x->port);
+	struct worker *w = x->w;
 
-	do
-		*--p = (char)('0' + port % 10);
-	while (port /= 10);
-	return bytes_of(p, (size_t)(x->port + sizeof(x->port) - p));
+	if (w->port != port || w->port_n == 0) {
+		w->port = port;
+		w->port_n = (uint8_t)snprintf(w->port_text, sizeof(w->port_text), "%u", port);
+	}
+	memcpy(x->port, w->port_text, sizeof(x->port));
+	return bytes_of(x->port, w->port_n);
 }
 
-static struct forward_env
-forward_env_of(struct exchange *x)
+static void
+fill_env(struct exchange *x)
 {
-	return (struct forward_env){.arena = &x->arena,
-	    .client_ip = x->xff.n ? x->xff : exchange_ip(x),
-	    .via = x->w->via,
-	    .port = port_text(x, x->fctx.listener_port),
-	    .random = {worker_random(x->w), worker_random(x->w)},
-	    .tls = x->tls};
+	struct forward_env *e = &x->fenv;
+
+	e->arena = &x->arena;
+	e->client_ip = x->xff.n ? x->xff : exchange_ip(x);
+	e->via = x->w->via;
+	e->port = port_text(x, x->fctx.listener_port);
+	e->random[0] = worker_random(x->w);
+	e->random[1] = worker_random(x->w);
+	e->tls = x->tls;
 }
 
 static bool
@@ -76,6 +82,23 @@ step_admit(struct exchange *x)
 
 /* ---- listen */
 
+static void
+note_tls(struct exchange *x)
+{
+	struct tls_info info;
+
+	if (!x->conn->secure)
+		return;
+	x->tls = true;
+	if (x->w->log_format == IM_LOG_OFF)
+		return;
+	tls_info(&x->conn->h1.chan, &info);
+	x->tls_version = info.version;
+	x->tls_cipher = info.cipher;
+	x->tls_resumed = info.resumed;
+	x->sni = info.sni ? arena_bytes(&x->arena, bytes_str(info.sni)) : BYTES_NONE;
+}
+
 static enum step_result
 step_listen(struct exchange *x)
 {
@@ -88,6 +111,8 @@ step_listen(struct exchange *x)
 		x->close = true;
 		return exchange_refuse(x, HG_ERR_DRAINING);
 	}
+	x->listener_fixed = conn_listener(x->conn);
+	note_tls(x);
 	x->gen = gen;
 	x->names.gen = gen->id;
 	list_append(&gen->pins, &x->pin);
@@ -148,7 +173,7 @@ step_route(struct exchange *x)
 {
 	const struct image *im = &x->gen->image;
 	struct route_query q = {.socket = x->socket,
-	    .listener = IM_NONE,
+	    .listener = x->listener_fixed,
 	    .host = bytes_of(x->head.host.name, x->head.host.len),
 	    .path = x->path,
 	    .query = x->head.query,
@@ -195,6 +220,7 @@ run_filters(struct exchange *x, struct im_range r)
 		return STEP_NEXT;
 	if (forward_own(&x->fenv, &x->head, &x->work) != HG_OK)
 		return exchange_refuse(x, HG_ERR_OVERLOAD);
+	msg_init(&x->answer, false);
 	switch (filter_requests(&x->fctx, r)) {
 	case FILTER_NEXT:
 		return STEP_NEXT;
@@ -227,7 +253,7 @@ step_shape(struct exchange *x)
 
 	if (r->error != HG_OK)
 		return exchange_refuse(x, (enum hg_err)r->error);
-	x->fenv = forward_env_of(x);
+	fill_env(x);
 	e = forward_request_lean(&x->fenv, &x->head, &x->work);
 	if (e != HG_OK)
 		return exchange_refuse(x, HG_ERR_OVERLOAD);
@@ -241,9 +267,9 @@ step_shape(struct exchange *x)
 	x->fctx.answer = &x->answer;
 	x->fctx.host = bytes_of(x->head.host.name, x->head.host.len);
 	x->fctx.tls = x->tls;
-	msg_init(&x->answer, false);
 	x->shaped = true;
 	if (is(x, "OPTIONS") && options_here(x)) {
+		msg_init(&x->answer, false);
 		x->answer.status = 200;
 		x->own = true;
 		x->step = STEP_reply;

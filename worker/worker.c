@@ -22,6 +22,7 @@
 #include "worker/exchange.h"
 #include "worker/inbox.h"
 #include "worker/listen.h"
+#include "worker/secure.h"
 #include "worker/settings.h"
 #include "worker/traffic.h"
 
@@ -42,6 +43,7 @@ worker_prepare(void)
 {
 	struct rlimit r;
 
+	tls_prepare();
 	HG_CHECK(getrandom(&prepared.seed, sizeof(prepared.seed), 0) == sizeof(prepared.seed));
 	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
 		r.rlim_cur = r.rlim_max;
@@ -148,6 +150,7 @@ init_pools(struct worker *w)
 	HG_CHECK(pool_init(&w->ups, sizeof(struct up), n) == 0);
 	HG_CHECK(pool_init(&w->chunks, body_chunk_size(), CHUNKS) == 0);
 	ipcount_init(&w->ips, n, &w->seed);
+	w->secure = secure_new(w->env->tickets);
 	upool_init(&w->upool, w->loop, &w->bufs, &w->ups, &w->up_limits, w->slot, &w->seed);
 }
 
@@ -203,6 +206,7 @@ leave(struct worker *w)
 	if (w->spare_fd >= 0)
 		close(w->spare_fd);
 	ipcount_release(&w->ips);
+	secure_free(w->secure);
 	pool_release(&w->conns);
 	pool_release(&w->exchanges);
 	pool_release(&w->attempts);

@@ -91,7 +91,7 @@ listeners_write(struct build *b)
 		r.port = l->port;
 		r.protocol = l->protocol;
 		r.flags = l->flags;
-		r.tls = IM_NONE;
+		r.tls = tls_record(b, l->tls);
 		r.client = IM_NONE;
 		l->index = blob_add(b->w, IM_LISTENER, &r, 1, sizeof(r));
 	}
@@ -136,11 +136,12 @@ stats_fill(struct build *b)
 }
 
 enum hg_err
-build_image(const struct model *m, struct blob_writer **out, struct build_stats *stats)
+build_all(const struct model *m, struct blob_writer **out, struct blob_writer **secrets,
+    struct build_stats *stats)
 {
 	struct build b = {.m = m, .stats = stats};
 
-	*out = NULL;
+	*out = *secrets = NULL;
 	*stats = (struct build_stats){0};
 	b.w = blob_writer_new(BLOB_IMAGE, image_layout(), m->generation);
 	arena_init(&b.arena, 65536, 0);
@@ -167,9 +168,22 @@ build_image(const struct model *m, struct blob_writer **out, struct build_stats 
 	share_release(&b.share);
 	arena_release(&b.tmp);
 	arena_release(&b.arena);
-	if (b.err != HG_OK)
+	if (b.err != HG_OK) {
 		blob_writer_free(b.w);
-	else
+		blob_writer_free(b.secrets);
+	} else {
 		*out = b.w;
+		*secrets = b.secrets;
+	}
 	return b.err;
+}
+
+enum hg_err
+build_image(const struct model *m, struct blob_writer **out, struct build_stats *stats)
+{
+	struct blob_writer *secrets;
+	enum hg_err e = build_all(m, out, &secrets, stats);
+
+	blob_writer_free(secrets);
+	return e;
 }

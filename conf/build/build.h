@@ -20,6 +20,10 @@ struct build_stats {
  * marked as build's own. HG_ERR_RANGE: more than the format holds; HG_ERR_INVALID: the model breaks
  * its contract (a path without a leading slash or longer than IM_PATH_MAX, a route that is not one
  * of model.routes). */
+/* *secrets: the keys that the image names, NULL if it has none; the caller's too. */
+enum hg_err build_all(const struct model *, struct blob_writer **out,
+    struct blob_writer **secrets, struct build_stats *);
+/* The same, secrets thrown away. */
 enum hg_err build_image(const struct model *, struct blob_writer **out, struct build_stats *);
 
 #endif

@@ -24,6 +24,7 @@ uint32_t share_add(struct share *, struct blob_writer *, unsigned section, const
 struct build {
 	const struct model *m;
 	struct blob_writer *w;
+	struct blob_writer *secrets; /* NULL: none yet */
 	struct arena arena;      /* lives as long as the build */
 	struct arena tmp;        /* one tree, one table */
 	struct share share;
@@ -82,6 +83,9 @@ int group_value_cmp(const struct build_cond *, const struct build_cond *);
 /* ---- switch.c: the same, by a table of values where that is worth it */
 uint32_t group_of(struct build *, const struct build_entry *, uint32_t n);
 bool group_counts(const struct m_value *v, uint16_t i, bool header); /* not a repeated name */
+
+/* ---- tls.c */
+uint32_t tls_record(struct build *, const struct m_tls *); /* im_tls, IM_NONE for NULL */
 
 /* ---- hosts.c */
 struct build_name {

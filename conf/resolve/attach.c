@@ -88,7 +88,7 @@ join(struct scope *sc, struct r_listener *l, struct r_route *r, const k_strings 
 		return;
 	l->last = r;
 	l->attached++;
-	if (r->kind != IM_HTTPROUTE || l->protocol != IM_HTTP)
+	if (r->kind != IM_HTTPROUTE || (l->protocol != IM_HTTP && l->protocol != IM_HTTPS))
 		return;
 	n = hostnames_met(l, h, NULL);
 	l->attach = arena_grow(sc->arena, l->attach, &l->cap, l->nattach, sizeof(*l->attach));

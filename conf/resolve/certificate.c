@@ -1,88 +1,29 @@
 /*
- * certificate.c - are certificate and CA references right (reference/gateway-api.md 5.3, 5.15)?
- * Kind first, then grant, then existence: a missing object in a namespace that did not permit the
- * reference must not show.
+ * certificate.c - are certificate and CA references right (reference/gateway-api.md 5.3, 5.15), and
+ * what do they hold? Kind first, then grant, then existence: a missing object in a namespace that
+ * did not permit the reference must not show.
+ *
+ * Each Secret is judged once a compile. One whose text has not changed since it was last found good
+ * is not asked again whether its key fits, which is what costs: with ten thousand of them a reload
+ * reads PEM and little more. When a Secret goes bad, the text that the catalogue keeps of its last
+ * good state goes on being served and is handed on to the next catalogue.
  */
 #include "conf/resolve/certificate.h"
 
-#include "base/mem.h"
+#include <errno.h>
+
 #include "base/parse.h"
+#include "base/pem.h"
 #include "conf/kinds/k_core.h"
-
-#define PEM_MAX (1u << 20)
-
-/* Base64 with line ends, one DER SEQUENCE that fills it. */
-static bool
-der(struct bytes body)
-{
-	char *flat = mem_alloc(body.n + 1);
-	unsigned char *out = mem_alloc(body.n + 4);
-	size_t n = 0, len = 0, head;
-	bool ok;
-
-	for (size_t i = 0; i < body.n; i++)
-		if (body.p[i] != '\n' && body.p[i] != '\r' && body.p[i] != ' ' && body.p[i] != '\t')
-			flat[n++] = body.p[i];
-	ok = n >= 4 && parse_base64(bytes_of(flat, n), out, &len) && len > 4 && out[0] == 0x30;
-	if (ok && out[1] < 0x80) {
-		ok = len == 2u + out[1];
-	} else if (ok) {
-		size_t width = out[1] & 0x7f, value = 0;
-
-		head = 2 + width;
-		ok = width >= 1 && width <= 3 && len > head;
-		for (size_t i = 0; ok && i < width; i++)
-			value = value << 8 | out[2 + i];
-		ok = ok && len == head + value;
-	}
-	mem_free(flat);
-	mem_wipe(out, body.n + 4);
-	mem_free(out);
-	return ok;
-}
-
-static const char *
-search(const char *from, const char *end, const char *what)
-{
-	return from >= end ? NULL : memmem(from, (size_t)(end - from), what, strlen(what));
-}
-
-bool
-pem_plausible(struct bytes text, const char *what)
-{
-	const char *end = text.p + text.n, *at = text.p;
-	bool some = false;
-
-	if (text.p == NULL || text.n > PEM_MAX)
-		return false;
-	for (;;) {
-		const char *begin = search(at, end, "-----BEGIN "), *dash, *stop;
-
-		if (begin == NULL)
-			return some;
-		begin += 11;
-		dash = search(begin, end, "-----");
-		stop = dash == NULL ? NULL : search(dash + 5, end, "-----END ");
-		if (stop == NULL)
-			return false;
-		if (bytes_ends(bytes_of(begin, (size_t)(dash - begin)), bytes_str(what))) {
-			if (!der(bytes_of(dash + 5, (size_t)(stop - dash) - 5)))
-				return false;
-			some = true;
-		}
-		at = stop + 9;
-	}
-}
+#include "conf/read/source.h"
 
 static struct bytes
-secret_value(struct scope *sc, const struct k_secret *s, struct bytes key)
+decoded(struct scope *sc, struct bytes v)
 {
-	struct bytes v, text;
+	struct bytes text;
 	size_t n;
 
-	if (map_pair(&s->string_data, key, &v))
-		return v;
-	if (!map_pair(&s->data, key, &v) || v.n > PEM_MAX * 2)
+	if (v.n > PEM_MAX * 2)
 		return BYTES_NONE;
 	text.p = arena_alloc(sc->arena, v.n + 4);
 	if (!parse_base64(v, (unsigned char *)(uintptr_t)text.p, &n))
@@ -91,69 +32,254 @@ secret_value(struct scope *sc, const struct k_secret *s, struct bytes key)
 	return text;
 }
 
-void
-certificate_check(struct scope *sc, enum kind_id from, struct bytes from_ns,
+static struct bytes
+secret_value(struct scope *sc, const struct k_secret *s, struct bytes key)
+{
+	struct bytes v;
+
+	if (map_pair(&s->string_data, key, &v))
+		return v;
+	return map_pair(&s->data, key, &v) ? decoded(sc, v) : BYTES_NONE;
+}
+
+/* NULL with *why. */
+static struct m_cert *
+cert_new(struct scope *sc, struct bytes crt, struct bytes key, struct bytes ocsp, bool known,
+    const char **why)
+{
+	struct pem_cert p;
+	struct m_cert *c;
+
+	*why = pem_certificate(sc->arena, crt, key, known, &p);
+	if (*why != NULL)
+		return NULL;
+	c = arena_zalloc(sc->arena, sizeof(*c));
+	*c = (struct m_cert){.chain = p.chain, .key = p.key, .names = p.names, .nnames = p.nnames,
+	    .id = {p.id[0], p.id[1]}, .not_after = p.not_after, .type = p.type,
+	    .ocsp = ocsp.n != 0 && ocsp.n <= 65536 ? ocsp : BYTES_NONE};
+	if (sc->in.now != 0 && p.not_after < sc->in.now)
+		*why = "the certificate has expired";
+	else if (sc->in.now != 0 && p.not_before > sc->in.now + 86400) /* clocks differ */
+		*why = "the certificate is not valid yet";
+	return c;
+}
+
+static struct m_cert *
+cert_of(struct scope *sc, const struct k_secret *s, bool known, const char **why)
+{
+	struct bytes crt = secret_value(sc, s, BYTES("tls.crt"));
+	struct bytes key = secret_value(sc, s, BYTES("tls.key"));
+
+	if (crt.p == NULL || key.p == NULL) {
+		*why = crt.p == NULL ? "there is no certificate in tls.crt" :
+				       "there is no private key in tls.key";
+		return NULL;
+	}
+	return cert_new(
+	    sc, crt, key, secret_value(sc, s, BYTES("tls.ocsp-staple")), known, why);
+}
+
+/* What it held when it was last good. */
+static void
+restore(struct scope *sc, const struct cat_object *old, struct r_secret *r)
+{
+	struct object *o;
+	const char *why;
+
+	if (old == NULL || !(old->flags & CAT_PAIR) || old->good.off == IM_NONE)
+		return;
+	r->kept = arena_bytes(sc->arena, blob_text(&sc->in.old->blob, old->good));
+	o = object_from_json(sc->arena, r->kept, BYTES(""));
+	r->cert = o == NULL ? NULL : cert_of(sc, o->spec, true, &why);
+	if (r->cert == NULL)
+		r->kept = BYTES_NONE;
+}
+
+static struct r_secret *
+judge(struct scope *sc, const struct object *o)
+{
+	const struct cat_object *old = sc->meta[o->index].old;
+	struct r_secret *r;
+	bool known;
+
+	if (sc->secrets == NULL)
+		sc->secrets = arena_zalloc(
+		    sc->arena, (sc->in.objects->n + 1) * sizeof(struct r_secret *));
+	if (sc->secrets[o->index] != NULL)
+		return sc->secrets[o->index];
+	r = sc->secrets[o->index] = arena_zalloc(sc->arena, sizeof(*r));
+	known = old != NULL && (old->flags & (CAT_PAIR | CAT_KEPT)) == CAT_PAIR &&
+	    old->hash[0] == o->hash[0] && old->hash[1] == o->hash[1];
+	r->cert = cert_of(sc, o->spec, known, &r->why);
+	if (r->why == NULL)
+		return r;
+	if (known) /* it expired while it was served: nobody gains if it is not */
+		return r;
+	r->cert = NULL;
+	restore(sc, old, r);
+	return r;
+}
+
+const struct r_secret *
+certificate_secret(const struct scope *sc, const struct object *o)
+{
+	return sc->secrets == NULL ? NULL : sc->secrets[o->index];
+}
+
+/* ---- files */
+
+static struct bytes
+file_text(struct scope *sc, const char *path, int *error)
+{
+	struct source_file f = {0};
+
+	*error = ENOENT;
+	if (sc->in.source == NULL)
+		return BYTES_NONE;
+	if (sc->in.source->open(sc->in.source, bytes_str(path), sc->arena, &f) != 0)
+		return BYTES_NONE;
+	*error = f.error;
+	return f.error == 0 ? f.text : BYTES_NONE;
+}
+
+/* One file with certificates and key, or NAME.crt (or .pem) beside NAME.key; a staple in
+ * FILE.ocsp. */
+static struct m_cert *
+from_file(struct scope *sc, const struct k_object_ref *r, const char **why)
+{
+	const char *path = arena_dup(sc->arena, r->name);
+	struct bytes crt, key, ocsp;
+	ptrdiff_t dot = bytes_rchr(r->name, '.');
+	int error, ignored;
+
+	crt = key = file_text(sc, path, &error);
+	if (error != 0) {
+		*why = error > 0 ? strerror(error) : "not a regular file, or not allowed";
+		return NULL;
+	}
+	if (memmem(crt.p, crt.n, "PRIVATE KEY-----", 16) == NULL && dot > 0)
+		key = file_text(
+		    sc, arena_printf(sc->arena, "%.*s.key", (int)dot, r->name.p), &ignored);
+	ocsp = file_text(sc, arena_printf(sc->arena, "%s.ocsp", path), &ignored);
+	return cert_new(sc, crt, key, ocsp, false, why);
+}
+
+static struct m_cert *
+file_get(struct scope *sc, const struct k_object_ref *r, struct faults *f)
+{
+	const char *why = NULL;
+	struct m_cert *c = from_file(sc, r, &why);
+
+	if (why != NULL) {
+		fault_add(
+		    sc, f, REF_NOT_FOUND, r->node, "file %.*s: %s", BYTES_ARG(r->name), why);
+		return NULL;
+	}
+	return c;
+}
+
+/* ---- references */
+
+struct m_cert *
+certificate_get(struct scope *sc, enum kind_id from, struct bytes from_ns,
     const struct k_object_ref *r, struct faults *f)
 {
 	struct bytes ns = r->ns.n != 0 ? r->ns : from_ns;
 	const struct object *o;
+	struct r_secret *s;
 
+	if (bytes_eq(r->group, BYTES(CERTIFICATE_GROUP)) &&
+	    bytes_eq(r->kind, BYTES(CERTIFICATE_FILE)) && bytes_eq(ns, from_ns))
+		return file_get(sc, r, f);
 	if (r->group.n != 0 || !bytes_eq(r->kind, BYTES("Secret"))) {
 		fault_add(sc, f, REF_NOT_FOUND, r->node,
 		    "%.*s %.*s cannot be a certificate, only a Secret can", BYTES_ARG(r->kind),
 		    BYTES_ARG(r->name));
-		return;
+		return NULL;
 	}
 	if (!grant_allows(sc, from, from_ns, r->group, r->kind, ns, r->name)) {
 		fault_add(sc, f, REF_NOT_PERMITTED, r->node,
 		    "no ReferenceGrant in %.*s permits Secret %.*s", BYTES_ARG(ns),
 		    BYTES_ARG(r->name));
-		return;
+		return NULL;
 	}
 	o = objects_find(sc->in.objects, KIND_SECRET, ns, r->name);
-	if (o == NULL)
+	if (o == NULL) {
 		fault_add(sc, f, REF_NOT_FOUND, r->node, "Secret %.*s/%.*s does not exist",
 		    BYTES_ARG(ns), BYTES_ARG(r->name));
-	else if (!pem_plausible(secret_value(sc, o->spec, BYTES("tls.crt")), "CERTIFICATE"))
-		fault_add(sc, f, REF_NOT_FOUND, r->node,
-		    "Secret %.*s/%.*s has no certificate in tls.crt", BYTES_ARG(ns),
-		    BYTES_ARG(r->name));
-	else if (!pem_plausible(secret_value(sc, o->spec, BYTES("tls.key")), "PRIVATE KEY"))
-		fault_add(sc, f, REF_NOT_FOUND, r->node,
-		    "Secret %.*s/%.*s has no private key in tls.key", BYTES_ARG(ns),
-		    BYTES_ARG(r->name));
+		return NULL;
+	}
+	s = judge(sc, o);
+	if (s->why != NULL)
+		fault_add(sc, f, REF_NOT_FOUND, r->node, "Secret %.*s/%.*s: %s%s", BYTES_ARG(ns),
+		    BYTES_ARG(r->name), s->why,
+		    s->cert != NULL ? "; its last good certificate is served" : "");
+	return s->cert;
+}
+
+/* The bundle's text, or why there is none. */
+static const char *
+ca_text(struct scope *sc, const struct k_object_ref *r, struct bytes ns, struct bytes *text)
+{
+	bool secret = bytes_eq(r->kind, BYTES("Secret"));
+	const struct object *o =
+	    objects_find(sc->in.objects, secret ? KIND_SECRET : KIND_CONFIGMAP, ns, r->name);
+
+	*text = BYTES_NONE;
+	if (o == NULL)
+		return "it does not exist";
+	if (secret)
+		*text = secret_value(sc, o->spec, BYTES("ca.crt"));
+	else
+		map_pair(&((const struct k_configmap *)o->spec)->data, BYTES("ca.crt"), text);
+	return text->p == NULL ? "it has no ca.crt" : NULL;
+}
+
+static void
+ca_put(struct scope *sc, struct cas *out, const struct bytes *ders, uint32_t n)
+{
+	for (uint32_t i = 0; out != NULL && i < n && out->n < 4096; i++) {
+		out->v = arena_grow(sc->arena, out->v, &out->cap, out->n, sizeof(*out->v));
+		out->v[out->n++] = ders[i];
+	}
+}
+
+static bool
+ca_kind(enum kind_id from, struct bytes kind)
+{
+	return bytes_eq(kind, BYTES("ConfigMap")) ||
+	    (from == KIND_GATEWAY && bytes_eq(kind, BYTES("Secret")));
 }
 
 bool
-ca_check(struct scope *sc, enum kind_id from, struct bytes from_ns, const struct k_object_ref *r,
-    struct faults *f)
+ca_get(struct scope *sc, enum kind_id from, struct bytes from_ns, const struct k_object_ref *r,
+    struct faults *f, struct cas *out)
 {
-	struct bytes ns = r->ns.n != 0 ? r->ns : from_ns, text = BYTES_NONE;
-	const struct object *o;
+	struct bytes ns = r->ns.n != 0 ? r->ns : from_ns, text, *ders;
+	const char *why;
+	uint32_t n;
 
-	if (r->group.n != 0 || !bytes_eq(r->kind, BYTES("ConfigMap"))) {
-		fault_add(sc, f, REF_KIND, r->node,
-		    "%.*s %.*s cannot be a CA bundle, only a ConfigMap can", BYTES_ARG(r->kind),
-		    BYTES_ARG(r->name));
+	if (r->group.n != 0 || !ca_kind(from, r->kind)) {
+		fault_add(sc, f, REF_KIND, r->node, "%.*s %.*s cannot be a CA bundle, only a %s can",
+		    BYTES_ARG(r->kind), BYTES_ARG(r->name),
+		    from == KIND_GATEWAY ? "ConfigMap or a Secret" : "ConfigMap");
 		return false;
 	}
 	if (!grant_allows(sc, from, from_ns, r->group, r->kind, ns, r->name)) {
 		fault_add(sc, f, REF_NOT_PERMITTED, r->node,
-		    "no ReferenceGrant in %.*s permits ConfigMap %.*s", BYTES_ARG(ns),
-		    BYTES_ARG(r->name));
+		    "no ReferenceGrant in %.*s permits %.*s %.*s", BYTES_ARG(ns),
+		    BYTES_ARG(r->kind), BYTES_ARG(r->name));
 		return false;
 	}
-	o = objects_find(sc->in.objects, KIND_CONFIGMAP, ns, r->name);
-	if (o != NULL)
-		map_pair(&((const struct k_configmap *)o->spec)->data, BYTES("ca.crt"), &text);
-	if (pem_plausible(text, "CERTIFICATE"))
-		return true;
-	if (o == NULL)
-		fault_add(sc, f, REF_NOT_FOUND, r->node, "ConfigMap %.*s/%.*s does not exist",
-		    BYTES_ARG(ns), BYTES_ARG(r->name));
-	else
-		fault_add(sc, f, REF_NOT_FOUND, r->node,
-		    "ConfigMap %.*s/%.*s has no certificates in ca.crt", BYTES_ARG(ns),
-		    BYTES_ARG(r->name));
+	why = ca_text(sc, r, ns, &text);
+	if (why == NULL) {
+		n = pem_bundle(sc->arena, text, &ders, &why);
+		if (n != 0) {
+			ca_put(sc, out, ders, n);
+			return true;
+		}
+	}
+	fault_add(sc, f, REF_NOT_FOUND, r->node, "%.*s %.*s/%.*s: %s", BYTES_ARG(r->kind),
+	    BYTES_ARG(ns), BYTES_ARG(r->name), why);
 	return false;
 }

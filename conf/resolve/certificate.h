@@ -1,21 +1,37 @@
 /*
- * certificate.h - references to Secrets with certificates and to CA bundles, as far as conditions
- * need them. Whether key and certificate belong together is for the TLS records of the image
- * (base/pem), not for here.
+ * certificate.h - references to certificates (Secrets of type kubernetes.io/tls, or files) and to
+ * CA bundles: what is wrong with them, and their DER for the model. A Secret that is no longer
+ * usable keeps its last good content, and says so.
  */
 #ifndef CONF_RESOLVE_CERTIFICATE_H
 #define CONF_RESOLVE_CERTIFICATE_H
 
 #include "conf/resolve/scope.h"
 
-/* A kubernetes.io/tls Secret. Faults: REF_NOT_PERMITTED, else REF_NOT_FOUND for anything invalid.
- */
-void certificate_check(struct scope *, enum kind_id from, struct bytes from_ns,
+/* A file of PEM: certificates and key, below the resource root. */
+#define CERTIFICATE_GROUP "gateway.headgate.dev"
+#define CERTIFICATE_FILE "File"
+
+struct r_secret { /* what became of a Secret that a reference named */
+	struct m_cert *cert;      /* NULL: not usable */
+	const char *why;          /* what is wrong with its present content, or NULL */
+	struct bytes kept;        /* last good content (JSON) that is served instead */
+};
+
+/* Faults: REF_NOT_PERMITTED, else REF_NOT_FOUND for anything invalid; also where last good content
+ * is served. NULL: nothing can be served. */
+struct m_cert *certificate_get(struct scope *, enum kind_id from, struct bytes from_ns,
     const struct k_object_ref *, struct faults *);
-/* A ConfigMap with ca.crt. Faults: REF_KIND, REF_NOT_PERMITTED, REF_NOT_FOUND. true: usable. */
-bool ca_check(struct scope *, enum kind_id from, struct bytes from_ns, const struct k_object_ref *,
-    struct faults *);
-/* At least one well-formed CERTIFICATE block, and nothing malformed. */
-bool pem_plausible(struct bytes text, const char *what);
+/* NULL: no reference named it. */
+const struct r_secret *certificate_secret(const struct scope *, const struct object *);
+
+/* ConfigMaps and Secrets with ca.crt. Faults: REF_KIND, REF_NOT_PERMITTED, REF_NOT_FOUND. */
+struct cas {
+	struct bytes *v; /* DER */
+	size_t n, cap;
+};
+/* true: usable. out may be NULL. */
+bool ca_get(struct scope *, enum kind_id from, struct bytes from_ns, const struct k_object_ref *,
+    struct faults *, struct cas *out);
 
 #endif

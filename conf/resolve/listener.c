@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "base/pem.h"
 #include "conf/resolve/certificate.h"
 #include "conf/resolve/routekind.h"
 
@@ -14,8 +15,7 @@ static const struct protocol {
 	const char *unserved;
 } PROTOCOLS[] = {
     {"HTTP", IM_HTTP, {IM_HTTPROUTE, IM_GRPCROUTE}, NULL},
-    {"HTTPS", IM_HTTPS, {IM_HTTPROUTE, IM_GRPCROUTE},
-	"protocol HTTPS is not served by this version"},
+    {"HTTPS", IM_HTTPS, {IM_HTTPROUTE, IM_GRPCROUTE}, NULL},
     {"TLS", IM_TLS, {IM_TLSROUTE, 0}, "protocol TLS is not served by this version"},
     {"TCP", IM_RAW_TCP, {IM_TCPROUTE, 0}, "protocol TCP is not served by this version"},
     {"UDP", IM_RAW_UDP, {IM_UDPROUTE, 0}, "protocol UDP is not served by this version"},
@@ -82,12 +82,19 @@ check_cas(struct scope *sc, struct r_listener *l)
 {
 	const struct k_frontend_validation *v = frontend(l);
 	struct faults f = {REF_OK, l->refs.text};
+	struct cas cas = {0};
 	uint32_t good = 0;
 
 	if (v == NULL)
 		return;
 	for (uint32_t i = 0; i < v->cas.n; i++)
-		good += ca_check(sc, KIND_GATEWAY, l->gw->obj->meta.ns, &v->cas.v[i], &f);
+		good += ca_get(sc, KIND_GATEWAY, l->gw->obj->meta.ns, &v->cas.v[i], &f, &cas);
+	if (l->tls != NULL) {
+		l->tls->cas = cas.v;
+		l->tls->ncas = (uint32_t)cas.n;
+		l->tls->client =
+		    v->mode == K_INSECURE_FALLBACK ? IM_CA_REQUEST : IM_CA_REQUIRE;
+	}
 	l->refs.text = f.text;
 	if (f.worst == REF_NOT_PERMITTED)
 		l->refs_reason = "RefNotPermitted";
@@ -95,7 +102,7 @@ check_cas(struct scope *sc, struct r_listener *l)
 	    (l->refs_reason == NULL || strcmp(l->refs_reason, "InvalidRouteKinds") == 0))
 		l->refs_reason =
 		    f.worst == REF_KIND ? "InvalidCACertificateKind" : "InvalidCACertificateRef";
-	if (good == 0 && f.worst != REF_OK) {
+	if (good == 0) { /* never without the validation that was asked for */
 		l->blocked = true;
 		refuse(l, "NoValidCACertificate",
 		    "no CA certificate of spec.tls.frontend can be used");
@@ -115,14 +122,34 @@ check_tls(struct scope *sc, struct r_listener *l)
 		l->blocked = true;
 		return;
 	}
-	for (uint32_t i = 0; tls->mode != K_TLS_PASSTHROUGH && i < tls->certificates.n; i++)
-		certificate_check(sc, from, l->owner_ns, &tls->certificates.v[i], &f);
+	l->tls = arena_zalloc(sc->arena, sizeof(*l->tls));
+	*l->tls = (struct m_tls){.alpn = BYTES("\x08http/1.1"), .tickets = true};
+	l->tls->certs =
+	    arena_alloc(sc->arena, (tls->certificates.n + 1) * sizeof(struct m_cert *));
+	for (uint32_t i = 0; tls->mode != K_TLS_PASSTHROUGH && i < tls->certificates.n; i++) {
+		struct m_cert *c =
+		    certificate_get(sc, from, l->owner_ns, &tls->certificates.v[i], &f);
+
+		if (c != NULL)
+			l->tls->certs[l->tls->ncerts++] = c;
+		else
+			l->blocked = true;
+	}
 	l->refs.text = f.text;
-	if (f.worst != REF_OK) {
-		l->blocked = true;
+	if (f.worst != REF_OK)
 		l->refs_reason =
 		    f.worst == REF_NOT_PERMITTED ? "RefNotPermitted" : "InvalidCertificateRef";
-	}
+}
+
+/* Whose sessions may be resumed: this listener's. The build adds its settings. */
+static void
+identify(struct r_listener *l)
+{
+	const struct object *owner = l->set == NULL ? l->gw->obj : l->set->obj;
+	struct bytes v[] = {bytes_str(owner->kind->name), owner->meta.ns, owner->meta.name,
+	    l->k->name};
+
+	pem_digest(l->tls->id, v, HG_ARRAY_LEN(v));
 }
 
 static void
@@ -146,6 +173,9 @@ one(struct scope *sc, struct r_listener *l)
 	set_kinds(sc, l, p);
 	check_tls(sc, l);
 	check_cas(sc, l);
+	if (l->tls != NULL)
+		identify(l);
+	l->shadow = l->blocked && l->protocol == IM_HTTPS;
 	if (l->k->filters != NULL && l->k->filters->requests.n != 0)
 		refuse(l, "UnsupportedValue",
 		    "filters.requests: listener filters are not served by this version");

@@ -37,12 +37,15 @@ listener(struct scope *sc, struct r_listener *l)
 {
 	struct m_listener *m;
 
-	if (l->nbound == 0 || !l->accepted || l->unserved != NULL || l->blocked)
+	bool broken = l->shadow && !l->conflicted;
+
+	if (l->nbound == 0 || l->unserved != NULL || ((!l->accepted || l->blocked) && !broken))
 		return;
 	m = &sc->model.listeners[sc->model.nlisteners++];
 	*m = (struct m_listener){.id = listener_id(sc, l), .gateway = (uint32_t)l->gw->index,
 	    .name = listener_name(sc, l), .hostname = l->hostname, .port = (uint16_t)l->k->port.v,
-	    .protocol = l->protocol, .attach = l->attach, .nattach = (uint32_t)l->nattach};
+	    .protocol = l->protocol, .attach = l->attach, .nattach = (uint32_t)l->nattach,
+	    .tls = broken ? NULL : l->tls, .flags = broken ? IM_L_BROKEN : 0};
 	l->m = m;
 }
 

@@ -1,6 +1,7 @@
 /*
- * model.h - what resolve hands to build: sockets, listeners, attachments, rules, clusters, with every Gateway API
- * decision already taken. Plain structs in the compile's arena; build only shares, orders and lays out.
+ * model.h - what resolve hands to build: sockets, listeners, attachments, rules, clusters, with
+ * every Gateway API decision already taken. Plain structs in the compile's arena; build only
+ * shares, orders and lays out.
  */
 #ifndef CONF_RESOLVE_MODEL_H
 #define CONF_RESOLVE_MODEL_H
@@ -120,6 +121,26 @@ struct m_attach {
 	struct bytes *hostnames;
 	uint32_t nhostnames;
 };
+struct m_cert {
+	struct bytes chain, key, ocsp; /* as im_cert has them; key: DER for the secrets blob */
+	struct bytes *names;    /* lower case, "*.a" as ".a" */
+	uint32_t nnames;
+	uint64_t id[2];
+	int64_t not_after;
+	uint8_t type;           /* enum pem_key */
+	uint32_t index;         /* build's own: 1 + im_cert */
+};
+struct m_tls {
+	uint64_t id[2];         /* of the listener; im_tls.id is made of it and what follows */
+	struct m_cert **certs;  /* the first is the default */
+	uint32_t ncerts;
+	struct bytes *cas;      /* DER */
+	uint32_t ncas;
+	struct bytes ciphers, ciphersuites, curves, alpn; /* as in im_tls; absent = default */
+	uint16_t min_version, max_version;
+	uint8_t client;         /* enum im_clientauth */
+	bool tickets;
+};
 struct m_listener {
 	uint32_t id;
 	uint32_t gateway;       /* index in model.gateways */
@@ -128,6 +149,7 @@ struct m_listener {
 	uint8_t protocol, flags;
 	struct m_attach *attach;
 	uint32_t nattach;
+	struct m_tls *tls;      /* HTTPS; NULL there: broken, every handshake is refused */
 	uint32_t index;         /* build's own */
 };
 struct m_socket {

@@ -117,7 +117,7 @@ judge_tls(struct scope *sc, struct r_policy *p)
 
 	sc->quiet = p->obj->stale;
 	for (uint32_t i = 0; v != NULL && i < v->cas.n; i++)
-		good += ca_check(sc, KIND_BACKENDTLSPOLICY, p->obj->meta.ns, &v->cas.v[i], &f);
+		good += ca_get(sc, KIND_BACKENDTLSPOLICY, p->obj->meta.ns, &v->cas.v[i], &f, NULL);
 	sc->quiet = false;
 	if (f.worst == REF_OK)
 		cond_set(&p->conds, COND_RESOLVED, COND_TRUE, "ResolvedRefs",

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "conf/resolve/certificate.h"
 #include "conf/resolve/infra.h"
 #include "conf/resolve/status.h"
 
@@ -69,6 +70,23 @@ buffered(struct rows *rs, bool unique)
 	return s;
 }
 
+/* What `json` redacts; the catalogue is 0600. */
+static void
+secret_row(struct rows *rs, const struct object *o, struct cat_object *r)
+{
+	const struct r_secret *s = certificate_secret(rs->sc, o);
+
+	if (s != NULL && s->kept.p != NULL) {
+		r->flags |= CAT_PAIR | CAT_KEPT;
+		r->good = blob_put_text(rs->w, s->kept);
+		return;
+	}
+	if (s != NULL && s->cert != NULL)
+		r->flags |= CAT_PAIR;
+	object_to_json(o, &rs->buf);
+	r->good = buffered(rs, true);
+}
+
 static void
 object_row(struct rows *rs, const struct object *o)
 {
@@ -105,10 +123,8 @@ object_row(struct rows *rs, const struct object *o)
 		r->flags |= CAT_STALE;
 		r->stale = blob_put_text(rs->w, bytes_str(stale_why(rs->sc, o)));
 	}
-	if (o->kind->id == KIND_SECRET) {
-		object_to_json(o, &rs->buf); /* what `json` redacts; the catalogue is 0600 */
-		r->good = buffered(rs, true);
-	}
+	if (o->kind->id == KIND_SECRET)
+		secret_row(rs, o, r);
 }
 
 /* An object without a file: the built-in class, a Gateway's Service. */

@@ -26,6 +26,7 @@ struct resolve_in {
 	struct diags *diags;             /* warnings are added */
 	int64_t now;                     /* unix seconds */
 	uint64_t generation;
+	struct source *source;           /* for referenced files; NULL: none can be read */
 	bool offline;                    /* no bind answers will come */
 	const struct stale_note *stale;
 	uint32_t nstale;

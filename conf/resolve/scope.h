@@ -18,6 +18,7 @@ struct scope {
 	struct resolve_in in;
 	struct ids *ids;
 	struct meta *meta;
+	struct r_secret **secrets; /* by object.index, or NULL: certificate.h */
 	void **slot; /* by object.index: r_class, r_gateway, r_set, r_route, r_policy */
 	struct r_class builtin, **classes;
 	uint32_t nclasses;

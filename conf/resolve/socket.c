@@ -72,7 +72,7 @@ place(struct scope *sc, struct r_listener *l)
 {
 	const char *reason;
 
-	if (!l->accepted || l->conflicted || l->protocol == 0)
+	if ((!l->accepted && !l->shadow) || l->conflicted || l->protocol == 0)
 		return;
 	reason = clash(sc, l);
 	if (reason != NULL) {
@@ -162,7 +162,7 @@ answer(struct r_socket *s, int error)
 		a->tried++;
 		a->bound += error == 0;
 		a->absent += absent;
-		if (l->unserved != NULL || l->blocked)
+		if (l->unserved != NULL || (l->blocked && !l->shadow))
 			continue;
 		l->nsockets++;
 		l->nbound += error == 0;

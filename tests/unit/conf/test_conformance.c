@@ -4,6 +4,7 @@
  * with an address pool. No traffic here: tests/conformance sends that. Skipped, loudly, where
  * ../shared is missing.
  */
+#include "tests/unit/conf/pem.h"
 #include "tests/unit/conf/world.h"
 
 #define DIR "../shared/gateway-api/conformance/"
@@ -23,16 +24,15 @@
 	"Gateway " INFRA " " gw " l:https #attached 0\nGateway " INFRA " " gw \
 	" l:https #kinds HTTPRoute,GRPCRoute\n"
 
-#define CERT "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1BTUNBUUU9Ci0tLS0tRU5EIENFUlRJRklDQVRFLS0tLS0K"
-#define PKEY "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1BTUNBUUU9Ci0tLS0tRU5EIFBSSVZBVEUgS0VZLS0tLS0K"
+#define CERT B64_CRT
+#define PKEY B64_KEY
 #define SECRET(name, ns) \
 	"apiVersion: v1\nkind: Secret\nmetadata: {name: " name ", namespace: " ns "}\ntype: " \
 	    "kubernetes.io/tls\n" \
 	"data: {tls.crt: " CERT ", tls.key: " PKEY "}\n---\n"
 #define CM(name) \
 	"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " name ", namespace: " INFRA \
-	    "}\ndata:\n  ca.crt: |\n" \
-	"    -----BEGIN CERTIFICATE-----\n    MAMCAQE=\n    -----END CERTIFICATE-----\n---\n"
+	    "}\ndata:\n  ca.crt: \"" YAML_ROOT "\"\n---\n"
 
 /* What the suite's Setup makes in code. */
 static const char setup[] = SECRET("certificate", "gateway-conformance-web-backend")

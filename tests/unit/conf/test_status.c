@@ -3,6 +3,7 @@
      section 3 that this version
  * sets, as a table: small manifests, and what the statuses must say.
  */
+#include "tests/unit/conf/pem.h"
 #include "tests/unit/conf/world.h"
 
 #define GW(name, spec) \
@@ -26,20 +27,20 @@
 	"spec:\n  from: [{group: gateway.networking.k8s.io, kind: " fkind ", namespace: " fns \
 	    "}]\n" \
 	"  to: [{group: \"\", kind: " tkind "}]\n---\n"
-#define CERT "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1BTUNBUUU9Ci0tLS0tRU5EIENFUlRJRklDQVRFLS0tLS0K"
-#define PKEY "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1BTUNBUUU9Ci0tLS0tRU5EIFBSSVZBVEUgS0VZLS0tLS0K"
-#define SECRET(name, ns) \
+#define CERT B64_CRT
+#define PKEY B64_KEY
+#define TLS_SECRET(name, ns, crt, key) \
 	"apiVersion: v1\nkind: Secret\nmetadata: {name: " name ", namespace: " ns "}\ntype: " \
 	    "kubernetes.io/tls\n" \
-	"data: {tls.crt: " CERT ", tls.key: " PKEY "}\n---\n"
+	"data: {tls.crt: " crt ", tls.key: " key "}\n---\n"
+#define SECRET(name, ns) TLS_SECRET(name, ns, CERT, PKEY)
 #define HTTPS(refs) \
 	"  listeners: [{name: https, port: 443, protocol: HTTPS, tls: {certificateRefs: [" refs \
 	    "]}}]\n"
 #define CA "{group: \"\", kind: ConfigMap, name: ca}"
 #define CACM \
 	"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ca, namespace: infra}\ndata:\n  " \
-	    "ca.crt: |\n" \
-	"    -----BEGIN CERTIFICATE-----\n    MAMCAQE=\n    -----END CERTIFICATE-----\n---\n"
+	    "ca.crt: \"" YAML_ROOT "\"\n---\n"
 
 static const struct row {
 	const char *what, *yaml, *expect; /* KIND NS NAME WHERE TYPE STATUS/Reason, one a line */
@@ -137,11 +138,27 @@ static const struct row {
 	    GW("later", "  listeners: [{name: http, port: 80, protocol: HTTP, hostname: b.com}]\n"),
 	    "Gateway infra edge l:http Programmed True/Programmed\nGateway infra later l:http "
 	    "Programmed True/Programmed"},
-	{"tls not served", GW("edge", HTTPS("{name: s}")) SECRET("s", "infra"),
+	{"tls served", GW("edge", HTTPS("{name: s}")) SECRET("s", "infra"),
 	    "Gateway infra edge l:https Accepted True/Accepted\nGateway infra edge l:https "
 	    "ResolvedRefs True/ResolvedRefs\n"
-	    "Gateway infra edge l:https Programmed False/Pending\nGateway infra edge - "
+	    "Gateway infra edge l:https Programmed True/Programmed\nGateway infra edge - "
 	    "Programmed True/Programmed"},
+	{"secret expired", GW("edge", HTTPS("{name: s}"))
+	    TLS_SECRET("s", "infra", B64_OLD_CRT, B64_OLD_KEY),
+	    "Gateway infra edge l:https ResolvedRefs False/InvalidCertificateRef\n"
+	    "Gateway infra edge l:https Programmed False/Invalid"},
+	{"secret mismatched", GW("edge", HTTPS("{name: s}"))
+	    TLS_SECRET("s", "infra", B64_CRT, B64_OLD_KEY),
+	    "Gateway infra edge l:https ResolvedRefs False/InvalidCertificateRef\n"
+	    "Gateway infra edge l:https Programmed False/Invalid"},
+	{"one broken, one good", GW("edge", "  listeners:\n"
+	    "  - {name: a, port: 443, protocol: HTTPS, hostname: a.org, tls: {certificateRefs: "
+	    "[{name: s}]}}\n"
+	    "  - {name: b, port: 443, protocol: HTTPS, hostname: b.org, tls: {certificateRefs: "
+	    "[{name: missing}]}}\n") SECRET("s", "infra"),
+	    "Gateway infra edge l:a Programmed True/Programmed\n"
+	    "Gateway infra edge l:b Programmed False/Invalid\n"
+	    "Gateway infra edge - Programmed True/Programmed"},
 	{"secret missing", GW("edge", HTTPS("{name: s}")),
 	    "Gateway infra edge l:https ResolvedRefs False/InvalidCertificateRef\n"
 	    "Gateway infra edge l:https Programmed False/Invalid"},
@@ -185,7 +202,7 @@ static const struct row {
 	    "Accepted True/Accepted"},
 	{"frontend CA kind", GW("edge", HTTPS("{name: s}")
 	    "  tls: {frontend: {default: {validation: {caCertificateRefs: [{group: \"\", kind: "
-	    "Secret, name: s}]}}}}\n")
+	    "Thing, name: s}]}}}}\n")
 	    SECRET("s", "infra"), "Gateway infra edge l:https ResolvedRefs "
 	    "False/InvalidCACertificateKind"},
 	{"frontend CA not permitted", GW("edge", HTTPS("{name: s}") "  tls: {frontend: "
@@ -197,8 +214,8 @@ static const struct row {
 	    "{default: {validation: {mode: "
 	    "AllowInsecureFallback, caCertificateRefs: [" CA "]}}}}\n") SECRET("s", "infra") CACM,
 	    "Gateway infra edge - InsecureFrontendValidationMode True/ConfigurationChanged\n"
-	    "Gateway infra edge l:https ResolvedRefs True/ResolvedRefs\n"
-	    "Gateway infra edge - headgate.dev/NotServed True/FieldNotServed"},
+	    "Gateway infra edge l:https Programmed True/Programmed\n"
+	    "Gateway infra edge l:https ResolvedRefs True/ResolvedRefs"},
 	{"client certificate", GW("edge", HTTP80 "  tls: {backend: {clientCertificateRef: "
 	    "{name: s}}}\n"),
 	    "Gateway infra edge - ResolvedRefs False/InvalidClientCertificateRef\n"

@@ -1,0 +1,282 @@
+/*
+ * secure.c - certificates of a listener by name: an exact name, then a wildcard, then the first of
+ * the manifest; of each kind of key the best, so that ECDSA and RSA stand side by side and the
+ * client's offer decides. The key bytes are read from the secrets descriptor, parsed and wiped.
+ *
+ * A context is found by the digests of its listener's settings and of its certificates. With ten
+ * thousand certificates only those in use cost memory; the least recently used one makes room.
+ * Connections keep theirs alive for themselves. Rejected: contexts at adoption (start and reload
+ * would wait for thousands of key parsings that may never be asked for).
+ */
+#include "worker/secure.h"
+
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "shm/route.h"
+#include "shm/secrets.h"
+
+#define BUCKETS 1024
+#define PICKS 3 /* RSA, ECDSA, Ed25519 */
+
+_Static_assert((int)IM_CA_REQUEST == (int)TLS_CLIENT_REQUEST &&
+	(int)IM_CA_REQUIRE == (int)TLS_CLIENT_REQUIRE &&
+	(int)IM_CA_VERIFY_IF_GIVEN == (int)TLS_CLIENT_VERIFY_IF_GIVEN,
+    "one order in image and net");
+
+struct entry {
+	struct list lru;
+	struct entry *next;  /* of its bucket */
+	struct hash128 key;
+	struct tls_ctx *ctx; /* NULL: could not be made */
+};
+struct secure {
+	struct tls_env *env;
+	struct list lru;     /* most recent first */
+	struct entry *buckets[BUCKETS];
+	unsigned n;
+};
+
+struct secure *
+secure_new(struct tls_keys *keys)
+{
+	struct secure *s = mem_zalloc(sizeof(*s));
+
+	s->env = tls_env_new(keys);
+	list_init(&s->lru);
+	return s;
+}
+
+static void
+drop(struct secure *s, struct entry *e)
+{
+	struct entry **at = &s->buckets[e->key.a % BUCKETS];
+
+	while (*at != e)
+		at = &(*at)->next;
+	*at = e->next;
+	list_del(&e->lru);
+	if (e->ctx)
+		tls_ctx_unref(e->ctx);
+	mem_free(e);
+	s->n--;
+}
+
+void
+secure_free(struct secure *s)
+{
+	while (!list_empty(&s->lru))
+		drop(s, LIST_ENTRY(s->lru.next, struct entry, lru));
+	tls_env_free(s->env);
+	mem_free(s);
+}
+
+struct tls_env *
+secure_env(struct secure *s)
+{
+	return s->env;
+}
+
+uint32_t
+secure_listener(const struct gen *gen, uint32_t socket, struct bytes sni)
+{
+	const struct image *im = &gen->image;
+	uint32_t l;
+
+	if (socket == IM_NONE)
+		return IM_NONE;
+	l = route_listener(im, socket, sni);
+	if (l == IM_NONE || im->listeners[l].protocol != IM_HTTPS ||
+	    im->listeners[l].tls == IM_NONE)
+		return IM_NONE;
+	return l;
+}
+
+bool
+secure_same(const struct gen *gen, uint32_t listener, const uint64_t id[2])
+{
+	const struct image *im = &gen->image;
+	const struct im_tls *t;
+
+	if (listener == IM_NONE || im->listeners[listener].tls == IM_NONE)
+		return false;
+	t = &im->tls[im->listeners[listener].tls];
+	return t->id[0] == id[0] && t->id[1] == id[1];
+}
+
+/* ---- certificates by name */
+
+/* 2 the very name, 1 by a wildcard (one label, RFC 6125 6.4.3), 0 not. */
+static unsigned
+fits(const struct image *im, const struct im_cert *c, struct bytes sni)
+{
+	ptrdiff_t dot = bytes_chr(sni, '.', 0);
+	struct bytes rest =
+	    dot > 0 ? bytes_of(sni.p + dot, sni.n - (size_t)dot) : BYTES_NONE;
+	unsigned best = 0;
+
+	for (uint32_t i = 0; i < c->names.n; i++) {
+		struct bytes name = image_text(im, im->strings[c->names.first + i]);
+
+		if (bytes_eq(name, sni))
+			return 2;
+		if (name.n > 1 && name.p[0] == '.' && rest.p && bytes_eq(name, rest))
+			best = 1;
+	}
+	return best;
+}
+
+static void
+take(uint32_t pick[PICKS + 1], const struct image *im, uint32_t cert)
+{
+	uint32_t type = im->certs[cert].type;
+
+	if (type >= 1 && type <= PICKS && pick[type] == IM_NONE)
+		pick[type] = cert;
+}
+
+/* By type of key; IM_NONE where there is none. */
+static void
+choose(const struct image *im, const struct im_tls *t, struct bytes sni, uint32_t pick[PICKS + 1])
+{
+	uint32_t first = t->certs.first;
+	bool some = false;
+
+	for (unsigned i = 0; i <= PICKS; i++)
+		pick[i] = IM_NONE;
+	for (unsigned quality = 2; sni.n && quality >= 1; quality--)
+		for (uint32_t i = first; i < first + t->certs.n; i++)
+			if (fits(im, &im->certs[i], sni) == quality) {
+				take(pick, im, i);
+				some = true;
+			}
+	/* The default: the first, and others for the same names. */
+	for (uint32_t i = first; !some && i < first + t->certs.n; i++)
+		if (im->certs[i].names.n == im->certs[first].names.n &&
+		    im->certs[i].names.first == im->certs[first].names.first)
+			take(pick, im, i);
+}
+
+/* ---- contexts */
+
+static const char *
+text(const struct image *im, struct im_str s, char room[1025])
+{
+	struct bytes b = image_text(im, s);
+
+	if (!b.p || b.n > 1024)
+		return NULL;
+	memcpy(room, b.p, b.n);
+	room[b.n] = '\0';
+	return room;
+}
+
+static struct tls_ctx *
+settings(struct secure *s, const struct image *im, const struct im_tls *t, char why[160])
+{
+	struct bytes *cas = mem_alloc((t->cas.n + 1) * sizeof(*cas));
+	char ciphers[1025], suites[1025], curves[1025];
+	struct tls_conf conf = {.min_version = t->min_version,
+	    .max_version = t->max_version,
+	    .ciphers = text(im, t->ciphers, ciphers),
+	    .ciphersuites = text(im, t->ciphersuites, suites),
+	    .curves = text(im, t->curves, curves),
+	    .alpn = image_text(im, t->alpn),
+	    .cas = cas,
+	    .ncas = t->cas.n,
+	    .client = (enum tls_client)t->client,
+	    .tickets = t->tickets != 0};
+	struct tls_ctx *ctx;
+
+	_Static_assert(sizeof(conf.id) == sizeof(t->id), "a digest");
+	memcpy(conf.id, t->id, sizeof(conf.id));
+	for (uint32_t i = 0; i < t->cas.n; i++)
+		cas[i] = image_text(im, im->cas[t->cas.first + i].der);
+	ctx = tls_ctx_new(s->env, true, &conf, why);
+	mem_free(cas);
+	return ctx;
+}
+
+static struct tls_ctx *
+make(struct secure *s, const struct gen *gen, const struct im_tls *t,
+    const uint32_t pick[PICKS + 1], char why[160])
+{
+	const struct image *im = &gen->image;
+	struct tls_ctx *ctx = settings(s, im, t, why);
+	unsigned good = 0;
+
+	for (unsigned i = 1; ctx && i <= PICKS; i++) {
+		const struct im_cert *c = &im->certs[pick[i]];
+		struct secret key;
+
+		if (pick[i] == IM_NONE)
+			continue;
+		if (!secret_read(gen->secrets, c->secret, SECRET_KEY, &key)) {
+			(void)snprintf(why, 160, "its key cannot be read");
+			continue;
+		}
+		good += tls_ctx_add(ctx, image_text(im, c->chain),
+		    bytes_of((const char *)key.der, key.n), image_text(im, c->ocsp), why);
+		secret_free(&key);
+	}
+	if (!ctx || good)
+		return ctx;
+	tls_ctx_unref(ctx);
+	return NULL;
+}
+
+static struct hash128
+key_of(const struct image *im, const struct im_tls *t, const uint32_t pick[PICKS + 1])
+{
+	struct {
+		uint64_t tls[2], certs[PICKS + 1][2], ocsp;
+	} v;
+
+	memset(&v, 0, sizeof(v));
+	v.tls[0] = t->id[0];
+	v.tls[1] = t->id[1];
+	for (unsigned i = 1; i <= PICKS; i++)
+		if (pick[i] != IM_NONE) {
+			const struct im_cert *c = &im->certs[pick[i]];
+			struct bytes o = image_text(im, c->ocsp);
+
+			v.certs[i][0] = c->id[0];
+			v.certs[i][1] = c->id[1];
+			v.ocsp ^= o.n ? hash_content(o.p, o.n).a + i : 0;
+		}
+	return hash_content(&v, sizeof(v));
+}
+
+struct tls_ctx *
+secure_context(struct secure *s, const struct gen *gen, uint32_t listener, struct bytes sni)
+{
+	const struct image *im = &gen->image;
+	const struct im_tls *t = &im->tls[im->listeners[listener].tls];
+	uint32_t pick[PICKS + 1];
+	struct hash128 key;
+	struct entry *e;
+	char why[160] = "there is no certificate";
+
+	choose(im, t, sni, pick);
+	key = key_of(im, t, pick);
+	for (e = s->buckets[key.a % BUCKETS]; e; e = e->next)
+		if (e->key.a == key.a && e->key.b == key.b) {
+			list_del(&e->lru);
+			list_push(&s->lru, &e->lru);
+			return e->ctx;
+		}
+	if (s->n == SECURE_CONTEXTS)
+		drop(s, LIST_ENTRY(s->lru.prev, struct entry, lru));
+	e = mem_zalloc(sizeof(*e));
+	e->key = key;
+	e->ctx = make(s, gen, t, pick, why);
+	e->next = s->buckets[key.a % BUCKETS];
+	s->buckets[key.a % BUCKETS] = e;
+	list_push(&s->lru, &e->lru);
+	s->n++;
+	if (!e->ctx)
+		log_error("listener %.*s: TLS cannot be served: %s",
+		    BYTES_ARG(image_text(im, im->listeners[listener].name)), why);
+	return e->ctx;
+}
