@@ -43,6 +43,7 @@ struct exchange {
 	bool queued;                   /* waits for a connection, or did a moment ago */
 	bool delayed;                  /* a fault's pause was made */
 	bool limit_fields;             /* the listener wants them */
+	int8_t collector;              /* 1 + cursor of what holds the body back, 0 = none */
 	uint8_t row;                   /* of protect: the next */
 	enum hg_err err; /* why the answer is not the backend's, or why it broke off */
 	const char *reason;            /* of the log, where it is not err's */

@@ -35,6 +35,8 @@ relay_request(struct exchange *x)
 		attempt_pump(x->attempt);
 	mirrors_pump(x);
 	relay_credit(x);
+	if (x->collector && x->step == STEP_protect)
+		exchange_run(x);
 }
 
 /* Gives the backend the credit it is owed, if the client keeps up. */

@@ -8,6 +8,7 @@
 #include "worker/attempt.h"
 #include "worker/client.h"
 #include "worker/exchange.h"
+#include "worker/protect/override.h"
 #include "worker/protect/protect.h"
 
 /* May anything change a backend's answer on its way? */
@@ -91,11 +92,13 @@ reply_own(struct exchange *x)
 			text = bytes_str(line);
 	}
 	m->head = x->head_seen && bytes_eq(x->head.method, BYTES("HEAD"));
-	m->framing = m->status == 204 ? MSG_NONE : MSG_LENGTH;
-	m->length = text.n;
 	own_fields(x, m, text);
 	backwards(x, NULL, m);
-	body = text.n && !m->head;
+	if (x->policy != IM_NONE)
+		(void)override_apply(x, m, true, &text);
+	m->framing = m->status == 204 || m->status == 304 ? MSG_NONE : MSG_LENGTH;
+	m->length = text.n;
+	body = text.n && !m->head && m->framing == MSG_LENGTH;
 	if (!body)
 		flags |= STREAM_END;
 	if (x->close || x->w->draining)
@@ -119,6 +122,7 @@ reply_backend(struct exchange *x, const struct msg *resp, bool end)
 {
 	struct msg *m = &x->answer;
 	unsigned out = end ? STREAM_END : 0;
+	struct bytes text = BYTES_NONE;
 	enum hg_err e;
 
 	if (edits(x)) {
@@ -136,6 +140,11 @@ reply_backend(struct exchange *x, const struct msg *resp, bool end)
 	} else {
 		forward_response_lean(x->w->via_line, resp, m);
 	}
+	if (x->policy != IM_NONE && override_apply(x, m, false, &text)) {
+		m->framing = MSG_LENGTH;
+		m->length = text.n;
+		out = text.n && !m->head ? 0 : STREAM_END;
+	}
 	if (x->close || x->w->draining)
 		out |= STREAM_CLOSE;
 	e = x->down->ops->send_head(x->down, m, out);
@@ -144,5 +153,10 @@ reply_backend(struct exchange *x, const struct msg *resp, bool end)
 	x->head_sent = true;
 	if (out & STREAM_END)
 		x->resp_ended = true;
+	if (text.p && !x->resp_ended) {
+		/* The backend's own body is not wanted: its attempt is cut at the end. */
+		x->resp_ended = true;
+		own_body(x, text);
+	}
 	return HG_OK;
 }

@@ -393,6 +393,10 @@ step_send(struct exchange *x)
 	if (x->head.framing != MSG_NONE && x->cursor < 0) {
 		x->replay = body_cursor(&x->body, BODY_REPLAY, x->w->replay_bytes);
 		x->cursor = body_cursor(&x->body, BODY_ATTEMPT, 0);
+		if (x->collector) {
+			body_drop(&x->body, x->collector - 1);
+			x->collector = 0;
+		}
 	}
 	a->cursor = x->cursor;
 	e = attempt_send(a);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "worker/protect/limit.h"
 
+static enum step_result buffer_run(struct exchange *);
 static enum step_result limit_run(struct exchange *);
 
 static const struct {
@@ -21,7 +22,7 @@ static const struct {
     {"basic", NULL},
     {"oidc", NULL},
     {"jwt", NULL},
-    {"request-buffer", NULL},
+    {"request-buffer", buffer_run},
     {"authorization", NULL},
     {"rate-limit", limit_run},
     {"bandwidth", NULL},
@@ -42,6 +43,33 @@ protect_run(struct exchange *x)
 			return r;
 	}
 	return STEP_NEXT;
+}
+
+/* The whole body first. It comes back here with each piece, until the end or the bound. */
+static enum step_result
+buffer_run(struct exchange *x)
+{
+	uint32_t bound = protect_policy(x)->request_buffer;
+
+	if (bound == IM_NONE || x->head.framing == MSG_NONE)
+		return STEP_NEXT;
+	if (x->head.framing == MSG_LENGTH && x->head.length > bound) {
+		x->close = true;
+		return exchange_refuse(x, HG_ERR_BODY_TOO_LARGE);
+	}
+	if (x->collector == 0)
+		x->collector = (int8_t)(body_cursor(&x->body, BODY_COLLECT, bound) + 1);
+	if (x->collector == 0)
+		return exchange_refuse(x, HG_ERR_OVERLOAD);
+	if (x->body.cursors[x->collector - 1].cut) {
+		x->close = true;
+		return exchange_refuse(x, HG_ERR_BODY_TOO_LARGE);
+	}
+	if (x->req_ended)
+		return STEP_NEXT;
+	x->row--;
+	relay_start(x);
+	return STEP_WAIT;
 }
 
 static enum step_result

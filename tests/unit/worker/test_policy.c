@@ -27,6 +27,9 @@ static struct im_limit limit;
 static struct im_limitkey distinct;
 static struct im_balance balance;
 static struct im_health health;
+static struct im_override over; /* .status set: it is in the image */
+static struct im_statusrange over_for;
+static const char *over_body;
 static const struct im_str none = {IM_NONE, 0};
 
 static void
@@ -92,6 +95,14 @@ image(void)
 		if (balance.health != IM_NONE)
 			(void)blob_add(out, IM_HEALTH, &health, 1, sizeof(health));
 	}
+	if (over.redirect != 0) {
+		over.statuses = (struct im_range){
+		    blob_add(out, IM_STATUSRANGE, &over_for, 1, sizeof(over_for)), 1};
+		over.content_type = blob_put_text(out, BYTES("application/x-own"));
+		over.body = over_body ? blob_put_text(out, bytes_str(over_body)) : none;
+		policy.overrides =
+		    (struct im_range){blob_add(out, IM_OVERRIDE, &over, 1, sizeof(over)), 1};
+	}
 	(void)blob_add(out, IM_POLICY, &policy, 1, sizeof(policy));
 	for (uint32_t i = 0; i < blob_count(out, IM_RULE); i++)
 		((struct im_rule *)blob_at(out, IM_RULE, i))->policy = 0;
@@ -144,6 +155,7 @@ setup(void **state)
 	assert_true(bucket_open(&buckets, region, n));
 	harness_buckets = &buckets;
 	limit = (struct im_limit){0};
+	over = (struct im_override){0};
 	distinct = (struct im_limitkey){.kind = IM_LK_HEADER, .match = IM_LM_DISTINCT};
 	fresh_policy();
 	origin_start(&origin, "o");
@@ -371,13 +383,75 @@ test_times(void **state)
 	assert_int_equal(hs[0].env.slot->metrics[METRIC_upstream_reused], 0);
 }
 
+static void
+test_override(void **state)
+{
+	(void)state;
+	over = (struct im_override){.redirect = IM_NONE, .status = 410};
+	over_for = (struct im_statusrange){404, 418};
+	over_body = "was %RESPONSE_CODE%, %REQ(:METHOD)% %REQ(x-one)% %RESP(none)% 100%%";
+	start(1);
+	assert_int_equal(client_ask(ports[0], "GET", "/status=404", "X-One: 1\r\n"), 410);
+	assert_true(client_has("\r\n\r\nwas 404, GET 1 - 100%"));
+	assert_true(client_has("Content-Type: application/x-own"));
+	assert_int_equal(client_ask(ports[0], "GET", "/status=500", NULL), 500);
+	assert_int_equal(client_ask(ports[0], "HEAD", "/status=404", NULL), 410);
+	/* made here; and only what is made here */
+	policy.abort_status = 418;
+	policy.abort_ppm = 1000000;
+	over.source = IM_SOURCE_LOCAL;
+	serve(0, image());
+	assert_int_equal(client_ask(ports[0], "GET", "/x", NULL), 410);
+	assert_true(client_has("\r\n\r\nwas 418, GET - - 100%"));
+	policy.abort_ppm = policy.abort_status = 0;
+	serve(0, image());
+	assert_int_equal(client_ask(ports[0], "GET", "/status=404", NULL), 404);
+	/* status only: the body stays */
+	over.source = IM_SOURCE_ALL;
+	over_body = NULL;
+	serve(0, image());
+	assert_int_equal(client_ask(ports[0], "GET", "/status=404", NULL), 410);
+	assert_true(client_has("GET /status=404"));
+}
+
+static unsigned
+post(const char *head, const char *body)
+{
+	int fd = client_open(ports[0]);
+	char text[512];
+
+	(void)snprintf(text, sizeof(text),
+	    "POST /x HTTP/1.1\r\nHost: gw.test\r\nConnection: close\r\n%s\r\n", head);
+	assert_true(client_send(fd, text));
+	assert_true(client_send(fd, body));
+	(void)client_read(fd, NULL);
+	close(fd);
+	return client_status();
+}
+
+static void
+test_request_buffer(void **state)
+{
+	(void)state;
+	policy.request_buffer = 10;
+	start(1);
+	assert_int_equal(post("Content-Length: 10\r\n", "0123456789"), 200);
+	assert_true(client_has("0123456789"));
+	assert_int_equal(post("Content-Length: 11\r\n", ""), 413);
+	assert_int_equal(
+	    post("Transfer-Encoding: chunked\r\n", "4\r\nabcd\r\n3\r\nefg\r\n0\r\n\r\n"), 200);
+	assert_int_equal(
+	    post("Transfer-Encoding: chunked\r\n", "8\r\nabcdefgh\r\n3\r\nijk\r\n"), 413);
+	assert_int_equal(atomic_load(&origin.seen->requests), 2);
+}
+
 int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {T(test_exact_1), T(test_exact_2), T(test_exact_8),
 	    T(test_faults), T(test_all_refused), T(test_pending), T(test_ejected), T(test_cookie),
-	    T(test_times)};
+	    T(test_times), T(test_override), T(test_request_buffer)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
