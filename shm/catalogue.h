@@ -73,7 +73,8 @@ enum cat_idkind {
 	CAT_ID_CLUSTER,
 	CAT_ID_ENDPOINT,
 	CAT_ID_NAME,
-	CAT_ID_SOCKET
+	CAT_ID_SOCKET,
+	CAT_ID_LIMIT
 };
 struct cat_id {
 	uint64_t key[2];          /* hash of what it stands for */

@@ -10,65 +10,29 @@
 #include "conf/build/parts.h"
 #include "shm/image.h"
 
-/* Alphabetical by "namespace/name" (5.6), which is not the order of the two one after the other. */
-static int
-full_name_cmp(const struct m_route *x, const struct m_route *y)
-{
-	const struct bytes xs[3] = {x->ns, BYTES("/"), x->name},
-			   ys[3] = {y->ns, BYTES("/"), y->name};
-	size_t xi = 0, yi = 0, xk = 0, yk = 0;
-
-	for (;;) {
-		while (xi < 3 && xk == xs[xi].n)
-			xi++, xk = 0;
-		while (yi < 3 && yk == ys[yi].n)
-			yi++, yk = 0;
-		if (xi == 3 || yi == 3)
-			return (xi == 3 ? 0 : 1) - (yi == 3 ? 0 : 1);
-		if (xs[xi].p[xk] != ys[yi].p[yk])
-			return (unsigned char)xs[xi].p[xk] < (unsigned char)ys[yi].p[yk] ? -1 : 1;
-		xk++;
-		yk++;
-	}
-}
-
-static int
-route_cmp(const void *a, const void *b)
-{
-	const struct m_route *x = *(struct m_route *const *)a, *y = *(struct m_route *const *)b;
-	int c;
-
-	if (x->created != y->created)
-		return x->created < y->created ? -1 : 1;
-	if ((c = full_name_cmp(x, y)) != 0)
-		return c;
-	return x < y ? -1 : x > y;
-}
-
-static void
-ranks_make(struct build *b)
-{
-	uint32_t n = b->m->nroutes;
-
-	b->ranked = arena_alloc(&b->arena, (n + 1) * sizeof(*b->ranked));
-	b->route_image = arena_alloc(&b->arena, (n + 1) * sizeof(*b->route_image));
-	for (uint32_t i = 0; i < n; i++)
-		b->ranked[i] = &b->m->routes[i];
-	qsort(b->ranked, n, sizeof(*b->ranked), route_cmp);
-	for (uint32_t i = 0; i < n; i++) {
-		b->ranked[i]->index = i;
-		b->route_image[i] = IM_NONE;
-	}
-}
-
 static bool
-attach_ok(const struct build *b, const struct m_listener *l)
+attached_ok(const struct build *b)
 {
-	for (uint32_t i = 0; i < l->nattach; i++)
-		if (l->attach[i].route < b->m->routes ||
-		    l->attach[i].route >= b->m->routes + b->m->nroutes)
-			return false;
+	for (uint32_t k = 0; k < b->m->nlisteners; k++) {
+		const struct m_listener *l = &b->m->listeners[k];
+
+		for (uint32_t i = 0; i < l->nattach; i++)
+			if (l->attach[i].route < b->m->routes ||
+			    l->attach[i].route >= b->m->routes + b->m->nroutes)
+				return false;
+	}
 	return true;
+}
+
+/* Part of the key of a listener's buckets. */
+static uint64_t
+listener_key(const struct build *b, const struct m_listener *l)
+{
+	const struct m_gateway *gw = &b->m->gateways[l->gateway];
+	uint64_t h = hash_more(HASH_SEED, gw->ns.p, gw->ns.n);
+
+	h = hash_byte(hash_more(hash_byte(h, '/'), gw->name.p, gw->name.n), '/');
+	return hash_mix(hash_more(h, l->name.p, l->name.n));
 }
 
 static void
@@ -79,10 +43,6 @@ listeners_write(struct build *b)
 		struct im_listener r;
 
 		memset(&r, 0, sizeof(r));
-		if (!attach_ok(b, l)) {
-			b->err = HG_ERR_INVALID;
-			return;
-		}
 		hosts_listener(b, l, &r);
 		r.id = l->id;
 		r.gateway = l->gateway;
@@ -92,7 +52,8 @@ listeners_write(struct build *b)
 		r.protocol = l->protocol;
 		r.flags = l->flags;
 		r.tls = tls_record(b, l->tls);
-		r.client = IM_NONE;
+		r.client = client_record(b, l->client);
+		r.key = listener_key(b, l);
 		l->index = blob_add(b->w, IM_LISTENER, &r, 1, sizeof(r));
 	}
 }
@@ -153,10 +114,14 @@ build_all(const struct model *m, struct blob_writer **out, struct blob_writer **
 	b.names = mem_grow(NULL, &b.names_cap, 0, sizeof(*b.names));
 	b.names[b.nnames++] = BYTES_NONE;
 
-	ranks_make(&b);
+	if (!attached_ok(&b))
+		b.err = HG_ERR_INVALID;
+	else
+		rank_routes(&b);
 	records_settings(&b);
 	records_clusters(&b);
-	listeners_write(&b);
+	if (b.err == HG_OK)
+		listeners_write(&b);
 	if (b.err == HG_OK)
 		sockets_write(&b);
 	stats_fill(&b);

@@ -170,7 +170,7 @@ group_chain(struct build *b, const struct build_entry *e, uint32_t n, const stru
 	uint32_t items = blob_count(b->w, IM_ITEM), first = blob_count(b->w, IM_GROUP);
 
 	for (uint32_t i = 0; i < n; i++) {
-		struct im_item it = {e[i].rule->image_index, e[i].match->index, 0};
+		struct im_item it = {e[i].rule, e[i].match->index, 0};
 
 		(void)blob_add(b->w, IM_ITEM, &it, 1, sizeof(it));
 	}

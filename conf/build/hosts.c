@@ -101,7 +101,7 @@ pairs_of(struct build *b, const struct m_listener *l, uint8_t kind, size_t *coun
 			uint64_t host = a->nhostnames ? hosts_intern(b, a->hostnames[k]) : 0;
 
 			v = mem_grow(v, &cap, n, sizeof(*v));
-			v[n++] = host << 32 | a->route->index;
+			v[n++] = host << 32 | a->rank;
 		}
 	}
 	if (n != 0)
@@ -137,13 +137,13 @@ trees_table(struct build *b, const uint64_t *pairs, size_t n, bool grpc)
 static void
 attached_count(struct build *b, const uint64_t *pairs, size_t n)
 {
-	unsigned char *seen = mem_zalloc(b->m->nroutes / 8 + 1);
+	unsigned char *seen = mem_zalloc(b->nranked / 8 + 1);
 
 	for (size_t i = 0; i < n; i++) {
 		uint32_t rank = (uint32_t)pairs[i];
 
 		if (!(seen[rank / 8] >> rank % 8 & 1))
-			b->stats->attached += b->ranked[rank]->nrules;
+			b->stats->attached += b->ranked[rank].route->nrules;
 		seen[rank / 8] = (unsigned char)(seen[rank / 8] | 1u << rank % 8);
 	}
 	mem_free(seen);

@@ -21,6 +21,13 @@ void share_release(struct share *);
 uint32_t share_add(struct share *, struct blob_writer *, unsigned section, const void *recs,
     uint32_t n, size_t elem);
 
+struct build_variant { /* a route under one set of policies */
+	struct m_route *route;
+	struct m_policy **policies; /* of its rules; NULL: none */
+	uint32_t image;             /* im_route, IM_NONE: not written yet; of the first one */
+	uint32_t *rules;            /* im_rule of each rule; NULL: not written yet */
+};
+
 struct build {
 	const struct model *m;
 	struct blob_writer *w;
@@ -31,8 +38,10 @@ struct build {
 	struct map hostnames;    /* -> 1 + id */
 	struct bytes *names;     /* id -> hostname; [0] = any */
 	size_t nnames, names_cap;
-	struct m_route **ranked; /* by precedence; m_route.index is the place in here */
-	uint32_t *route_image;   /* rank -> im_route, IM_NONE: not written yet */
+	/* Routes by precedence, each followed by its variants under other policies; m_route.index
+	 * is the place of the one without any. */
+	struct build_variant *ranked;
+	uint32_t nranked;
 	struct map trees;        /* ranks of routes -> 1 + im_tree */
 	struct map tables;       /* (hostname, tree) pairs -> struct im_hosttab * */
 	struct build_stats *stats;
@@ -44,6 +53,15 @@ struct build {
 void records_settings(struct build *);
 void records_clusters(struct build *);
 void records_route(struct build *, uint32_t rank); /* the route and its rules, at first use */
+struct im_range records_edits(struct build *, const struct m_edit *, uint32_t n);
+uint32_t records_redirect(struct build *, const struct m_filter *);
+
+/* ---- rank.c: fills ranked, m_route.index and m_attach.rank */
+void rank_routes(struct build *);
+
+/* ---- policy.c: IM_NONE for NULL */
+uint32_t policy_record(struct build *, struct m_policy *);
+uint32_t client_record(struct build *, struct m_client *);
 
 /* ---- tree.c: the tree of a set of routes (ranks, ascending); cached by content */
 uint32_t tree_of(struct build *, const uint32_t *ranks, uint32_t n, bool grpc);
@@ -54,7 +72,7 @@ struct build_entry {
 	uint32_t hash;           /* of key */
 	uint32_t seq;            /* last tie-break: route, rule, match */
 	uint64_t prec;           /* lower wins */
-	const struct m_rule *rule;
+	uint32_t rule;           /* im_rule */
 	const struct m_match *match;
 	struct bytes pattern;    /* M_PATH_REGEX */
 	uint8_t type;            /* enum m_pathtype */

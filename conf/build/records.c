@@ -51,7 +51,7 @@ endpoints_add(struct build *b, const struct m_cluster *c)
 		v[i].id = e->id;
 		v[i].weight = e->weight;
 		v[i].unix_path = blob_put_text(b->w, e->unix_path);
-		v[i].host = blob_put_text(b->w, BYTES_NONE);
+		v[i].host = blob_put_text(b->w, e->host);
 	}
 	r.first = SHARE(b, IM_ENDPOINT, v, r.n);
 	arena_reset(&b->tmp);
@@ -111,28 +111,26 @@ filter_odd(const struct m_filter *f)
 	    !image_plain_ok(f->cors.expose, IMAGE_VALUE_BYTES, false);
 }
 
-static struct im_range
-edits_add(struct build *b, const struct m_filter *f)
+struct im_range
+records_edits(struct build *b, const struct m_edit *e, uint32_t n)
 {
-	size_t cap = 0;
-	struct im_edit *v = mem_grow(NULL, &cap, f->nedits, sizeof(*v));
-	struct im_range r = {0, f->nedits};
+	struct im_edit *v = mem_zalloc((n + 1) * sizeof(*v));
+	struct im_range r = {0, n};
 
-	memset(v, 0, f->nedits * sizeof(*v));
-	for (uint32_t i = 0; i < f->nedits; i++) {
-		v[i].op = f->edits[i].op;
-		v[i].field = (uint8_t)field_id(f->edits[i].name);
-		v[i].name = blob_put_text(b->w, f->edits[i].name);
-		v[i].value = blob_put_text(
-		    b->w, f->edits[i].op == IM_REMOVE ? BYTES_NONE : f->edits[i].value);
+	for (uint32_t i = 0; i < n; i++) {
+		v[i].op = e[i].op;
+		v[i].field = (uint8_t)field_id(e[i].name);
+		v[i].name = blob_put_text(b->w, e[i].name);
+		v[i].value =
+		    blob_put_text(b->w, e[i].op == IM_REMOVE ? BYTES_NONE : e[i].value);
 	}
 	r.first = SHARE(b, IM_EDIT, v, r.n);
 	mem_free(v);
 	return r;
 }
 
-static uint32_t
-redirect_add(struct build *b, const struct m_filter *f)
+uint32_t
+records_redirect(struct build *b, const struct m_filter *f)
 {
 	CLEARED(struct im_redirect, r);
 
@@ -203,10 +201,10 @@ filters_add(struct build *b, const struct m_filter *f, uint32_t n)
 		switch ((enum im_filtertype)f->type) {
 		case IM_F_REQUEST_HEADERS:
 		case IM_F_RESPONSE_HEADERS:
-			arg = edits_add(b, f);
+			arg = records_edits(b, f->edits, f->nedits);
 			break;
 		case IM_F_REDIRECT:
-			arg.first = redirect_add(b, f);
+			arg.first = records_redirect(b, f);
 			break;
 		case IM_F_REWRITE:
 			arg.first = rewrite_add(b, f);
@@ -258,7 +256,10 @@ retry_add(struct build *b, const struct m_retry *p)
 		return IM_NONE;
 	r.attempts = p->attempts;
 	r.backoff_ms = p->backoff_ms;
-	r.triggers = IM_RETRY_ROUTE;
+	r.backoff_max_ms = p->backoff_max_ms;
+	r.triggers = p->triggers;
+	r.grpc = p->grpc;
+	r.full_jitter = p->full_jitter;
 	for (uint32_t i = 0; i < p->ncodes; i++) {
 		unsigned bit = p->codes[i] - 400u;
 
@@ -288,6 +289,7 @@ backends_add(struct build *b, const struct m_rule *rule, uint32_t *weight)
 		v[i].cluster = from->cluster ? from->cluster->index : IM_NONE;
 		v[i].filters = filters_add(b, from->filters, from->nfilters);
 		v[i].persist = persist_add(b, from->persist);
+		v[i].fallback = from->fallback;
 		sum += from->weight;
 	}
 	if (sum > UINT32_MAX)
@@ -298,8 +300,10 @@ backends_add(struct build *b, const struct m_rule *rule, uint32_t *weight)
 	return r;
 }
 
-static void
-rule_add(struct build *b, struct m_rule *rule, uint32_t route)
+/* What the rule says itself goes before its policy (reference/policies.md 12); a retry of its own
+ * as a whole. */
+static uint32_t
+rule_add(struct build *b, const struct m_rule *rule, struct m_policy *policy, uint32_t route)
 {
 	CLEARED(struct im_rule, r);
 
@@ -312,24 +316,49 @@ rule_add(struct build *b, struct m_rule *rule, uint32_t route)
 	r.backend_ms = rule->backend_ms;
 	r.retry = retry_add(b, rule->retry);
 	r.persist = persist_add(b, rule->persist);
-	r.policy = IM_NONE;
+	r.policy = policy_record(b, policy);
 	r.index = rule->index;
+	if (policy && r.request_ms == 0)
+		r.request_ms = policy->request_ms;
+	if (policy && !rule->retry) {
+		r.retry = retry_add(b, policy->retry);
+		if (r.backend_ms == 0)
+			r.backend_ms = policy->try_ms;
+	}
 	r.error = (uint16_t)(b->odd && !rule->error ? HG_ERR_BAD_RULE : rule->error);
-	rule->image_index = blob_add(b->w, IM_RULE, &r, 1, sizeof(r));
+	if (policy && policy->invalid && !r.error)
+		r.error = HG_ERR_BAD_RULE;
+	return blob_add(b->w, IM_RULE, &r, 1, sizeof(r));
+}
+
+static uint64_t
+route_key(const struct m_route *route)
+{
+	uint64_t h = hash_byte(HASH_SEED, route->kind);
+
+	h = hash_byte(hash_more(h, route->ns.p, route->ns.n), '/');
+	return hash_mix(hash_more(h, route->name.p, route->name.n));
 }
 
 void
 records_route(struct build *b, uint32_t rank)
 {
-	struct m_route *route = b->ranked[rank];
-	CLEARED(struct im_route, r);
+	struct build_variant *v = &b->ranked[rank], *first = &b->ranked[v->route->index];
+	const struct m_route *route = v->route;
 
-	if (b->route_image[rank] != IM_NONE)
+	if (v->rules)
 		return;
-	r.ns = blob_put_text(b->w, route->ns);
-	r.name = blob_put_text(b->w, route->name);
-	r.kind = route->kind;
-	b->route_image[rank] = blob_add(b->w, IM_ROUTE, &r, 1, sizeof(r));
+	if (first->image == IM_NONE) {
+		CLEARED(struct im_route, r);
+
+		r.ns = blob_put_text(b->w, route->ns);
+		r.name = blob_put_text(b->w, route->name);
+		r.kind = route->kind;
+		r.key = route_key(route);
+		first->image = blob_add(b->w, IM_ROUTE, &r, 1, sizeof(r));
+	}
+	v->rules = arena_alloc(&b->arena, (route->nrules + 1) * sizeof(*v->rules));
 	for (uint32_t i = 0; i < route->nrules; i++)
-		rule_add(b, &route->rules[i], b->route_image[rank]);
+		v->rules[i] = rule_add(b, &route->rules[i], v->policies ? v->policies[i] : NULL,
+		    first->image);
 }

@@ -131,7 +131,7 @@ pattern_key(struct work *w, struct bytes pattern)
 
 static void
 entry_add(
-    struct work *w, const struct m_rule *rule, const struct m_match *m, uint32_t seq, bool grpc)
+    struct work *w, uint32_t rule, const struct m_match *m, uint32_t seq, bool grpc)
 {
 	struct build_entry e = {.key = m->path,
 	    .seq = seq,
@@ -167,16 +167,17 @@ collect(struct work *w, const uint32_t *ranks, uint32_t n, bool grpc)
 	uint32_t seq = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		const struct m_route *route = w->b->ranked[ranks[i]];
+		const struct build_variant *v = &w->b->ranked[ranks[i]];
+		const struct m_route *route = v->route;
 
 		records_route(w->b, ranks[i]);
 		for (uint32_t k = 0; k < route->nrules; k++) {
 			const struct m_rule *rule = &route->rules[k];
 
 			for (uint32_t j = 0; j < rule->nmatches; j++)
-				entry_add(w, rule, &rule->matches[j], seq++, grpc);
+				entry_add(w, v->rules[k], &rule->matches[j], seq++, grpc);
 			if (rule->nmatches == 0)
-				entry_add(w, rule, &match_all, seq++, grpc);
+				entry_add(w, v->rules[k], &match_all, seq++, grpc);
 		}
 	}
 }

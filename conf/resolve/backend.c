@@ -132,7 +132,7 @@ follow(struct scope *sc, struct r_route *r, const char *where, const struct k_ba
 
 	if (b->group.n != 0 || (b->kind.n != 0 && !bytes_eq(b->kind, BYTES("Service")))) {
 		fault_add(sc, &r->refs, REF_KIND, b->node,
-		    "%s: %.*s%s%.*s cannot be a backend, only a Service can", where,
+		    "%s: %.*s%s%.*s cannot be a backend, only a Service or a Backend can", where,
 		    BYTES_ARG(b->group), b->group.n != 0 ? "/" : "", BYTES_ARG(b->kind));
 		return NULL;
 	}
@@ -159,12 +159,64 @@ follow(struct scope *sc, struct r_route *r, const char *where, const struct k_ba
 	return sp;
 }
 
+/* The same for the kind Backend. */
+static void
+follow_extern(struct scope *sc, struct r_route *r, const char *where,
+    const struct k_backend_ref *b, struct r_backend *out)
+{
+	struct bytes ns = b->ns.n != 0 ? b->ns : r->obj->meta.ns;
+	const struct object *o = objects_find(sc->in.objects, KIND_BACKEND, ns, b->name);
+	const struct r_backend_kind *be = o == NULL ? NULL : sc->slot[o->index];
+	struct bytes app = BYTES_NONE;
+
+	*out = (struct r_backend){.error = HG_ERR_NO_BACKEND, .fault = true};
+	if (!grant_allows(sc, r->obj->kind->id, r->obj->meta.ns, b->group, b->kind, ns, b->name)) {
+		fault_add(sc, &r->refs, REF_NOT_PERMITTED, b->node,
+		    "%s: no ReferenceGrant in %.*s permits Backend %.*s", where, BYTES_ARG(ns),
+		    BYTES_ARG(b->name));
+		return;
+	}
+	if (be == NULL || be->refused != NULL) {
+		fault_add(sc, &r->refs, REF_NOT_FOUND, b->node, "%s: Backend %.*s/%.*s %s%s",
+		    where, BYTES_ARG(ns), BYTES_ARG(b->name),
+		    be == NULL ? "does not exist" : "is not accepted: ",
+		    be == NULL ? "" : be->refused);
+		return;
+	}
+	if (be->app.n != 0)
+		app = bytes_str(arena_printf(sc->arena, "kubernetes.io/%.*s", BYTES_ARG(be->app)));
+	if (app_fault(app, r->kind) != NULL && !be->tls) {
+		fault_add(sc, &r->refs, REF_PROTOCOL, b->node, "%s: appProtocol %.*s of Backend "
+		    "%.*s/%.*s: %s", where, BYTES_ARG(be->app), BYTES_ARG(ns), BYTES_ARG(b->name),
+		    app_fault(app, r->kind));
+		return;
+	}
+	out->fault = false;
+	if (be->tls) {
+		if (r->unserved == NULL)
+			r->unserved = arena_printf(sc->arena, "%s: Backend %.*s has tls, and TLS to "
+			    "backends is not served by this version: 500", where,
+			    BYTES_ARG(b->name));
+		return;
+	}
+	out->error = HG_OK;
+	out->backend = be;
+	out->cluster = be->nclusters != 0 ? be->clusters[0] : NULL;
+	if (out->cluster == NULL)
+		out->error = HG_ERR_NO_ENDPOINT;
+}
+
 void
 backend_resolve(struct scope *sc, struct r_route *r, const char *where,
     const struct k_backend_ref *b, struct r_backend *out)
 {
-	struct r_service_port *sp = follow(sc, r, where, b);
+	struct r_service_port *sp;
 
+	if (extern_is(b)) {
+		follow_extern(sc, r, where, b, out);
+		return;
+	}
+	sp = follow(sc, r, where, b);
 	*out = (struct r_backend){.error = HG_ERR_NO_BACKEND, .fault = sp == NULL};
 	if (sp == NULL)
 		return;

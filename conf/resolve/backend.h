@@ -10,6 +10,9 @@ struct r_backend {
 	struct m_cluster *cluster; /* NULL when error is set */
 	enum hg_err error;
 	bool fault;                /* the reference is wrong (not just unserved) */
+	/* A Backend of several names: its clusters share the reference's weight; the first is
+	 * `cluster`. */
+	const struct r_backend_kind *backend;
 };
 
 /* `where` names the field in messages. Faults are added to the route. */
@@ -19,6 +22,21 @@ void backend_resolve(struct scope *, struct r_route *, const char *where,
 void backend_refs(struct scope *, struct r_route *);
 /* Ancestors of the policies that the route's backends met. */
 void backend_policies(struct scope *, struct r_route *);
+
+/* extern.c: the kind Backend (gateway.headgate.dev, gateway.envoyproxy.io). Each fqdn is a cluster
+ * of its own, since a cluster has one name; else there is one. */
+struct r_backend_kind {
+	const struct object *obj;
+	const char *refused;       /* why it is not accepted, or NULL */
+	struct m_cluster **clusters;
+	uint32_t nclusters;
+	bool fallback;
+	struct bytes app;          /* "h2c", "ws", "wss" or absent */
+	bool tls;
+	struct conds conds;
+};
+void extern_resolve(struct scope *);
+bool extern_is(const struct k_backend_ref *);
 
 /* endpoint.c: fills endpoints or dns of a cluster. */
 struct k_service;

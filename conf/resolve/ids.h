@@ -10,7 +10,7 @@
 #include "shm/catalogue.h"
 
 #define IDS_KEEP 16
-#define IDS_KINDS (CAT_ID_SOCKET + 1)
+#define IDS_KINDS (CAT_ID_LIMIT + 1)
 
 struct ids;
 

@@ -45,7 +45,8 @@ listener(struct scope *sc, struct r_listener *l)
 	*m = (struct m_listener){.id = listener_id(sc, l), .gateway = (uint32_t)l->gw->index,
 	    .name = listener_name(sc, l), .hostname = l->hostname, .port = (uint16_t)l->k->port.v,
 	    .protocol = l->protocol, .attach = l->attach, .nattach = (uint32_t)l->nattach,
-	    .tls = broken ? NULL : l->tls, .flags = broken ? IM_L_BROKEN : 0};
+	    .tls = broken ? NULL : l->tls, .flags = broken || l->client_invalid ? IM_L_BROKEN : 0,
+	    .client = l->client};
 	l->m = m;
 }
 

@@ -7,11 +7,13 @@
 #define CONF_RESOLVE_MODEL_H
 
 #include "base/arena.h"
+#include "conf/resolve/model_policy.h"
 #include "shm/spec.h"
 
 struct m_endpoint {
 	struct addr addr;
 	struct bytes unix_path; /* instead */
+	struct bytes host;      /* its own, for health checks and SNI; absent = none */
 	uint32_t id, weight;
 };
 struct m_cluster {
@@ -62,7 +64,9 @@ struct m_persist {
 	uint32_t absolute_s;
 };
 struct m_retry {
-	uint32_t attempts, backoff_ms;
+	uint32_t attempts, backoff_ms, backoff_max_ms;
+	uint32_t triggers, grpc; /* as in im_retry */
+	bool full_jitter;
 	uint16_t *codes; /* 400-599 */
 	uint32_t ncodes;
 };
@@ -73,6 +77,7 @@ struct m_backend {
 	struct m_filter *filters;
 	uint32_t nfilters;
 	struct m_persist *persist;
+	bool fallback;
 };
 
 enum m_pathtype { M_PATH_EXACT = 1, M_PATH_PREFIX, M_PATH_REGEX };
@@ -104,7 +109,6 @@ struct m_rule {
 	struct m_retry *retry;
 	struct m_persist *persist;
 	struct m_route *route;
-	uint32_t image_index; /* build's own */
 };
 struct m_route {
 	uint8_t kind;        /* enum im_routekind */
@@ -120,6 +124,8 @@ struct m_attach {
 	struct m_route *route;
 	struct bytes *hostnames;
 	uint32_t nhostnames;
+	struct m_policy **policies; /* of each rule, NULL for none; or NULL: none at all */
+	uint32_t rank;              /* build's own */
 };
 struct m_cert {
 	struct bytes chain, key, ocsp; /* as im_cert has them; key: DER for the secrets blob */
@@ -149,6 +155,7 @@ struct m_listener {
 	uint8_t protocol, flags;
 	struct m_attach *attach;
 	uint32_t nattach;
+	struct m_client *client; /* NULL: house defaults */
 	struct m_tls *tls;      /* HTTPS; NULL there: broken, every handshake is refused */
 	uint32_t index;         /* build's own */
 };

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "conf/read/codes.h"
 #include "conf/resolve/backend.h"
+#include "conf/resolve/traffic.h"
 
 struct bytes
 scope_key(struct keybuf *kb, unsigned n, const struct bytes *parts)
@@ -200,8 +201,10 @@ resolve_run(struct arena *a, const struct resolve_in *in)
 	socket_resolve(sc);
 	policy_index(sc);
 	endpoint_index(sc);
+	extern_resolve(sc);
 	attach_resolve(sc);
 	policy_resolve(sc);
+	traffic_resolve(sc);
 	unreachable_warn(sc);
 	return sc;
 }
@@ -223,6 +226,7 @@ resolve_free(struct scope *sc)
 		mem_free(sc->texts[i]);
 	}
 	mem_free(sc->texts);
+	traffic_release(sc);
 	mem_free(sc->sockets);
 	mem_free(sc->pool);
 	mem_free(sc->touched);

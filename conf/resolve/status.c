@@ -10,8 +10,10 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "conf/kinds/k_core.h"
+#include "conf/resolve/backend.h"
 #include "conf/resolve/feature.h"
 #include "conf/resolve/routekind.h"
+#include "conf/resolve/traffic.h"
 
 static const char *const STATUS_TEXT[] = {"False", "True", "Unknown"};
 
@@ -163,8 +165,8 @@ status_conditions(struct status *st, struct bytes where, const struct conds *c,
 	strbuf_addc(&st->out, ']');
 }
 
-static void
-add_stale(struct status *st, struct conds *c)
+void
+status_stale(struct status *st, struct conds *c)
 {
 	if (st->obj != NULL && st->obj->stale && c->n < COND_MAX)
 		cond_set(c, COND_STALE, COND_TRUE, "LastGoodContent", stale_why(st->sc, st->obj));
@@ -186,7 +188,7 @@ status_class(struct status *st, const struct r_class *c)
 	    ;
 	struct conds conds = c->conds;
 
-	add_stale(st, &conds);
+	status_stale(st, &conds);
 	if (st->sc->ids_lost != 0)
 		cond_set(&conds, COND_IDS, COND_TRUE, "TooManyObjects",
 		    arena_printf(st->sc->arena,
@@ -260,7 +262,7 @@ gateway(struct status *st, const struct r_gateway *gw)
 {
 	struct conds conds = gw->conds;
 
-	add_stale(st, &conds);
+	status_stale(st, &conds);
 	strbuf_addc(&st->out, '{');
 	addresses(st, gw);
 	strbuf_addc(&st->out, ',');
@@ -275,7 +277,7 @@ listenerset(struct status *st, const struct r_set *s)
 {
 	struct conds conds = s->conds;
 
-	add_stale(st, &conds);
+	status_stale(st, &conds);
 	strbuf_addc(&st->out, '{');
 	status_conditions(st, BYTES(""), &conds, manifest(st, "conditions"), GATEWAY_OWN);
 	strbuf_addc(&st->out, ',');
@@ -283,8 +285,8 @@ listenerset(struct status *st, const struct r_set *s)
 	strbuf_addc(&st->out, '}');
 }
 
-static void
-ref_print(struct strbuf *out, const struct k_parent_ref *r)
+void
+status_ref(struct strbuf *out, const struct k_parent_ref *r)
 {
 	strbuf_addc(out, '{');
 	member(out, "group", r->group);
@@ -306,8 +308,8 @@ ref_print(struct strbuf *out, const struct k_parent_ref *r)
 }
 
 /* Entries of other controllers in the manifest's list, as long as the CRD has room. */
-static void
-foreign_entries(struct status *st, const char *list, uint32_t n, uint32_t max)
+void
+status_foreign(struct status *st, const char *list, uint32_t n, uint32_t max)
 {
 	const struct node *all = manifest(st, list);
 
@@ -346,14 +348,14 @@ route(struct status *st, const struct r_route *r)
 			cond_set(&c, COND_PARTIAL, COND_TRUE, "UnsupportedValue", r->partial);
 		if (r->unserved != NULL)
 			cond_set(&c, COND_NOT_SERVED, COND_TRUE, "FieldNotServed", r->unserved);
-		add_stale(st, &c);
+		status_stale(st, &c);
 		strbuf_addz(&st->out, i == 0 ? "{\"parentRef\":" : ",{\"parentRef\":");
-		ref_print(&st->out, p->ref);
+		status_ref(&st->out, p->ref);
 		strbuf_addz(&st->out, ",\"controllerName\":\"" CONTROLLER "\",");
 		status_conditions(st, where, &c, NULL, NULL);
 		strbuf_addc(&st->out, '}');
 	}
-	foreign_entries(st, "parents", r->nparents, 32);
+	status_foreign(st, "parents", r->nparents, 32);
 	strbuf_addz(&st->out, "]}");
 }
 
@@ -362,7 +364,7 @@ policy(struct status *st, const struct r_policy *p)
 {
 	struct conds c = p->conds;
 
-	add_stale(st, &c);
+	status_stale(st, &c);
 	strbuf_addz(&st->out, "{\"ancestors\":[");
 	for (size_t i = 0; i < p->nancestors; i++) {
 		const struct k_object_ref *a = &p->ancestors[i];
@@ -376,12 +378,12 @@ policy(struct status *st, const struct r_policy *p)
 			BYTES_ARG(a->ns), BYTES_ARG(a->name), BYTES_ARG(a->section)));
 
 		strbuf_addz(&st->out, i == 0 ? "{\"ancestorRef\":" : ",{\"ancestorRef\":");
-		ref_print(&st->out, &ref);
+		status_ref(&st->out, &ref);
 		strbuf_addz(&st->out, ",\"controllerName\":\"" CONTROLLER "\",");
 		status_conditions(st, where, &c, NULL, NULL);
 		strbuf_addc(&st->out, '}');
 	}
-	foreign_entries(st, "ancestors", (uint32_t)p->nancestors, 16);
+	status_foreign(st, "ancestors", (uint32_t)p->nancestors, 16);
 	strbuf_addz(&st->out, "]}");
 }
 
@@ -400,12 +402,23 @@ service(struct status *st)
 		why = "spec.sessionAffinity: ClientIP is not served by this version";
 	if (why != NULL)
 		cond_set(&c, COND_NOT_SERVED, COND_TRUE, "FieldNotServed", why);
-	add_stale(st, &c);
+	status_stale(st, &c);
 	strbuf_addz(&st->out, "{\"loadBalancer\":{}");
 	if (c.n != 0) {
 		strbuf_addc(&st->out, ',');
 		status_conditions(st, BYTES(""), &c, NULL, NULL);
 	}
+	strbuf_addc(&st->out, '}');
+}
+
+static void
+backend(struct status *st, const struct r_backend_kind *b)
+{
+	struct conds c = b->conds;
+
+	status_stale(st, &c);
+	strbuf_addc(&st->out, '{');
+	status_conditions(st, BYTES(""), &c, manifest(st, "conditions"), CLASS_OWN);
 	strbuf_addc(&st->out, '}');
 }
 
@@ -446,6 +459,13 @@ status_print(struct status *st)
 	case KIND_TCPROUTE:
 	case KIND_UDPROUTE:
 		route(st, slot);
+		return true;
+	case KIND_BACKENDTRAFFICPOLICY:
+	case KIND_CLIENTTRAFFICPOLICY:
+		traffic_status(st, st->sc->slot[st->obj->index]);
+		return true;
+	case KIND_BACKEND:
+		backend(st, slot);
 		return true;
 	default:
 		policy(st, slot);

@@ -37,6 +37,10 @@ void status_class(struct status *, const struct r_class *);
 /* Pieces, for the printers. */
 void status_conditions(struct status *, struct bytes where, const struct conds *,
     const struct node *foreign, const char *const *own);
+void status_stale(struct status *, struct conds *);
+void status_ref(struct strbuf *, const struct k_parent_ref *);
+/* Entries of other controllers in the manifest's list, after n of ours. */
+void status_foreign(struct status *, const char *list, uint32_t n, uint32_t max);
 const char *stale_why(const struct scope *, const struct object *);
 
 #endif

@@ -52,6 +52,8 @@ struct r_listener {
 	struct conds conds;
 	uint32_t attached;
 	const void *last;         /* route counted last: one route counts once */
+	struct m_client *client;  /* of its ClientTrafficPolicy */
+	bool client_invalid;      /* which is in error: 500 */
 	struct m_attach *attach;  /* HTTPRoutes only */
 	size_t nattach, cap;
 	uint32_t nsockets, nbound;
