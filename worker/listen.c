@@ -40,7 +40,7 @@ turn_away(struct worker *w, int fd)
 	close(fd);
 }
 
-/* Without a free descriptor accept() says so before it looks whether anybody waits, so that is known
+/* Without a free descriptor accept() says so before it looks whether anybody waits: that is known
  * only here. 1, 0, -1 as accept_one(). */
 static int
 turn_away_by_spare(struct worker *w, struct listener *l)

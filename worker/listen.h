@@ -16,7 +16,7 @@ struct listener {
 	uint64_t since;         /* generation from which on it serves */
 	bool on;                /* registered with the loop */
 	bool pending;           /* more may wait to be accepted */
-	bool later;             /* no descriptor at all: asked again when the loop turns by itself */
+	bool later;             /* no descriptor: asked again when the loop turns by itself */
 };
 
 void listen_add(
