@@ -36,6 +36,9 @@ class Wire:
         sock.settimeout(DEADLINE)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    def fileno(self):
+        return self.sock.fileno()
+
     def send(self, data):
         self.sock.sendall(data if isinstance(data, (bytes, bytearray)) else data.encode("latin-1"))
 
