@@ -193,8 +193,9 @@ reload_refused(struct reload *r, unsigned slot, uint64_t generation, const char 
 static void
 committed(struct reload *r)
 {
-	/* A process that was starting while the others voted has been offered only the old generation, which
-	 * will never be `published` again: without this it would wait for ever, and its share of clients too. */
+	/* A process that was starting while the others voted has been offered only the old
+	 * generation, which will never be `published` again: without this it would wait for ever,
+	 * and its share of clients too. */
 	for (unsigned i = 0; i < r->nslots; i++)
 		if (r->vote[i] == VOTE_NONE && r->ops->late(r->arg, i, r->generation))
 			r->vote[i] = VOTE_READY;

@@ -54,7 +54,8 @@ struct reload_ops {
 	int (*stage)(void *arg, char why[256]);
 	bool (*live)(void *arg, unsigned slot);          /* has a process that can vote */
 	void (*offer)(void *arg, unsigned slot, uint64_t generation);
-	/* At the commit: whoever has started since the offer and was not asked gets it now. False: nobody there. */
+	/* At the commit: whoever has started since the offer and was not asked gets it now.
+	 * False: nobody there. */
 	bool (*late)(void *arg, unsigned slot, uint64_t generation);
 	void (*commit)(
 	    void *arg, uint64_t generation); /* store, messages, close what was of the old one */

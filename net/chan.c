@@ -215,8 +215,9 @@ read_on(struct chan *c)
 	}
 	if (!leave(c, &v) || c->failed || !c->got_eof || c->eof_told || c->paused)
 		return;
-	/* Bytes that waited for the owner's credit come first: the end may have overtaken the task that
-	 * hands them over, and an answer that lasts until the end would be cut and look whole. */
+	/* Bytes that waited for the owner's credit come first: the end may have overtaken the task
+	 * that hands them over, and an answer that lasts until the end would be cut and look
+	 * whole. */
 	if (c->in && c->in_off < c->in->len &&
 	    (!deliver(c) || c->paused || c->failed || c->eof_told))
 		return;

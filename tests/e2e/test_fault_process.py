@@ -370,4 +370,3 @@ def test_stop_in_the_middle_of_a_reload(instance, echo):
         g.stop()
         g.start()
         assert g.ask().status == 200
-    
