@@ -167,7 +167,6 @@ read_once(struct chan *c)
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		c->in->len += (uint32_t)n;
-		c->bytes_in += (uint64_t)n;
 		if ((uint32_t)n < room) {
 			c->big = c->full_once = false;
 			if (c->ops->short_read_ends && !c->hangup)
@@ -348,8 +347,7 @@ chan_start(struct chan *c, bool speculate)
 		n = c->ops->recv(c, c->in->data, c->in->cap);
 		if (n > 0) {
 			c->in->len = (uint32_t)n;
-			c->bytes_in += (uint64_t)n;
-			c->readable = (uint32_t)n == c->in->cap;
+				c->readable = (uint32_t)n == c->in->cap;
 		} else {
 			buf_unref(c->in);
 			c->in = NULL;
@@ -511,10 +509,18 @@ queue_advance(struct chan *c, size_t n)
 static int
 queue_iov(const struct chan *c, struct iovec *iov, size_t *total)
 {
+	const struct chan_queue *first = c->out;
 	int n = 0;
 
+	if (first->next == NULL && first->n - first->first == 1) { /* as nearly always */
+		const struct slice *s = &first->v[first->first];
+
+		*iov = (struct iovec){(char *)s->p, s->n};
+		*total = s->n;
+		return 1;
+	}
 	*total = 0;
-	for (const struct chan_queue *q = c->out; q && n < IOVS; q = q->next)
+	for (const struct chan_queue *q = first; q && n < IOVS; q = q->next)
 		for (uint32_t i = q->first; i < q->n && n < IOVS; i++) {
 			iov[n++] = (struct iovec){(char *)q->v[i].p, q->v[i].n};
 			*total += q->v[i].n;
@@ -573,7 +579,6 @@ send_some(struct chan *c)
 			c->writable = false;
 		if (n > 0) {
 			c->last_progress = loop_now(c->loop);
-			c->bytes_out += (uint64_t)n;
 			queue_advance(c, (size_t)n);
 		}
 	}

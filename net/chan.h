@@ -70,7 +70,6 @@ struct chan {
 	struct chan_queue *out, *out_last;
 	uint64_t queued;           /* bytes accepted by chan_send and not by the kernel */
 	struct task flush, more;
-	uint64_t bytes_in, bytes_out;
 	uint64_t last_progress;    /* loop_now of the last byte that went out, for stall timers */
 	void *impl;                /* TLS */
 };
