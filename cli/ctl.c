@@ -19,28 +19,25 @@ int
 ctl_connect(const char *runtime_dir)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int dir = open(runtime_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd, rc;
+	int dir = open(runtime_dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1, err = 0;
 
 	if (dir == -1) {
-		fprintf(stderr, "headgate: no running instance: %s: %s\n", runtime_dir,
-		    strerror(errno));
-		return -1;
+		err = errno;
+	} else {
+		snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/%s", dir, CTL_SOCKET);
+		fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+		if (fd == -1 || connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == -1)
+			err = errno;
+		close(dir);
 	}
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/%s", dir, CTL_SOCKET);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	rc = fd == -1 ? -1 : connect(fd, (struct sockaddr *)&sa, sizeof(sa));
-	if (rc == -1) {
-		int err = errno;
-
-		fprintf(stderr, "headgate: no running instance at %s/%s: %s\n", runtime_dir,
-		    CTL_SOCKET, strerror(err));
-		if (fd != -1)
-			close(fd);
-		fd = -1;
-	}
-	close(dir);
-	return fd;
+	if (!err)
+		return fd;
+	if (fd != -1)
+		close(fd);
+	fprintf(stderr, "headgate: %s at %s/%s: %s\n",
+	    err == EACCES ? "no access to an instance" : "no running instance", runtime_dir,
+	    CTL_SOCKET, strerror(err));
+	return err == EACCES ? -EX_NOT_PERMITTED : -EX_UNREACHABLE;
 }
 
 static void

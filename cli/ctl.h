@@ -16,7 +16,8 @@ struct ctl_answer {
 	unsigned nfds;
 };
 
-/* Connect to the instance of a runtime folder. Descriptor, or -1 after saying why on stderr. */
+/* Connect to the instance of a runtime folder. Descriptor, or minus an exit status after saying why
+ * on stderr. */
 int ctl_connect(const char *runtime_dir);
 /* Send one request ({"verb":…} text) and read one answer. 0, or an exit status after saying why. */
 int ctl_ask(int fd, const char *request, uint64_t timeout_ms, struct ctl_answer *);

@@ -100,11 +100,11 @@ print_diags(const struct view *v, struct bytes who)
 		if (!any)
 			printf("Findings:\n");
 		any = true;
-		printf("  %.*s:%u:%u: %s[HG%04u]: %.*s\n", BYTES_ARG(blob_text(b, d->file)),
-		    d->line, d->col, d->severity ? "error" : "warning", d->code,
-		    BYTES_ARG(blob_text(b, d->message)));
+		printf("  ");
+		view_print_diag(v, d);
 		for (unsigned h = 0; h < d->nhelp && h < 4; h++)
-			printf("    help: %.*s\n", BYTES_ARG(blob_text(b, d->help[h])));
+			if (!bytes_starts(blob_text(b, d->help[h]), BYTES("did you mean")))
+				printf("    help: %.*s\n", BYTES_ARG(blob_text(b, d->help[h])));
 	}
 }
 

@@ -25,15 +25,11 @@ print_errors(const struct opts *o)
 	struct view v;
 
 	if (view_open(o, &v) == 0)
-		for (uint32_t i = 0; i < v.cat.n_diags; i++) {
-			const struct cat_diag *d = &v.cat.diags[i];
-			const struct blob *b = &v.cat.blob;
-
-			if (d->severity)
-				printf("  %.*s:%u:%u: error[HG%04u]: %.*s\n",
-				    BYTES_ARG(blob_text(b, d->file)), d->line, d->col, d->code,
-				    BYTES_ARG(blob_text(b, d->message)));
-		}
+		for (uint32_t i = 0; i < v.cat.n_diags; i++)
+			if (v.cat.diags[i].severity) {
+				printf("  ");
+				view_print_diag(&v, &v.cat.diags[i]);
+			}
 	view_close(&v);
 }
 
@@ -67,8 +63,8 @@ reload_verb(struct opts *o)
 	int fd = ctl_connect(o->runtime_dir), rc;
 	const struct node *n, *err;
 
-	if (fd == -1)
-		return EX_UNREACHABLE;
+	if (fd < 0)
+		return -fd;
 	a = mem_alloc(sizeof(*a));
 	rc = ctl_ask(fd, o->wait ? "{\"verb\":\"reload\",\"wait\":\"1\"}" : "{\"verb\":\"reload\"}",
 	    o->timeout_ms, a);

@@ -158,11 +158,7 @@ status_verb(struct opts *o)
 		else if (v.online)
 			print_traffic(&v);
 		for (uint32_t d = 0; d < v.cat.n_diags && o->output != OUT_JSON; d++)
-			printf("%.*s:%u:%u: %s[HG%04u]: %.*s\n",
-			    BYTES_ARG(blob_text(&v.cat.blob, v.cat.diags[d].file)),
-			    v.cat.diags[d].line, v.cat.diags[d].col,
-			    v.cat.diags[d].severity ? "error" : "warning", v.cat.diags[d].code,
-			    BYTES_ARG(blob_text(&v.cat.blob, v.cat.diags[d].message)));
+			view_print_diag(&v, &v.cat.diags[d]);
 		rc = bad || i->errors ? EX_UNHEALTHY : 0;
 	}
 	view_close(&v);

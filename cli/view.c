@@ -103,8 +103,8 @@ open_online(const struct opts *o, struct view *v)
 	struct ctl_answer *a;
 	bool more = true;
 
-	if (fd == -1)
-		return EX_UNREACHABLE;
+	if (fd < 0)
+		return -fd;
 	a = mem_alloc(sizeof(*a));
 	rc = ctl_ask(fd, "{\"verb\":\"view\"}", o->timeout_ms, a);
 	while (rc == 0) {
@@ -281,4 +281,20 @@ view_health(struct view *v, const struct cat_object *ob, struct bytes *why)
 		*why = blob_text(&v->cat.blob, ob->stale);
 	}
 	return worst;
+}
+
+void
+view_print_diag(const struct view *v, const struct cat_diag *d)
+{
+	const struct blob *b = &v->cat.blob;
+	struct bytes help = d->nhelp ? blob_text(b, d->help[0]) : BYTES_NONE;
+
+	printf("%.*s", BYTES_ARG(blob_text(b, d->file)));
+	if (d->line) /* what concerns a whole file has no place in it */
+		printf(":%u:%u", d->line, d->col);
+	printf(": %s[HG%04u]: %.*s", d->severity ? "error" : "warning", d->code,
+	    BYTES_ARG(blob_text(b, d->message)));
+	if (bytes_starts(help, BYTES("did you mean")))
+		printf(" (%.*s)", BYTES_ARG(help));
+	putchar('\n');
 }

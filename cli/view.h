@@ -36,6 +36,8 @@ struct node *view_json(struct view *, struct bytes json);
 struct bytes view_condition(const struct node *conditions, const char *type);
 /* "12d", "3m", as kubectl prints ages. */
 void view_age(int64_t since, char out[16]);
+/* FILE:LINE:COL: error[HGnnnn]: text (did you mean …), as `check -o short` prints it. */
+void view_print_diag(const struct view *, const struct cat_diag *);
 /* Is anything of this object not as it should be? Conditions of all its parents, listeners,
  * ancestors. */
 enum view_health { VIEW_OK, VIEW_WARN, VIEW_BAD };

@@ -83,6 +83,30 @@ def test_not_reachable(tmp_path):
         cli(*verb, "--runtime-dir", tmp_path / "none", check=69)
 
 
+def test_no_access_is_not_no_instance(instance):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    g = instance(*GOOD)
+    with tempfile.TemporaryDirectory(prefix="hg-") as home:
+        os.chmod(home, 0o755)
+        os.mkdir(os.path.join(home, "run"), 0o700)
+        for verb in ("status", "reload"):
+            p = subprocess.run([BINARY, verb, "--runtime-dir", os.path.join(home, "run")], capture_output=True,
+                               text=True, check=False, user=65534, group=65534, extra_groups=[])
+            assert p.returncode == 77 and "no access" in p.stderr, p
+    g.cli("status", check=0)
+
+
+def test_findings_look_alike_everywhere(instance):
+    """reload, status and describe print what check -o short prints, suggestion and all."""
+    g = instance(*GOOD)
+    g.write(BAD, "bad.yaml")
+    line = 'error[HG0103]: unknown field "ruels" in HTTPRouteSpec (did you mean "rules"?)'
+    assert line in g.cli("reload", "--wait", check=2).stdout
+    assert line in g.cli("status", check=3).stdout
+    assert line in cli("check", "-o", "short", g.manifests, check=1).stdout
+
+
 def test_check_good_and_bad(tmp_path):
     good = write(tmp_path, "good.yaml", *GOOD)
     cli("check", good, check=0)
