@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "conf/build/build.h"
+#include "conf/read/doccache.h"
 #include "conf/resolve/resolve.h"
 #include "conf/resolve/stale.h"
 
@@ -139,6 +140,7 @@ compile_run(struct arena *a, const struct compile_in *in, struct compile_out *ou
 	    .generation = in->params->generation, .offline = in->bind == NULL,
 	    .source = in->source};
 	uint64_t start = clock_mono();
+	struct doccache *documents;
 	struct load load;
 	enum hg_err e;
 	int r;
@@ -151,17 +153,23 @@ compile_run(struct arena *a, const struct compile_in *in, struct compile_out *ou
 		return refuse(out, HG_ERR_INVALID);
 	settings(out->conf, &out->result.settings);
 	conf_hash(out->conf, &info);
-	r = load_objects(a, &out->diags, in->source, in->params->nroots, in->params->flat != 0,
-	    in->note == NULL ? NULL : before_file, in->note, &load);
+	documents = doccache_new(a, in->old);
+	info.documents = documents;
+	r = load_objects_cached(a, &out->diags, in->source, in->params->nroots,
+	    in->params->flat != 0, in->note == NULL ? NULL : before_file, in->note, documents,
+	    &load);
 	if (in->note != NULL)
 		in->note->file[0] = '\0';
-	if (r != 0)
+	if (r != 0) {
+		doccache_free(documents);
 		return refuse(out, HG_ERR_IO);
+	}
 	info.files = load.files;
 	ri.stale = stale_restore(a, &load, in->old, &ri.nstale);
 	ri.objects = &load.objects;
 	ri.conf = out->conf;
 	e = generate(a, in, out, &ri, &info, start);
+	doccache_free(documents);
 	if (e != HG_OK)
 		return refuse(out, e);
 	out->result.errors = out->diags.errors;

@@ -13,7 +13,7 @@
 
 /* One more whenever a record keeps its size and changes its meaning: stored catalogues outlive
  * builds. */
-#define CAT_VERSION 1u
+#define CAT_VERSION 2u
 
 uint64_t
 catalogue_layout(void)
@@ -86,6 +86,10 @@ rows_ok(const struct catalogue *c)
 	for (uint32_t i = 0; ok && i < c->n_addresses; i++)
 		ok = blob_text_ok(&c->blob, c->addresses[i].gateway) &&
 		    addr_ok(&c->addresses[i].addr);
+	for (uint32_t i = 0; ok && i < c->n_documents; i++)
+		ok = c->documents[i].shape < c->n_shapes;
+	for (uint32_t i = 0; ok && i < c->n_shapes; i++)
+		ok = c->shapes[i].tree.off != IM_NONE && blob_text_ok(&c->blob, c->shapes[i].tree);
 	return ok;
 }
 
@@ -95,8 +99,9 @@ catalogue_open(int fd, bool stored, struct catalogue *out)
 	enum hg_err e;
 
 	*out = (struct catalogue){.n_info = 0};
-	e = stored ? blob_open_file(fd, BLOB_CATALOGUE, catalogue_layout(), &out->blob) :
-	    blob_open(fd, BLOB_CATALOGUE, catalogue_layout(), &out->blob);
+	e = blob_open(fd, BLOB_CATALOGUE, catalogue_layout(), &out->blob);
+	if (e != HG_OK && stored)
+		e = blob_open_file(fd, BLOB_CATALOGUE, catalogue_layout(), &out->blob);
 	if (e != HG_OK)
 		return e;
 #define SEC(name, type, member) \

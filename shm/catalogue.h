@@ -17,7 +17,9 @@
 	SEC(CONDITION, struct cat_condition, conditions) \
 	SEC(DIAG, struct cat_diag, diags) \
 	SEC(ID, struct cat_id, ids) \
-	SEC(ADDRESS, struct cat_address, addresses)
+	SEC(ADDRESS, struct cat_address, addresses) \
+	SEC(DOCUMENT, struct cat_document, documents) \
+	SEC(SHAPE, struct cat_shape, shapes)
 
 enum cat_section {
 	CAT_TEXT,
@@ -52,6 +54,7 @@ struct cat_object {
 	struct im_str good; /* last good content with secrets (JSON), absent where json serves */
 	struct im_range conditions;
 	uint64_t hash[2];
+	uint64_t origin; /* hash of its document and its place in there; 0 = unknown */
 	int64_t created, generation;
 	uint32_t flags;
 	uint32_t gone;            /* generation in which it vanished, if CAT_GONE */
@@ -91,6 +94,17 @@ struct cat_address {
 	uint32_t gone; /* 0 = in use, else the generation in which its Gateway vanished */
 };
 
+/* A document that was read without a diagnostic (conf/read/doccache.h): a reload need not parse it
+ * again. The packed tree (conf/read/pack.h) says where its words stand. */
+struct cat_document {
+	uint64_t hash[2];
+	uint32_t size;            /* bytes */
+	uint32_t shape;           /* index */
+};
+struct cat_shape {
+	struct im_str tree;
+};
+
 struct catalogue {
 	struct blob blob;
 #define SEC(name, type, member) const type *member; uint32_t n_##member;
@@ -99,7 +113,8 @@ struct catalogue {
 };
 
 uint64_t catalogue_layout(void);
-/* Opens and checks everything (it may come from disk). `stored`: seals are not asked for. */
+/* Opens and checks everything (it may come from disk). `stored`: seals are not asked for; what has
+ * none is copied first. */
 enum hg_err catalogue_open(int fd, bool stored, struct catalogue *out);
 void catalogue_close(struct catalogue *);
 const struct cat_object *catalogue_find(const struct catalogue *, struct bytes group,

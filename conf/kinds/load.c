@@ -23,6 +23,7 @@ struct loader {
 	int (*before)(void *arg, struct bytes path);
 	void *arg;
 	struct bytes file;
+	struct doccache *cache;
 	bool flat;
 };
 
@@ -162,7 +163,8 @@ take_file(void *arg, struct source_file *f)
 		add_bad(l, NULL, f->path, first_error(l, last));
 		return 0;
 	}
-	if (read_text(l->arena, l->d, f->path, f->text, f->role, f->ns, take_resource, l) != 0)
+	if (read_text_cached(l->arena, l->d, f->path, f->text, f->role, f->ns, l->cache,
+		take_resource, l) != 0)
 		add_bad(l, NULL, f->path, first_error(l, last));
 	return 0;
 }
@@ -320,8 +322,16 @@ int
 load_objects(struct arena *a, struct diags *d, struct source *src, unsigned nroots, bool flat,
     int (*before_file)(void *arg, struct bytes path), void *arg, struct load *out)
 {
+	return load_objects_cached(a, d, src, nroots, flat, before_file, arg, NULL, out);
+}
+
+int
+load_objects_cached(struct arena *a, struct diags *d, struct source *src, unsigned nroots,
+    bool flat, int (*before_file)(void *arg, struct bytes path), void *arg,
+    struct doccache *cache, struct load *out)
+{
 	struct loader l = {.arena = a, .d = d, .out = out, .before = before_file, .arg = arg,
-	    .flat = flat};
+	    .cache = cache, .flat = flat};
 	int rc = 0;
 
 	*out = (struct load){0};

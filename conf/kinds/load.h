@@ -25,11 +25,16 @@ struct load {
 	struct bytes *file_names;
 	uint32_t nfiles;
 };
+struct doccache;
 
 /* All roots of a source. `before_file` (may be NULL) is called with each path first (the compiler's
  * note page); returning non-zero skips the file: its objects keep their last good content. */
 int load_objects(struct arena *, struct diags *, struct source *, unsigned nroots, bool flat,
     int (*before_file)(void *arg, struct bytes path), void *arg, struct load *out);
+/* The same with what is remembered of documents (may be NULL). */
+int load_objects_cached(struct arena *, struct diags *, struct source *, unsigned nroots, bool flat,
+    int (*before_file)(void *arg, struct bytes path), void *arg, struct doccache *,
+    struct load *out);
 
 /* headgate.conf. NULL text: all defaults. Returns NULL if it has errors (then the generation is
  * refused). */

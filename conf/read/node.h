@@ -31,6 +31,7 @@ struct doc {
 	uint8_t role;        /* enum proto_role */
 	uint8_t syntax;      /* enum doc_syntax */
 	struct bytes ns;     /* routes.d/<ns>, else absent */
+	uint64_t origin;     /* hash of its content; 0 = not known (read without a cache) */
 };
 enum doc_syntax { DOC_YAML, DOC_LIBCONFIG };
 

@@ -63,17 +63,24 @@ control(struct bytes t, size_t *at)
 }
 
 static bool
-text_good(struct read_job *job)
+size_good(struct read_job *job)
+{
+	struct bytes file = job->proto.file, text = job->proto.text;
+
+	if (text.n <= READ_FILE_MAX)
+		return true;
+	diag_file(job->diags, CODE_FILE_SIZE, file, (struct mark){0}, BYTES_NONE,
+	    "file has %zu bytes, more than 16 MB", text.n);
+	return false;
+}
+
+bool
+read_good(struct read_job *job)
 {
 	struct bytes file = job->proto.file, text = job->proto.text;
 	struct diag *d;
 	size_t at;
 
-	if (text.n > READ_FILE_MAX) {
-		diag_file(job->diags, CODE_FILE_SIZE, file, (struct mark){0}, BYTES_NONE,
-		    "file has %zu bytes, more than 16 MB", text.n);
-		return false;
-	}
 	if (!bytes_utf8(text, &at)) {
 		bool wide = text.n >= 2 &&
 		    (memcmp(text.p, "\xff\xfe", 2) == 0 || memcmp(text.p, "\xfe\xff", 2) == 0);
@@ -216,9 +223,49 @@ conf_resources(struct read_job *job, struct flatten *f, struct node *root)
 	return stop;
 }
 
+static int
+read_libconfig(struct read_job *job, struct flatten *f, struct doccache *cache)
+{
+	uint32_t told = job->diags->errors + job->diags->warnings;
+	struct doc *doc = arena_alloc(job->arena, sizeof(*doc));
+	struct node *root;
+
+	*doc = job->proto;
+	root = cache ? reuse_libconfig(job, cache, doc) : NULL;
+	if (root == NULL) {
+		if (!read_good(job))
+			return 1;
+		root = libconfig_read(job, doc);
+		if (root && cache && job->diags->errors + job->diags->warnings == told)
+			reuse_remember(job, cache, root);
+	}
+	if (root && conf_resources(job, f, root) != 0)
+		return -1;
+	return root == NULL;
+}
+
+static int
+read_yaml(struct read_job *job, struct doccache *cache)
+{
+	struct bytes text = job->proto.text;
+	int result = REUSE_NOT;
+
+	job->proto.text = line_ends(job->arena, text);
+	if (cache)
+		result = reuse_yaml(job, cache);
+	if (result != REUSE_NOT)
+		return result;
+	job->proto.text = text;
+	if (!read_good(job))
+		return 1;
+	job->proto.text = line_ends(job->arena, text);
+	return yaml_read(job);
+}
+
 int
-read_text(struct arena *a, struct diags *diags, struct bytes file, struct bytes text, uint8_t role,
-    struct bytes ns, int (*resource)(void *arg, struct node *), void *arg)
+read_text_cached(struct arena *a, struct diags *diags, struct bytes file, struct bytes text,
+    uint8_t role, struct bytes ns, struct doccache *cache,
+    int (*resource)(void *arg, struct node *), void *arg)
 {
 	bool conf = bytes_ends(file, BYTES(".conf"));
 	struct read_job job = {.arena = a, .diags = diags, .document = flatten};
@@ -232,25 +279,20 @@ read_text(struct arena *a, struct diags *diags, struct bytes file, struct bytes 
 	    .role = role,
 	    .ns = ns,
 	    .syntax = conf ? DOC_LIBCONFIG : DOC_YAML};
-	if (!text_good(&job))
+	if (!size_good(&job))
 		return 1;
-	if (conf) {
-		struct doc *doc = arena_alloc(a, sizeof(*doc));
-		struct node *root;
-
-		*doc = job.proto;
-		root = libconfig_read(&job, doc);
-		result = root == NULL;
-		if (root && conf_resources(&job, &f, root) != 0)
-			result = -1;
-	} else {
-		job.proto.text = line_ends(a, job.proto.text);
-		result = yaml_read(&job);
-	}
+	result = conf ? read_libconfig(&job, &f, cache) : read_yaml(&job, cache);
 	if (result == 0 && f.given == 0 && diags->errors == errors)
 		diag_file(diags, CODE_EMPTY_FILE, file, (struct mark){0}, BYTES_NONE,
 		    "file defines nothing");
 	return result == 0 && f.bad ? 1 : result;
+}
+
+int
+read_text(struct arena *a, struct diags *diags, struct bytes file, struct bytes text, uint8_t role,
+    struct bytes ns, int (*resource)(void *arg, struct node *), void *arg)
+{
+	return read_text_cached(a, diags, file, text, role, ns, NULL, resource, arg);
 }
 
 struct node *
@@ -262,7 +304,7 @@ read_conf(struct arena *a, struct diags *diags, struct bytes file, struct bytes 
 	job.proto =
 	    (struct doc){.file = file, .text = text.p ? text : BYTES(""), .syntax = DOC_LIBCONFIG};
 	*doc = job.proto;
-	return text_good(&job) ? libconfig_read(&job, doc) : NULL;
+	return size_good(&job) && read_good(&job) ? libconfig_read(&job, doc) : NULL;
 }
 
 struct diag *

@@ -34,6 +34,13 @@
 int read_text(struct arena *, struct diags *, struct bytes file, struct bytes text, uint8_t role,
     struct bytes ns, int (*resource)(void *arg, struct node *), void *arg);
 
+struct doccache;
+/* The same; documents that the cache knows are taken from it, and those without a diagnostic are
+ * remembered. With NULL it is the same. */
+int read_text_cached(struct arena *, struct diags *, struct bytes file, struct bytes text,
+    uint8_t role, struct bytes ns, struct doccache *, int (*resource)(void *arg, struct node *),
+    void *arg);
+
 /* A whole libconfig text as one map (headgate.conf). NULL: it has errors. An empty text is an empty
  * map. */
 struct node *read_conf(struct arena *, struct diags *, struct bytes file, struct bytes text);
@@ -50,8 +57,19 @@ struct read_job {
 	/* A document that is good. Non-zero stops. */
 	int (*document)(void *arg, struct node *root);
 	void *arg;
+	/* of the file so far, at each document: how many, and nodes that count against its bound */
+	uint32_t documents, spent;
 };
+/* UTF-8, no control characters; else told. */
+bool read_good(struct read_job *);
 int yaml_read(struct read_job *);                /* 0, 1, -1 as read_text */
 struct node *libconfig_read(struct read_job *, struct doc *);
+/* read_reuse.c: the whole file with the help of the cache. 0 or -1 as read_text; REUSE_NOT: nothing
+ * was handed over, read it without. */
+#define REUSE_NOT 2
+int reuse_yaml(struct read_job *, struct doccache *);
+/* NULL: not known. */
+struct node *reuse_libconfig(struct read_job *, struct doccache *, struct doc *);
+void reuse_remember(struct read_job *, struct doccache *, const struct node *root);
 
 #endif

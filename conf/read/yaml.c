@@ -265,6 +265,8 @@ document_end(struct yaml *y)
 			    "document is not a mapping of keys to values");
 		} else {
 			y->given++;
+			y->job->documents = y->documents;
+			y->job->spent = y->all;
 			stop = y->job->document(y->job->arg, root);
 		}
 	}
@@ -376,6 +378,8 @@ yaml_read(struct read_job *job)
 	}
 	if (stop == 0 && !full && (!ended || fy_diag_got_error(diag)))
 		complain(y, diag);
+	job->documents = y->documents;
+	job->spent = y->all;
 	yaml_reset(y);
 	fy_parser_destroy(p);
 	fy_diag_destroy(diag);

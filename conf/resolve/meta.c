@@ -21,16 +21,40 @@ uid_make(struct scope *sc, const struct object *o, int64_t created)
 	    (unsigned long long)(h.b & 0xffffffffffffull)));
 }
 
+static bool
+is_row(const struct catalogue *c, const struct cat_object *r, const struct object *o)
+{
+	return bytes_eq(blob_text(&c->blob, r->name), o->meta.name) &&
+	    bytes_eq(blob_text(&c->blob, r->ns), o->meta.ns) &&
+	    bytes_eq(blob_text(&c->blob, r->kind), bytes_str(o->kind->name)) &&
+	    bytes_eq(blob_text(&c->blob, r->group), bytes_str(o->kind->group));
+}
+
+/* Rows and the objects of a kind are in the same order, so it is mostly the row behind the last. */
+static const struct cat_object *
+find_old(const struct catalogue *c, const struct object *o, uint32_t *next)
+{
+	const struct cat_object *r = NULL;
+
+	if (c == NULL)
+		return NULL;
+	if (*next < c->n_objects && is_row(c, &c->objects[*next], o))
+		r = &c->objects[*next];
+	else
+		r = catalogue_find(c, bytes_str(o->kind->group), bytes_str(o->kind->name),
+		    o->meta.ns, o->meta.name);
+	if (r != NULL)
+		*next = (uint32_t)(r - c->objects) + 1;
+	return r;
+}
+
 static void
-one(struct scope *sc, const struct object *o)
+one(struct scope *sc, const struct object *o, uint32_t *next)
 {
 	struct meta *m = &sc->meta[o->index];
-	const struct cat_object *old = NULL;
+	const struct cat_object *old = find_old(sc->in.old, o, next);
 	int64_t created = -1;
 
-	if (sc->in.old != NULL)
-		old = catalogue_find(sc->in.old, bytes_str(o->kind->group),
-		    bytes_str(o->kind->name), o->meta.ns, o->meta.name);
 	m->old = old;
 	if (o->meta.created.p != NULL)
 		created = clock_parse_rfc3339(o->meta.created.p, o->meta.created.n);
@@ -53,8 +77,10 @@ one(struct scope *sc, const struct object *o)
 void
 meta_resolve(struct scope *sc)
 {
+	uint32_t next = 0;
+
 	for (uint32_t i = 0; i < sc->in.objects->n; i++)
-		one(sc, sc->in.objects->all[i]);
+		one(sc, sc->in.objects->all[i], &next);
 	for (uint32_t i = 0; i < sc->in.nstale; i++)
 		sc->meta[sc->in.stale[i].object->index].stale = sc->in.stale[i].why;
 }

@@ -8,6 +8,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/version.h"
+#include "conf/read/doccache.h"
 #include "conf/resolve/certificate.h"
 #include "conf/resolve/infra.h"
 #include "conf/resolve/status.h"
@@ -39,6 +41,17 @@ row_new(struct rows *rs)
 	return r;
 }
 
+/* Texts that hardly ever are equal: nothing is looked for. */
+static struct im_str
+put_unique(struct rows *rs, struct bytes b)
+{
+	struct im_str s = {b.p ? 0 : IM_NONE, (uint32_t)b.n};
+
+	if (b.n != 0)
+		s.off = blob_add(rs->w, CAT_TEXT, b.p, s.len, 1);
+	return s;
+}
+
 static void
 name_row(struct rows *rs, struct cat_object *r, const char *group, const char *kind,
     struct bytes ns, struct bytes name)
@@ -52,20 +65,66 @@ name_row(struct rows *rs, struct cat_object *r, const char *group, const char *k
 	r->group = constant_put(&rs->constants, rs->w, group);
 	r->kind = constant_put(&rs->constants, rs->w, kind);
 	r->ns = rs->ns_at;
-	r->name = blob_put_text(rs->w, name);
+	r->name = put_unique(rs, name);
 }
 
-/* Statuses are equal for most routes and stored once; objects never are, so nothing is looked for.
- */
+/* Where the object stands in which document, in one number. */
+static uint64_t
+origin_of(const struct object *o)
+{
+	const struct doc *doc = o->node->doc;
+	uint32_t place[2];
+
+	if (doc == NULL || doc->origin == 0 || o->stale)
+		return 0;
+	place[0] = o->node->at.line - doc->first_line;
+	place[1] = o->node->at.col;
+	return hash_mix(hash_more(doc->origin, place, sizeof(place))) | 1;
+}
+
+/* The object's text of the last generation, if nothing that it shows has changed since; only of
+ * this build, since another may print (or redact) in another way. */
+static const struct cat_object *
+same_text(const struct rows *rs, const struct meta *m, uint64_t origin)
+{
+	const struct cat_object *old = m->old;
+	const struct blob *b;
+
+	if (old == NULL || origin == 0 || old->origin != origin || old->created != m->created ||
+	    old->generation != m->generation)
+		return NULL;
+	b = &rs->sc->in.old->blob;
+	if (b->head->build != version_build_id() || old->json.off == IM_NONE ||
+	    !bytes_eq(blob_text(b, old->uid), m->uid) || (old->flags & (CAT_STALE | CAT_GONE)))
+		return NULL;
+	return old;
+}
+
+static void
+put_json(struct rows *rs, struct cat_object *r, const struct object *o, const struct meta *m)
+{
+	const struct cat_object *old;
+	char created[21];
+
+	r->origin = origin_of(o);
+	old = same_text(rs, m, r->origin);
+	if (old != NULL) {
+		r->json = put_unique(rs, blob_text(&rs->sc->in.old->blob, old->json));
+		return;
+	}
+	clock_rfc3339(m->created, created);
+	object_print_json(o, arena_dup(rs->sc->arena, m->uid), m->generation, created, &rs->buf);
+	r->json = put_unique(rs, strbuf_bytes(&rs->buf));
+	strbuf_reset(&rs->buf);
+}
+
+/* Statuses are equal for most routes and stored once; objects never are. */
 static struct im_str
 buffered(struct rows *rs, bool unique)
 {
-	struct im_str s = {0, (uint32_t)rs->buf.n};
+	struct bytes b = strbuf_bytes(&rs->buf);
+	struct im_str s = unique ? put_unique(rs, b) : blob_put_text(rs->w, b);
 
-	if (!unique)
-		s = blob_put_text(rs->w, strbuf_bytes(&rs->buf));
-	else if (s.len != 0)
-		s.off = blob_add(rs->w, CAT_TEXT, rs->buf.p, s.len, 1);
 	strbuf_reset(&rs->buf);
 	return s;
 }
@@ -98,13 +157,10 @@ object_row(struct rows *rs, const struct object *o)
 	    .old = m->old,
 	    .generation = m->generation};
 	struct cat_object *r = row_new(rs);
-	char created[21];
 	uint32_t first = blob_count(rs->w, CAT_CONDITION);
 
 	name_row(rs, r, o->kind->group, o->kind->name, o->meta.ns, o->meta.name);
-	clock_rfc3339(m->created, created);
-	object_print_json(o, arena_dup(rs->sc->arena, m->uid), m->generation, created, &rs->buf);
-	r->json = buffered(rs, true);
+	put_json(rs, r, o, m);
 	st.out = rs->buf;
 	if (status_print(&st)) {
 		rs->buf = st.out;
@@ -113,8 +169,8 @@ object_row(struct rows *rs, const struct object *o)
 	rs->buf = st.out;
 	strbuf_reset(&rs->buf);
 	r->conditions = (struct im_range){first, st.nconds};
-	r->source = blob_put_text(rs->w, o->source);
-	r->uid = blob_put_text(rs->w, m->uid);
+	r->source = put_unique(rs, o->source);
+	r->uid = put_unique(rs, m->uid);
 	r->created = m->created;
 	r->generation = m->generation;
 	r->hash[0] = o->hash[0];
@@ -165,14 +221,19 @@ gone_rows(struct rows *rs)
 {
 	const struct catalogue *old = rs->sc->in.old;
 	uint32_t kept = 0, now = (uint32_t)rs->sc->in.generation;
+	bool *known = old == NULL ? NULL : arena_zalloc(rs->sc->arena, old->n_objects + 1);
 
+	/* Most rows are found without a search. */
+	for (uint32_t i = 0; old != NULL && i < rs->sc->in.objects->n; i++)
+		if (rs->sc->meta[i].old != NULL)
+			known[rs->sc->meta[i].old - old->objects] = true;
 	for (uint32_t i = 0; old != NULL && i < old->n_objects && kept < GONE_KEEP; i++) {
 		const struct cat_object *c = &old->objects[i];
 		uint32_t gone = c->flags & CAT_GONE ? c->gone : now;
 		struct cat_object *r;
 
-		if ((c->flags & (CAT_OWN | CAT_BUILTIN)) || now - gone > GONE_GENERATIONS ||
-		    present(rs, c) == NULL)
+		if (known[i] || (c->flags & (CAT_OWN | CAT_BUILTIN)) ||
+		    now - gone > GONE_GENERATIONS || present(rs, c) == NULL)
 			continue;
 		kept++;
 		r = row_new(rs);
@@ -330,6 +391,8 @@ resolve_record(struct scope *sc, const struct resolve_info *info)
 	diag_rows(&rs, info->diags);
 	address_rows(&rs);
 	ids_record(sc->ids, rs.w);
+	if (info->documents != NULL)
+		doccache_record(info->documents, rs.w);
 	info_row(&rs, info);
 	strbuf_release(&rs.buf);
 	mem_free(rs.v);

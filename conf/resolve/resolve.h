@@ -32,6 +32,7 @@ struct resolve_in {
 	uint32_t nstale;
 };
 struct scope;
+struct doccache;
 
 struct scope *resolve_run(struct arena *, const struct resolve_in *);
 /* Sockets to bind, in a stable order; valid as long as the arena. */
@@ -44,6 +45,7 @@ struct resolve_info { /* what the catalogue says beside objects */
 	const struct diags *diags;
 	uint64_t conf_hash[2];
 	uint32_t compile_ms;
+	const struct doccache *documents; /* may be NULL */
 };
 struct blob_writer *resolve_record(struct scope *, const struct resolve_info *);
 /* Counts for the result record. */

@@ -42,6 +42,45 @@ def test_routes_change(instance, echo):
     assert g.ask().status == 404
 
 
+def test_many_routes_few_changed(instance, echo):
+    """Documents that did not change are not parsed again (their hash is in the catalogue): those that did, and only those, are new."""
+    a, b, n = echo("a"), echo("b"), 2000
+
+    def files(changed):
+        out = stage(a, b)
+        out += [o.route(f"r{i}", [o.rule("b" if i in changed else "a", path=f"/r/{i}", kind="Exact")]) for i in range(n)]
+        return out
+
+    def served(g):
+        found = set()
+        for part in range(0, n, 500): # a connection has a bounded number of requests
+            with http1.Client(*g.address()) as c:
+                found |= {i for i in range(part, part + 500) if c.ask(target=f"/r/{i}").json()["service"] == "b"}
+        return found
+
+    def generations(g):
+        items = json.loads(g.cli("get", "httproute", "-A", "-o", "json").stdout)["items"]
+        return {int(x["metadata"]["name"][1:]): x["metadata"]["generation"] for x in items}
+
+    g = instance(*files(set()))
+    assert served(g) == set()
+    changed = set(range(7, n, 100))
+    g.put(*files(changed))
+    g.reload(0)
+    assert served(g) == changed
+    assert generations(g) == {i: 1 + (i in changed) for i in range(n)}
+    g.write("# a line more in front, and a mistake behind\n---\nkind: HTTPRoute\n", "z.yaml")
+    g.reload(2)
+    assert served(g) == changed
+    g.stop()
+    g.start()
+    assert served(g) == changed, "from the catalogue on disk"
+    g.remove("z.yaml")
+    g.put(*files(set(range(0, n, 100))))
+    g.reload(0)
+    assert served(g) == set(range(0, n, 100))
+
+
 def test_listeners_come_and_go(instance, echo):
     a = echo("a")
     objs = stage(a, r=("/", "a"))
