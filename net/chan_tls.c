@@ -24,8 +24,10 @@ struct tls_conn {
 	SSL *ssl;                 /* NULL until the hello is there */
 	struct tls_env *env;
 	struct tls_accept accept;
+	struct bytes *names;      /* client: what the server may be called, in one block */
+	unsigned nnames;
 	char why[96];
-	bool shut, failed;
+	bool failed;
 };
 
 static void
@@ -153,6 +155,7 @@ tls_release(struct chan *c)
 	if (t->ctx)
 		tls_ctx_unref(t->ctx);
 	ERR_clear_error();
+	mem_free(t->names);
 	mem_free(t);
 	c->impl = NULL;
 }
@@ -233,25 +236,76 @@ tls_accept(struct chan *c, struct tls_env *env, struct tls_accept a)
 	return true;
 }
 
-/* Names to verify: DNS ones by OpenSSL's own check, the first URI by the verify callback's end (see
- * uri_ok). */
+/* ---- the client: is the server who it should be? OpenSSL's own check of hosts knows no URIs, and
+ * two checks side by side would have to hold both, so the names are all looked at here. */
+
 static bool
-expect_names(SSL *ssl, const struct bytes *names, unsigned n)
+has_uri(X509 *x, struct bytes want)
 {
-	bool first = true;
+	GENERAL_NAMES *sans = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+	bool found = false;
 
-	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	for (unsigned i = 0; i < n; i++) {
-		char name[HELLO_NAME_MAX + 1];
+	for (int i = 0; i < sk_GENERAL_NAME_num(sans) && !found; i++) {
+		const GENERAL_NAME *g = sk_GENERAL_NAME_value(sans, i);
 
-		if (names[i].n >= sizeof(name))
-			return false;
-		snprintf(name, sizeof(name), "%.*s", BYTES_ARG(names[i]));
-		if ((first ? SSL_set1_host(ssl, name) : SSL_add1_host(ssl, name)) != 1)
-			return false;
-		first = false;
+		if (g->type == GEN_URI)
+			found = bytes_eq(want,
+			    bytes_of((const char *)ASN1_STRING_get0_data(
+					 g->d.uniformResourceIdentifier),
+				(size_t)ASN1_STRING_length(g->d.uniformResourceIdentifier)));
 	}
-	return true;
+	GENERAL_NAMES_free(sans);
+	return found;
+}
+
+static bool
+named(const struct tls_conn *t, X509 *leaf)
+{
+	for (unsigned i = 0; i < t->nnames; i++) {
+		struct bytes n = t->names[i];
+
+		if (bytes_starts(n, BYTES("uri:"))) {
+			if (has_uri(leaf, bytes_of(n.p + 4, n.n - 4)))
+				return true;
+		} else if (X509_check_host(leaf, n.p, n.n,
+			       X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Called for each certificate of a chain that is good so far, the leaf last. */
+static int
+verify_server(int ok, X509_STORE_CTX *ctx)
+{
+	const SSL *ssl =
+	    X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+
+	if (!ok || X509_STORE_CTX_get_error_depth(ctx) != 0)
+		return ok;
+	if (named(SSL_get_app_data(ssl), X509_STORE_CTX_get_current_cert(ctx)))
+		return 1;
+	X509_STORE_CTX_set_error(ctx, X509_V_ERR_HOSTNAME_MISMATCH);
+	return 0;
+}
+
+static void
+keep_names(struct tls_conn *t, const struct bytes *names, unsigned n)
+{
+	size_t len = 0;
+	char *p;
+
+	for (unsigned i = 0; i < n; i++)
+		len += names[i].n;
+	t->names = mem_alloc(n * sizeof(*names) + len + 1);
+	t->nnames = n;
+	p = (char *)(t->names + n);
+	for (unsigned i = 0; i < n; p += names[i++].n) {
+		if (names[i].n)
+			memcpy(p, names[i].p, names[i].n);
+		t->names[i] = bytes_of(p, names[i].n);
+	}
 }
 
 bool
@@ -263,13 +317,15 @@ tls_connect(struct chan *c, struct tls_env *env, struct tls_ctx *ctx, const char
 	t->env = env;
 	t->ctx = tls_ctx_ref(ctx);
 	t->ssl = SSL_new(ctx->ssl_ctx);
+	keep_names(t, names, n);
 	chan_use(c, &tls_ops, t);
 	if (!t->ssl || SSL_set_fd(t->ssl, c->watch.fd) != 1 ||
-	    (sni && *sni && SSL_set_tlsext_host_name(t->ssl, sni) != 1) ||
-	    !expect_names(t->ssl, names, n)) {
+	    (sni && *sni && SSL_set_tlsext_host_name(t->ssl, sni) != 1)) {
 		ERR_clear_error();
 		return false;
 	}
+	SSL_set_app_data(t->ssl, t);
+	SSL_set_verify(t->ssl, SSL_VERIFY_PEER, verify_server);
 	SSL_set_connect_state(t->ssl);
 	return true;
 }
