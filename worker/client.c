@@ -290,7 +290,9 @@ client_admit(struct exchange *x)
 
 	if (socket == IM_NONE)
 		return STEP_NEXT;
-	l = route_listener(im, socket, bytes_of(x->head.host.name, x->head.host.len));
+	l = conn_listener(x->conn); /* by the handshake, where there was one */
+	if (l == IM_NONE)
+		l = route_listener(im, socket, bytes_of(x->head.host.name, x->head.host.len));
 	if (l == IM_NONE || im->listeners[l].client == IM_NONE)
 		return STEP_NEXT;
 	x->client = im->listeners[l].client;

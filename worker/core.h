@@ -45,6 +45,7 @@ struct worker {
 	struct list open_conns;       /* struct conn */
 	struct list open_exchanges;   /* struct exchange */
 	struct upool upool;
+	struct pool compressors;
 	struct counts counts;         /* own and the other slots' in-flight words */
 	struct list waiting;          /* struct exchange.waits: for a connection of their rule */
 	struct ipcount ips;

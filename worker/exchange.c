@@ -12,6 +12,7 @@
 #include "worker/attempt.h"
 #include "worker/client.h"
 #include "worker/conn.h"
+#include "worker/protect/compress.h"
 #include "worker/traffic.h"
 
 #define ARENA_FIRST 2048
@@ -120,6 +121,8 @@ retire(struct exchange *x)
 	finish_account(x);
 	if (x->policy != IM_NONE)
 		traffic_over(x);
+	if (x->zip)
+		compress_release(x);
 	if (x->idle_ms)
 		timer_stop(&x->idle);
 	x->retired = true;

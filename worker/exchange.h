@@ -21,6 +21,7 @@
 #define EXCHANGE_EXPECT_MS 500 /* how long a backend may think about a 100 before we say it */
 
 struct attempt;
+struct compressor;
 struct conn;
 struct exchange {
 	/* ---- set to zero for each request, up to `arena` */
@@ -61,6 +62,7 @@ struct exchange {
 	uint32_t nlate;
 	struct filter_edit *late;      /* its edits of answers, after letting go */
 	struct bytes xff;              /* X-Forwarded-For of trusted proxies; absent = none */
+	struct compressor *zip;        /* of the answer's body, or NULL */
 	struct bytes own_text;         /* body of an own answer that is no error */
 	uint64_t deadline;             /* of the whole, clock_mono; 0 = none */
 	uint64_t backend_ms;           /* each attempt; 0 = none */

@@ -7,6 +7,7 @@
 #include "net/chan.h"
 #include "worker/attempt.h"
 #include "worker/exchange.h"
+#include "worker/protect/compress.h"
 #include "worker/traffic.h"
 
 void
@@ -64,15 +65,26 @@ relay_response_body(struct exchange *x, struct slice s)
 		return;
 	}
 	traffic_moved(x);
-	x->resp_bytes += n;
 	x->owed += n;
-	x->down->ops->send_body(x->down, s);
+	if (x->zip) {
+		if (!compress_body(x, s)) {
+			exchange_fail(x, HG_ERR_OVERLOAD);
+			return;
+		}
+	} else {
+		x->resp_bytes += n;
+		x->down->ops->send_body(x->down, s);
+	}
 	pay(x);
 }
 
 void
 relay_response_end(struct exchange *x, const struct fields *trailers)
 {
+	if (x->zip && x->down && !x->resp_ended && !compress_end(x)) {
+		x->down->ops->reset(x->down, HG_ERR_OVERLOAD);
+		x->down = NULL;
+	}
 	if (x->down && !x->resp_ended)
 		x->down->ops->send_end(x->down, trailers);
 	x->resp_ended = true;

@@ -8,6 +8,7 @@
 #include "worker/attempt.h"
 #include "worker/client.h"
 #include "worker/exchange.h"
+#include "worker/protect/compress.h"
 #include "worker/protect/override.h"
 #include "worker/protect/protect.h"
 
@@ -144,6 +145,8 @@ reply_backend(struct exchange *x, const struct msg *resp, bool end)
 		m->framing = MSG_LENGTH;
 		m->length = text.n;
 		out = text.n && !m->head ? 0 : STREAM_END;
+	} else if (x->policy != IM_NONE && !end) {
+		(void)compress_begin(x, m);
 	}
 	if (x->close || x->w->draining)
 		out |= STREAM_CLOSE;

@@ -260,6 +260,9 @@ step_shape(struct exchange *x)
 	x->work.path = x->path;
 	if (!x->head.expect_continue)
 		forward_drop(&x->work, FIELD_EXPECT);
+	/* Whoever compresses for the client does not want it compressed. */
+	if (x->policy != IM_NONE && x->gen->image.policies[x->policy].compression & IM_Z_SERVED)
+		forward_drop(&x->work, FIELD_ACCEPT_ENCODING);
 	x->fctx.im = &x->gen->image;
 	x->fctx.arena = &x->arena;
 	x->fctx.head = &x->head;

@@ -23,6 +23,7 @@
 #include "worker/inbox.h"
 #include "worker/listen.h"
 #include "worker/secure.h"
+#include "worker/protect/compress.h"
 #include "worker/settings.h"
 #include "worker/traffic.h"
 
@@ -148,6 +149,7 @@ init_pools(struct worker *w)
 	HG_CHECK(pool_init(&w->exchanges, sizeof(struct exchange), n) == 0);
 	HG_CHECK(pool_init(&w->attempts, sizeof(struct attempt), n * 2) == 0);
 	HG_CHECK(pool_init(&w->ups, sizeof(struct up), n) == 0);
+	HG_CHECK(pool_init(&w->compressors, compress_size(), COMPRESSORS) == 0);
 	HG_CHECK(pool_init(&w->chunks, body_chunk_size(), CHUNKS) == 0);
 	ipcount_init(&w->ips, n, &w->seed);
 	w->secure = secure_new(w->env->tickets);
@@ -212,6 +214,7 @@ leave(struct worker *w)
 	pool_release(&w->attempts);
 	pool_release(&w->ups);
 	pool_release(&w->chunks);
+	pool_release(&w->compressors);
 	bufs_release(&w->bufs);
 	counts_release(&w->counts);
 	loop_free(w->loop);

@@ -129,6 +129,8 @@ origin_answer(struct origin_conn *c, const char *what, uint32_t number)
 {
 	const char *at;
 	unsigned status = 200;
+	const char *type =
+	    strstr(what, "html") ? "Content-Type: text/html\r\nETag: \"a\"\r\n" : "";
 
 	if ((at = strstr(what, "status=")))
 		status = (unsigned)strtoul(at + 7, NULL, 10);
@@ -152,7 +154,7 @@ origin_answer(struct origin_conn *c, const char *what, uint32_t number)
 	    !origin_say(c, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"))
 		return false;
 	if (strstr(what, "big")) {
-		if (!origin_say(c, "HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n"))
+		if (!origin_say(c, "HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n%s\r\n", type))
 			return false;
 		for (int i = 0; i < 1024; i++)
 			if (!origin_say(c, "%01024d", i))
@@ -160,9 +162,9 @@ origin_answer(struct origin_conn *c, const char *what, uint32_t number)
 		return true;
 	}
 	if (!origin_say(c,
-		"HTTP/1.1 %u X\r\nContent-Length: %zu\r\nX-Backend: %s\r\n"
+		"HTTP/1.1 %u X\r\nContent-Length: %zu\r\nX-Backend: %s\r\n%s"
 		"Keep-Alive: timeout=5\r\n\r\n%s%s",
-		status, status == 204 || status == 304 ? 0 : c->n, c->name,
+		status, status == 204 || status == 304 ? 0 : c->n, c->name, type,
 		status == 204 || status == 304 || strncmp(c->buf, "HEAD ", 5) == 0 ? "" : c->buf,
 		strstr(what, "surplus") ? "HTTP/1.1 200 OK\r\n\r\n" : ""))
 		return false;

@@ -8,9 +8,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <zlib.h>
 
 #include "tests/unit/worker/client.h"
 #include "tests/unit/worker/origin.h"
+#include "worker/protect/compress.h"
 
 #define WORKERS 8
 static struct world w;
@@ -445,13 +447,79 @@ test_request_buffer(void **state)
 	assert_int_equal(atomic_load(&origin.seen->requests), 2);
 }
 
+/* The body of the last answer, through zlib. Returns its length. */
+static size_t
+unzipped(void)
+{
+	static unsigned char out[2 * 1024 * 1024];
+	char *body = strstr(client_in, "\r\n\r\n");
+	z_stream z = {.next_out = out, .avail_out = sizeof(out)};
+
+	assert_non_null(body);
+	z.next_in = (unsigned char *)body + 4;
+	z.avail_in = (unsigned)(client_n - (size_t)(body + 4 - client_in));
+	assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
+	assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+	assert_int_equal(inflateEnd(&z), Z_OK);
+	return z.total_out;
+}
+
+static void
+old_client(const char *target, const char *more)
+{
+	int fd = client_open(ports[0]);
+	char text[512];
+
+	/* HTTP/1.0: no chunks around the body */
+	(void)snprintf(
+	    text, sizeof(text), "GET %s HTTP/1.0\r\nHost: gw.test\r\n%s\r\n", target, more);
+	assert_true(client_send(fd, text));
+	assert_true(client_read(fd, NULL));
+	close(fd);
+}
+
+static void
+test_compression(void **state)
+{
+	(void)state;
+	policy.compression = IM_Z_GZIP;
+	policy.compress_min = 100;
+	start(1);
+	old_client("/big-html", "Accept-Encoding: br, gzip\r\n");
+	assert_true(client_has("\r\nContent-Encoding: gzip\r\n"));
+	assert_true(client_has("\r\nVary: Accept-Encoding\r\n"));
+	assert_false(client_has("ETag"));
+	assert_int_equal(unzipped(), 1048576);
+	assert_true(client_n < 60000);
+	old_client("/html-of-some-length-so-that-it-is-worth-it-and-the-echo-is-long",
+	    "Accept-Encoding: gzip\r\n");
+	assert_true(unzipped() > 100);
+	/* the backend was not asked for it */
+	assert_int_equal(client_ask(ports[0], "GET", "/html", NULL), 200);
+	assert_false(client_has("Content-Encoding"));
+	assert_true(client_has("\r\nVary: Accept-Encoding\r\n"));
+	assert_int_equal(client_ask(ports[0], "GET", "/x", "Accept-Encoding: gzip\r\n"), 200);
+	assert_false(client_has("Content-Encoding: gzip"));
+	assert_false(client_has("Accept-Encoding: gzip"));
+	/* many at once, and clients that leave: the pool is whole afterwards */
+	for (int i = 0; i < 2 * COMPRESSORS; i++) {
+		int fd = client_open(ports[0]);
+
+		assert_true(client_send(
+		    fd, "GET /big-html HTTP/1.0\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n"));
+		assert_true(client_read(fd, "\r\n\r\n"));
+		assert_true(client_has("Content-Encoding: gzip"));
+		close(fd);
+	}
+}
+
 int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {T(test_exact_1), T(test_exact_2), T(test_exact_8),
 	    T(test_faults), T(test_all_refused), T(test_pending), T(test_ejected), T(test_cookie),
-	    T(test_times), T(test_override), T(test_request_buffer)};
+	    T(test_times), T(test_override), T(test_request_buffer), T(test_compression)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
