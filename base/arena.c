@@ -153,16 +153,18 @@ arena_bytes(struct arena *a, struct bytes b)
 char *
 arena_vprintf(struct arena *a, const char *fmt, va_list ap)
 {
+	char room[256], *p; /* most are short: formatted once */
 	va_list again;
-	char *p;
 	int n;
 
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, again);
+	n = vsnprintf(room, sizeof(room), fmt, again);
 	va_end(again);
 	HG_CHECK(n >= 0);
 	p = arena_alloc(a, (size_t)n + 1);
-	if (p)
+	if (p && (size_t)n < sizeof(room))
+		memcpy(p, room, (size_t)n + 1);
+	else if (p)
 		vsnprintf(p, (size_t)n + 1, fmt, ap);
 	return p;
 }

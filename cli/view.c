@@ -254,15 +254,14 @@ judge(const struct node *conditions, struct bytes *why)
 	return worst;
 }
 
-enum view_health
-view_health(struct view *v, const struct cat_object *ob, struct bytes *why)
+static enum view_health
+judge_status(struct view *v, const struct cat_object *ob, struct bytes *why)
 {
 	static const char *const lists[] = {"listeners", "parents", "ancestors"};
 	struct node *status = view_json(v, blob_text(&v->cat.blob, ob->status));
 	enum view_health worst = VIEW_OK, h;
 	struct bytes text = BYTES_NONE;
 
-	*why = BYTES_NONE;
 	if (status)
 		worst = judge(node_get(status, "conditions"), why);
 	for (unsigned i = 0; status && i < HG_ARRAY_LEN(lists); i++) {
@@ -276,6 +275,23 @@ view_health(struct view *v, const struct cat_object *ob, struct bytes *why)
 			}
 		}
 	}
+	return worst;
+}
+
+enum view_health
+view_health(struct view *v, const struct cat_object *ob, struct bytes *why)
+{
+	/* Most routes of an instance share one status, which the catalogue holds once. */
+	struct view_seen *seen = &v->seen[(ob->status.off ^ ob->status.off >> 9) % VIEW_SEEN];
+	enum view_health worst;
+
+	if (!seen->known || seen->status.off != ob->status.off ||
+	    seen->status.len != ob->status.len) {
+		*seen = (struct view_seen){.known = true, .status = ob->status};
+		seen->health = judge_status(v, ob, &seen->why);
+	}
+	worst = seen->health;
+	*why = seen->why;
 	if (ob->flags & CAT_STALE && worst < VIEW_WARN) {
 		worst = VIEW_WARN;
 		*why = blob_text(&v->cat.blob, ob->stale);

@@ -14,6 +14,15 @@
 #include "shm/image.h"
 #include "shm/slot.h"
 
+enum view_health { VIEW_OK, VIEW_WARN, VIEW_BAD };
+#define VIEW_SEEN 256u
+struct view_seen { /* a status text that was judged */
+	struct im_str status;
+	struct bytes why;
+	enum view_health health;
+	bool known;
+};
+
 struct view {
 	struct arena arena;
 	struct catalogue cat;
@@ -25,6 +34,7 @@ struct view {
 	const struct slot_segment *slots[SLOT_MAX];
 	uint32_t nslots;
 	uint64_t generation;
+	struct view_seen seen[VIEW_SEEN];
 };
 
 int view_open(const struct opts *, struct view *); /* 0, or an exit status after saying why */
@@ -40,7 +50,6 @@ void view_age(int64_t since, char out[16]);
 void view_print_diag(const struct view *, const struct cat_diag *);
 /* Is anything of this object not as it should be? Conditions of all its parents, listeners,
  * ancestors. */
-enum view_health { VIEW_OK, VIEW_WARN, VIEW_BAD };
 enum view_health view_health(struct view *, const struct cat_object *, struct bytes *why);
 
 #endif

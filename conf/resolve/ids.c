@@ -175,7 +175,10 @@ ids_record(const struct ids *ids, struct blob_writer *w)
 		if (r->kind == 0)
 			continue;
 		c.gone = r->used ? 0 : r->gone != 0 ? r->gone : ids->generation;
-		c.name = blob_put_text(w, r->name);
+		/* Hardly ever equal to another text. */
+		c.name = (struct im_str){r->name.p ? 0 : IM_NONE, (uint32_t)r->name.n};
+		if (r->name.n != 0)
+			c.name.off = blob_add(w, CAT_TEXT, r->name.p, c.name.len, 1);
 		blob_add(w, CAT_ID, &c, 1, sizeof(c));
 	}
 }
