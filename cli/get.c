@@ -172,7 +172,8 @@ print_noun(struct strbuf *b, struct bytes kind, struct bytes group)
 #define SVC (1u << KIND_SERVICE)
 #define POLICIES \
 	(1u << KIND_BACKENDTLSPOLICY | 1u << KIND_XBACKENDTRAFFICPOLICY | \
-	    1u << KIND_XTELEMETRYPOLICY)
+	    1u << KIND_XTELEMETRYPOLICY | 1u << KIND_BACKENDTRAFFICPOLICY | \
+	    1u << KIND_CLIENTTRAFFICPOLICY)
 #define ANY UINT32_MAX
 static const struct column {
 	uint32_t kinds;
@@ -187,7 +188,7 @@ static const struct column {
 	{HOSTED, "HOSTNAMES", col_list, "spec.hostnames", false},
 	{ROUTES, "PARENTS", col_parents, "spec.parentRefs", false},
 	{POLICIES, "TARGETS", col_parents, "spec.targetRefs", false},
-	{GC | GW | LS, "ACCEPTED", col_condition, "Accepted", false},
+	{GC | GW | LS | 1u << KIND_BACKEND, "ACCEPTED", col_condition, "Accepted", false},
 	{GW | LS, "PROGRAMMED", col_condition, "Programmed", false},
 	{ROUTES | POLICIES, "ACCEPTED", col_parents_condition, "Accepted", false},
 	{ROUTES, "RESOLVED", col_parents_condition, "ResolvedRefs", false},

@@ -62,7 +62,7 @@ struct im_limit {
 	uint64_t response_cost;     /* charged at the end, where `response_header` is absent */
 	/* response header with the number to charge, e.g. tokens used; absent = none */
 	struct im_str response_header;
-	uint32_t id;                /* stable; counters; of the policy's rule, all routes together */
+	uint32_t id;                /* stable; counters; of the rule, all routes together */
 	uint8_t shadow, headers;    /* headers: 1 on, 2 off, 0 by listener */
 	uint8_t global;             /* of rateLimit.global: every one that matches is charged */
 	uint8_t shared;             /* one bucket for all routes and listeners */
@@ -113,7 +113,7 @@ struct im_statusrange {
 enum im_source { IM_SOURCE_ALL, IM_SOURCE_LOCAL, IM_SOURCE_BACKEND };
 struct im_override {
 	struct im_range statuses;   /* im_statusrange; n == 0: any */
-	struct im_range headers;    /* im_limitkey IM_LK_HEADER: response headers that must match */
+	struct im_range headers;    /* im_limitkey IM_LK_HEADER: of the answer, all must match */
 	struct im_range edits;      /* im_edit: set, add */
 	struct im_str content_type; /* absent: unchanged */
 	/* A format: %% is %, then %RESPONSE_CODE%, %PROTOCOL%, %START_TIME%, %REQ(name)%,

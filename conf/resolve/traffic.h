@@ -77,6 +77,7 @@ struct k_backendtrafficpolicy *traffic_merge(struct scope *, const struct t_poli
     const struct t_policy *patch, const char **why);
 /* client.c */
 void client_compile(struct scope *, struct t_policy *);
+void client_tls(struct scope *, const struct t_policy *, struct m_tls *);
 bool quantity_of(const struct k_int_or_string *, uint64_t most, uint64_t *out);
 uint32_t duration_of(const struct k_duration *); /* as records have them: 0s is IM_NONE */
 

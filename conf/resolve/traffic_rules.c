@@ -198,6 +198,8 @@ client(struct scope *sc, struct r_listener *l)
 		return;
 	l->client = s.v[0]->client;
 	l->client_invalid = s.v[0]->errors.n != 0;
+	if (l->tls != NULL)
+		client_tls(sc, s.v[0], l->tls);
 }
 
 /* Routes that are not in the model (GRPCRoute, TCPRoute, …): only told. */

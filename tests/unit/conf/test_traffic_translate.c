@@ -9,6 +9,7 @@
 
 
 #define DYNAMIC "DynamicResolver is not served"
+#define NO_MTLS "clientValidation is not served: refused, never left out"
 #define SAME_PORT "headgate keeps listeners of one port apart by host"
 static const struct {
 	const char *file, *why;
@@ -25,6 +26,8 @@ static const struct {
 	{"clienttrafficpolicy-listenerset-sectionname-same-port-conflict", SAME_PORT},
 	{"clienttrafficpolicy-listenerset-wide-same-port-conflict", SAME_PORT},
 	{"clienttrafficpolicy-listenerset-wide-same-port-prefix-name-conflict", SAME_PORT},
+	{"clienttrafficpolicy-mtls-allow-expired-cert", NO_MTLS},
+	{"clienttrafficpolicy-mtls-client-verification", NO_MTLS},
 	{"clienttrafficpolicy-mtls-cert-bundle-both-invalid", "against a CEL rule of the CRD"},
 	{"clienttrafficpolicy-mtls-clustertrustbundle", "against a CEL rule of the CRD"},
 	{"clienttrafficpolicy-mtls-forward-client-cert-custom-data",

@@ -136,6 +136,7 @@ world_compile(struct world *w)
 	assert_true(w->fd >= 0 && w->image_fd >= 0);
 	blob_writer_free(w->out.catalogue);
 	blob_writer_free(w->out.image);
+	blob_writer_free(w->out.secrets);
 	assert_int_equal(catalogue_open(w->fd, false, &w->cat), HG_OK);
 }
 
