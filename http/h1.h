@@ -64,6 +64,8 @@ void h1_down_init(struct h1_down *, struct loop *, struct bufs *, int fd, const 
 void h1_down_run(struct h1_down *, uint64_t ms);
 void h1_down_drain(
     struct h1_down *); /* finish what runs with Connection: close, close idle ones now */
+/* Another protocol takes over the chan, before any request began: only that is left as it is. */
+void h1_down_leave(struct h1_down *);
 void h1_down_close(
     struct h1_down *); /* at once; an open stream gets no event; `closed` follows from the loop */
 bool h1_down_idle(const struct h1_down *);

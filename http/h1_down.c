@@ -725,6 +725,13 @@ h1_down_close(struct h1_down *d)
 	cut(d);
 }
 
+void
+h1_down_leave(struct h1_down *d)
+{
+	HG_CHECK(!d->s.stream_open && !d->s.dead && d->s.out.buf == NULL);
+	timer_stop(&d->timer);
+}
+
 bool
 h1_down_idle(const struct h1_down *d)
 {

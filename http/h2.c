@@ -99,7 +99,7 @@ write_task(struct task *t)
 	if (c->dead || c->ending)
 		return;
 	c->in_session = true;
-	while (c->chan.queued < CHAN_HIGH) {
+	while (!c->chan.over_high) {
 		const uint8_t *p;
 
 		n = nghttp2_session_mem_send(session(c), &p);

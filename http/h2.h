@@ -79,7 +79,7 @@ void h2_down_start(struct h2_down *, const struct h2_env *, int fd, const struct
 void h2_down_adopt(
     struct h2_down *, const struct h2_env *, const struct h2_down_events *, void *owner);
 void h2_down_drain(struct h2_down *); /* GOAWAY in two steps; ends with the last stream */
-void h2_down_close(struct h2_down *); /* at once; open streams get no event */
+void h2_down_close(struct h2_down *, enum hg_err); /* at once; open streams are reset with this */
 bool h2_down_idle(const struct h2_down *);
 #define H2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 #define H2_PREFACE_LEN 24u

@@ -230,9 +230,9 @@ h2_down_drain(struct h2_down *d)
 }
 
 void
-h2_down_close(struct h2_down *d)
+h2_down_close(struct h2_down *d, enum hg_err e)
 {
-	h2_die(&d->h2, HG_OK);
+	h2_die(&d->h2, e);
 }
 
 bool

@@ -144,7 +144,7 @@ json_request(struct out *o, const struct access *a)
 	TEXT(o, "client_ip", a->client_ip, 48);
 	NUM(o, "client_port", a->client_port);
 	KEY(o, "proto");
-	LIT(o, "\"h1\"");
+	raw(o, a->minor == 2 ? "\"h2\"" : "\"h1\"", 4);
 	if (a->tls_version) {
 		TEXT(o, "tls_version", bytes_str(a->tls_version), 16);
 		TEXT(o, "tls_cipher", bytes_str(a->tls_cipher), 64);
@@ -244,8 +244,8 @@ accesslog_combined(const struct access *a, char *out, size_t cap)
 	hexed(&o, a->method, 64);
 	LIT(&o, " ");
 	hexed(&o, a->target, 900);
-	LIT(&o, " HTTP/1.");
-	number(&o, a->minor);
+	LIT(&o, " HTTP/");
+	raw(&o, a->minor == 2 ? "2.0" : a->minor ? "1.1" : "1.0", 3);
 	LIT(&o, "\" ");
 	digits(&o, a->status, 3);
 	LIT(&o, " ");

@@ -25,7 +25,7 @@ struct access {
 	const char *tls_version, *tls_cipher; /* NULL in clear text */
 	struct bytes sni;
 	bool tls_resumed;
-	uint8_t minor;           /* HTTP/1.x */
+	uint8_t minor;           /* HTTP/1.x; 2: HTTP/2 */
 	struct bytes method, scheme, host, path, query, target;
 	struct bytes user_agent, referer;
 	uint64_t req_bytes, resp_bytes; /* body bytes */

@@ -266,12 +266,14 @@ detect(struct exchange *x, const struct image *im, const struct im_client *c)
 static void
 connection(struct exchange *x, const struct im_client *c)
 {
-	struct h1_down *h = &x->conn->h1;
+	uint64_t requests = conn_requests(x->conn);
 
-	if (c->max_requests && h->s.requests >= c->max_requests)
+	if (c->max_requests && requests >= c->max_requests) {
 		x->close = true;
-	if (c->tcp_keepalive && h->s.requests <= 1)
-		sock_keepalive(h->chan.watch.fd, c->keepalive_probes, c->keepalive_idle_s,
+		conn_last(x->conn);
+	}
+	if (c->tcp_keepalive && requests <= 1)
+		sock_keepalive(x->conn->h1.chan.watch.fd, c->keepalive_probes, c->keepalive_idle_s,
 		    c->keepalive_interval_s);
 	if (c->stream_idle_ms && c->stream_idle_ms != IM_NONE) {
 		x->idle_ms = c->stream_idle_ms;

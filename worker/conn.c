@@ -9,31 +9,37 @@
 #include "worker/exchange.h"
 #include "worker/secure.h"
 
-static bool
-conn_open(struct h1_down *h, struct stream *st)
+static struct exchange *
+begin(struct conn *c, struct stream *st)
 {
-	struct conn *c = h->owner;
 	struct exchange *x = exchange_new(c->w, c, st);
 
 	if (x == NULL) {
 		METRIC(c->w, connections_rejected, 1);
-		return false;
+		return NULL;
 	}
-	c->x = x;
-	h->msg = &x->head;
 	st->ev = &exchange_down_events;
 	st->owner = x;
+	return x;
+}
+
+static bool
+conn_open(struct h1_down *h, struct stream *st)
+{
+	struct conn *c = h->owner;
+
+	c->x = begin(c, st);
+	if (c->x == NULL)
+		return false;
+	h->msg = &c->x->head;
 	return true;
 }
 
 static void
-conn_closed(struct h1_down *h)
+over(struct conn *c)
 {
-	struct conn *c = h->owner;
 	struct worker *w = c->w;
 
-	if (c->x)
-		exchange_lost(c->x, HG_ERR_CLIENT_CLOSED);
 	ipcount_sub(&w->ips, &c->peer);
 	list_del(&c->link);
 	w->nconns--;
@@ -42,6 +48,16 @@ conn_closed(struct h1_down *h)
 	pool_put(&w->conns, c);
 	if (w->draining)
 		worker_maybe_over(w);
+}
+
+static void
+conn_closed(struct h1_down *h)
+{
+	struct conn *c = h->owner;
+
+	if (c->x)
+		exchange_lost(c->x, HG_ERR_CLIENT_CLOSED);
+	over(c);
 }
 
 static void
@@ -54,6 +70,112 @@ conn_disagree(struct h1_down *h)
 
 static const struct h1_down_events conn_events = {
 	.open = conn_open, .closed = conn_closed, .disagree = conn_disagree};
+
+/* ---- HTTP/2 */
+
+static bool
+h2_open(struct h2_down *h, struct stream *st, struct msg **storage)
+{
+	struct exchange *x = begin(h->owner, st);
+
+	if (x)
+		*storage = &x->head;
+	return x != NULL;
+}
+
+static void
+h2_closed(struct h2_down *h)
+{
+	over(h->owner);
+}
+
+static void
+h2_glitches(struct h2_down *h)
+{
+	struct conn *c = h->owner;
+
+	METRIC(c->w, guard_rejected, 1);
+}
+
+static const struct h2_down_events h2_events = {
+	.open = h2_open, .closed = h2_closed, .glitches = h2_glitches};
+
+/* Until the first bytes are there, the chan's events pass through here. */
+
+static struct conn *
+plain(struct chan *ch)
+{
+	struct conn *c = HG_CONTAINER(ch, struct conn, h1.chan);
+
+	ch->ev = c->plain;
+	return c;
+}
+
+static uint32_t
+first_data(struct chan *ch, struct buf *b, uint32_t off, uint32_t n)
+{
+	struct conn *c;
+
+	if (memcmp(b->data + off, H2_PREFACE, HG_MIN(n, H2_PREFACE_LEN)) != 0) {
+		(void)plain(ch);
+		return ch->ev->data(ch, b, off, n);
+	}
+	if (n < H2_PREFACE_LEN)
+		return 0;
+	c = plain(ch);
+	h1_down_leave(&c->h1);
+	c->is_h2 = true;
+	h2_down_adopt(&c->h2, &c->w->h2, &h2_events, c);
+	return 0;
+}
+
+static void
+first_open(struct chan *ch)
+{
+	const struct chan_events *h1 = HG_CONTAINER(ch, struct conn, h1.chan)->plain;
+
+	if (h1->open)
+		h1->open(ch);
+}
+
+static void
+first_eof(struct chan *ch)
+{
+	(void)plain(ch);
+	ch->ev->eof(ch);
+}
+
+static void
+first_drained(struct chan *ch)
+{
+	(void)plain(ch);
+	ch->ev->drained(ch);
+}
+
+static void
+first_error(struct chan *ch, enum hg_err e)
+{
+	(void)plain(ch);
+	ch->ev->error(ch, e);
+}
+
+static void
+first_blocked(struct chan *ch)
+{
+	(void)plain(ch);
+	ch->ev->blocked(ch);
+}
+
+static const struct chan_events first_events = {
+	.open = first_open,
+	.data = first_data,
+	.eof = first_eof,
+	.drained = first_drained,
+	.error = first_error,
+	.blocked = first_blocked,
+};
+
+/* ---- TLS */
 
 /* The hello is there. */
 static struct tls_ctx *
@@ -109,7 +231,10 @@ conn_start(struct worker *w, int fd, uint32_t socket, const struct addr *peer)
 	METRIC(w, connections_accepted, 1);
 	atomic_store_explicit(&w->slot->connections, w->nconns, memory_order_relaxed);
 	h1_down_init(&c->h1, w->loop, &w->bufs, fd, &w->down_limits, &conn_events, c, NULL);
+	c->plain = c->h1.chan.ev;
 	c->secure = is_secure(w, socket);
+	if (!c->secure) /* behind TLS, ALPN decides: HTTP/1 so far */
+		c->h1.chan.ev = &first_events;
 	if (c->secure)
 		tls_accept(&c->h1.chan, secure_env(w->secure),
 		    (struct tls_accept){conn_choose, c});
@@ -148,11 +273,33 @@ conn_listener(const struct conn *c)
 	return c->secure ? c->listener_index : IM_NONE;
 }
 
+uint64_t
+conn_requests(const struct conn *c)
+{
+	return c->is_h2 ? c->h2.h2.opened : c->h1.s.requests;
+}
+
+void
+conn_last(struct conn *c)
+{
+	if (c->is_h2)
+		h2_down_drain(&c->h2);
+}
+
+static void
+drain(struct conn *c)
+{
+	if (c->is_h2)
+		h2_down_drain(&c->h2);
+	else
+		h1_down_drain(&c->h1);
+}
+
 void
 conn_drain_all(struct worker *w)
 {
 	LIST_FOREACH_SAFE(it, tmp, &w->open_conns)
-		h1_down_drain(&LIST_ENTRY(it, struct conn, link)->h1);
+		drain(LIST_ENTRY(it, struct conn, link));
 }
 
 void
@@ -162,7 +309,7 @@ conn_drain_gone(struct worker *w)
 		struct conn *c = LIST_ENTRY(it, struct conn, link);
 
 		if (conn_socket(c, w->gens.live) == IM_NONE)
-			h1_down_drain(&c->h1);
+			drain(c);
 	}
 }
 
@@ -174,6 +321,9 @@ conn_close_all(struct worker *w)
 
 		if (c->x)
 			exchange_lost(c->x, HG_ERR_DRAINING);
-		h1_down_close(&c->h1);
+		if (c->is_h2)
+			h2_down_close(&c->h2, HG_ERR_DRAINING);
+		else
+			h1_down_close(&c->h1);
 	}
 }

@@ -9,16 +9,20 @@
 
 struct exchange;
 struct conn {
-	struct h1_down h1;
+	union { /* both begin with the chan; which one, the first bytes decide */
+		struct h1_down h1;
+		struct h2_down h2;
+	};
+	const struct chan_events *plain; /* h1's, while nothing has come */
 	struct worker *w;
 	struct list link;
-	struct exchange *x;
-	struct addr peer, local;
+	struct exchange *x;     /* h1's only; on h2 there are many */
+	struct addr peer;
+	bool is_h2, secure;     /* secure: TLS */
 	uint64_t id;
 	uint32_t socket;        /* im_socket.id */
 	uint32_t index;         /* of it in generation `seen` */
 	uint64_t seen;
-	bool secure;            /* TLS */
 	uint32_t listener;      /* TLS: im_listener.id that the hello chose; 0 before */
 	uint32_t listener_index; /* of it in `seen` */
 	uint64_t tls[2];        /* im_tls.id of the handshake */
@@ -26,11 +30,15 @@ struct conn {
 
 /* Takes fd. false: no room (fd is closed by the caller). */
 bool conn_start(struct worker *, int fd, uint32_t socket, const struct addr *peer);
-/* Index of its socket in the generation. IM_NONE if it is gone, or if what the connection was let in
- * by is no longer what is asked for: another protocol, another listener, other validation. */
+/* Index of its socket in the generation. IM_NONE if it is gone, or if what the connection was let
+ * in by is no longer what is asked for: another protocol, another listener, other validation. */
 uint32_t conn_socket(struct conn *, const struct gen *);
 /* Index of the listener that the handshake chose, IM_NONE in clear text. After conn_socket(). */
 uint32_t conn_listener(const struct conn *);
+/* Requests that began on it. */
+uint64_t conn_requests(const struct conn *);
+/* No more after this one (h2: GOAWAY; h1 closes with the answer). */
+void conn_last(struct conn *);
 void conn_drain_all(struct worker *);
 void conn_drain_gone(struct worker *); /* those that the live generation does not serve */
 void conn_close_all(struct worker *);

@@ -7,6 +7,7 @@
 
 #include "base/imsg.h"
 #include "http/h1.h"
+#include "http/h2.h"
 #include "shm/role.h"
 #include "worker/gen.h"
 #include "worker/ipcount.h"
@@ -39,6 +40,8 @@ struct worker {
 	char server_text[128], via_text[128];
 	struct bytes via_line;        /* "Via: 1.1 pseudonym\r\n": via lies in it */
 
+	struct h2_env h2;
+	struct pool h2_streams;
 	struct pool conns, exchanges, attempts, ups, chunks;
 	struct list free_exchanges;   /* constructed ones: their arenas keep a chunk */
 	struct list listeners;        /* struct listener */

@@ -149,8 +149,14 @@ init_pools(struct worker *w)
 	HG_CHECK(pool_init(&w->exchanges, sizeof(struct exchange), n) == 0);
 	HG_CHECK(pool_init(&w->attempts, sizeof(struct attempt), n * 2) == 0);
 	HG_CHECK(pool_init(&w->ups, sizeof(struct up), n) == 0);
+	HG_CHECK(pool_init(&w->h2_streams, h2_stream_size(), n * 2) == 0);
 	HG_CHECK(pool_init(&w->compressors, compress_size(), COMPRESSORS) == 0);
 	HG_CHECK(pool_init(&w->chunks, body_chunk_size(), CHUNKS) == 0);
+	w->h2 = (struct h2_env){.loop = w->loop,
+	    .bufs = &w->bufs,
+	    .streams = &w->h2_streams,
+	    .limits = &w->down_limits,
+	    .h2 = &h2_defaults};
 	ipcount_init(&w->ips, n, &w->seed);
 	w->secure = secure_new(w->env->tickets);
 	upool_init(&w->upool, w->loop, &w->bufs, &w->ups, &w->up_limits, w->slot, &w->seed);
@@ -214,6 +220,7 @@ leave(struct worker *w)
 	pool_release(&w->attempts);
 	pool_release(&w->ups);
 	pool_release(&w->chunks);
+	pool_release(&w->h2_streams);
 	pool_release(&w->compressors);
 	bufs_release(&w->bufs);
 	counts_release(&w->counts);

@@ -171,8 +171,7 @@ def test_hop_by_hop_and_own_fields(instance, echo):
     (b"GET / HTTP/1.1\r\nHost: h\r\n" + b"".join(b"X-%d: 1\r\n" % i for i in range(2000)) + b"\r\n", 431),
     (b"GET /%00 HTTP/1.1\r\nHost: h\r\n\r\n", 400),
     (b"GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505),
-    (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", None),
-], ids=["target", "field", "fields", "nul", "version", "preface"])
+], ids=["target", "field", "fields", "nul", "version"])
 def test_limits_answer_and_close(instance, echo, raw, status):
     web = echo()
     g = instance(*simple(web))

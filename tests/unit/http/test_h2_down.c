@@ -129,7 +129,7 @@ static int
 finish(void **state)
 {
 	if (!closed)
-		h2_down_close(&d);
+		h2_down_close(&d, HG_OK);
 	release_all();
 	turns(l, 3);
 	assert_true(closed);

@@ -141,7 +141,7 @@ finish(void **state)
 	if (!up_closed)
 		h2_up_close(&u);
 	if (!closed)
-		h2_down_close(&d);
+		h2_down_close(&d, HG_OK);
 	release_all();
 	turns(l, 3);
 	assert_true(closed && up_closed);
@@ -408,7 +408,7 @@ broken(void **state)
 	for (unsigned i = 0; i < 5; i++)
 		request(i, "GET", true);
 	turns(l, 4);
-	h2_down_close(&d);
+	h2_down_close(&d, HG_OK);
 	release_all();
 	turns(l, 4);
 	assert_true(up_closed);
