@@ -301,7 +301,7 @@ bind_struct(struct vctx *c, const struct kfield *f, struct node *n, void **slot)
 
 static void
 bind_value(struct vctx *c, const struct kfield *f, struct node *n, void *slot)
-{
+{ /* long: one case a type */
 	uint64_t ms;
 	int64_t v;
 

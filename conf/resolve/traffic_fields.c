@@ -312,8 +312,8 @@ cookie(struct t_compile *c, struct m_balance *b, const struct k_hash_cookie *k)
 		    bytes_chr(p->value, ';', 0) >= 0)
 			words_addf(c->sc, c->errors, "LoadBalancer: cookie attribute %.*s is not "
 			    "possible.", BYTES_ARG(p->key));
-		text = arena_printf(c->sc->arena, p->value.n != 0 ? "%s; %.*s=%.*s" : "%s; %.*s%.*s",
-		    text, BYTES_ARG(p->key), BYTES_ARG(p->value));
+		text = arena_printf(c->sc->arena, "%s; %.*s%s%.*s", text, BYTES_ARG(p->key),
+		    p->value.n != 0 ? "=" : "", BYTES_ARG(p->value));
 	}
 	b->cookie_attrs = text[0] != '\0' ? bytes_str(text) : BYTES_NONE;
 }
