@@ -10,6 +10,8 @@
 #define FEATURE_TABLE(F) \
 	F(Gateway) \
 	F(GatewayAddressEmpty) \
+	F(GatewayFrontendClientCertificateValidation) \
+	F(GatewayFrontendClientCertificateValidationInsecureFallback) \
 	F(GatewayHTTPListenerIsolation) \
 	F(GatewayInfrastructure) \
 	F(GatewayPort8080) \

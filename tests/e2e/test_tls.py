@@ -1,0 +1,263 @@
+"""TLS termination: certificates by name, hosts and names, client certificates, resumption, reloads and deaths under TLS."""
+import os
+import signal
+import ssl
+import threading
+
+import pytest
+
+from lib import objects as o, tls
+from lib.wait import wait_for
+
+PORT = 8443
+
+
+@pytest.fixture
+def pair(tmp_path):
+    return lambda name, *sans, **kw: tls.Pair(tmp_path, name, sans, **kw)
+
+
+def stage(listeners, *backends, **spec):
+    out = [o.gateway(listeners=listeners, **spec)] + [o.service(b.who["service"], b.address) for b in backends]
+    return out + [o.route("all", [o.rule(backends[0].who["service"], path="/")])]
+
+
+def names(pair):
+    """Four listeners, five certificates."""
+    made = {"a": pair("a", "a.test"), "rsa": pair("rsa", "a.test", rsa=True), "wild": pair("wild", "*.w.test"),
+            "deep": pair("deep", "x.w.test"), "any": pair("any", "any.test")}
+    listeners = [tls.listener("a", PORT, "a", "rsa", hostname="a.test"), tls.listener("wild", PORT, "wild", "deep", hostname="*.w.test"),
+                 tls.listener("any", PORT, "any")]
+    return [tls.secret(n, p) for n, p in made.items()], listeners
+
+
+def test_names(instance, echo, pair):
+    secrets, listeners = names(pair)
+    g = instance(*stage(listeners, echo("e")), *secrets)
+    at = g.address()
+    for sni, want in (("a.test", "a"), ("A.Test", "a"), ("b.w.test", "wild"), ("x.w.test", "deep"), ("other.test", "any"), (None, "any")):
+        with tls.Client(at, sni) as c:
+            assert c.subject() == want, sni
+            assert c.sock.version() == "TLSv1.3" and c.sock.selected_alpn_protocol() == "http/1.1"
+            status, _, body = c.ask(sni or "none.test")
+            assert status == 200 and b'"https"' in body, "X-Forwarded-Proto"
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        assert tls.ask(at, "a.test", ctx=tls.context(version=version))[0] == 200
+    old = tls.openssl("s_client", "-connect", f"{at[0]}:{at[1]}", "-tls1_1", "-servername", "a.test", check=False, stdin=-3)
+    assert "Cipher is (NONE)" in old.stdout
+    rsa = tls.openssl("s_client", "-connect", f"{at[0]}:{at[1]}", "-tls1_2", "-servername", "a.test", "-cipher", "aRSA", check=False, stdin=-3)
+    assert "CN = rsa" in rsa.stdout, "ECDSA and RSA side by side"
+    assert tls.refused(at, "a.test", ctx=tls.context(alpn=("spdy/9",)))
+    line = [a for a in g.access() if a.get("tls_sni") == "b.w.test"][-1]
+    assert line["tls_version"] == "TLSv1.3" and line["scheme"] == "https" and line["listener"] == "wild"
+    assert "PRIVATE" not in g.text("out") + g.stderr() + g.cli("get", "secrets", "-A", "-o", "yaml").stdout
+
+
+def test_no_listener_for_a_name(instance, echo, pair):
+    g = instance(*stage([tls.listener("a", PORT, "a", hostname="a.test")], echo("e")), tls.secret("a", pair("a", "a.test")))
+    for sni in ("b.test", None):
+        assert tls.refused(g.address(), sni), sni
+
+
+def test_misdirected(instance, echo, pair):
+    """A connection is worth what its handshake's listener covers, and nothing else."""
+    secrets, listeners = names(pair)
+    g = instance(*stage(listeners, echo("e")), *secrets)
+    at = g.address()
+    for sni, host, want in (("a.test", "a.test", 200), ("a.test", "b.w.test", 421), ("a.test", "other.test", 421), ("b.w.test", "c.w.test", 200),
+                            ("b.w.test", "a.test", 421), ("other.test", "a.test", 421), ("other.test", "more.test", 200)):
+        assert tls.ask(at, sni, host)[0] == want, (sni, host)
+
+
+def test_bad_certificates(instance, echo, pair):
+    """Each costs its own listener; a wider one does not answer in its place."""
+    good, old = pair("good", "good.test"), pair("old", "old.test", days=-1)
+    listeners = [tls.listener(n, PORT, n, hostname=f"{n}.test") for n in ("good", "old", "mixed", "none")] + [tls.listener("any", PORT, "good")]
+    g = instance(*stage(listeners, echo("e")), tls.secret("good", good), tls.secret("old", old), tls.secret("mixed", good, key=old))
+    found = {x["name"]: o.conditions(x) for x in g.get("gateway", "gw")["status"]["listeners"]}
+    for n in ("old", "mixed", "none"):
+        assert found[n]["ResolvedRefs"] == ("False", "InvalidCertificateRef") and found[n]["Programmed"][0] == "False", n
+        assert tls.refused(g.address(), f"{n}.test"), n
+    assert found["good"]["Programmed"] == found["any"]["Programmed"] == ("True", "Programmed")
+    assert found["good"]["OverlappingTLSConfig"] == ("True", "OverlappingHostnames")
+    assert tls.ask(g.address(), "good.test")[0] == 200
+
+
+def test_rotation_and_last_good(instance, echo, pair):
+    """A new certificate is served from the next handshake on, open connections stay; a bad one changes nothing but the status."""
+    first, second = pair("first", "a.test"), pair("second", "a.test")
+    base = stage([tls.listener("a", PORT, "s", hostname="a.test")], echo("e"))
+    g = instance(*base)
+    g.put(tls.secret("s", first), name="secret.yaml")
+    g.reload(0)
+    with tls.Client(g.address(), "a.test") as c:
+        assert c.subject() == "first" and c.ask("a.test")[0] == 200
+        g.put(tls.secret("s", second), name="secret.yaml")
+        g.reload(0)
+        assert c.ask("a.test")[0] == 200, "an open connection stays"
+        with tls.Client(g.address(), "a.test") as d:
+            assert d.subject() == "second"
+        for _ in range(2): # also when nothing changed since
+            g.put(tls.secret("s", first, key=second), name="secret.yaml")
+            g.reload(0)
+            found = o.conditions(g.get("gateway", "gw")["status"]["listeners"][0])
+            assert found["ResolvedRefs"] == ("False", "InvalidCertificateRef") and found["Programmed"] == ("True", "Programmed")
+            with tls.Client(g.address(), "a.test") as d:
+                assert d.subject() == "second" and d.ask("a.test")[0] == 200
+        assert c.ask("a.test")[0] == 200
+        g.put(tls.secret("s", first), name="secret.yaml")
+        g.reload(0)
+        with tls.Client(g.address(), "a.test") as d:
+            assert d.subject() == "first"
+
+
+def test_file_reference(instance, echo, pair):
+    """A PEM file is read anew by each reload, without an edit of the manifest."""
+    first, second = pair("first", "a.test"), pair("second", "a.test")
+    ref = {"group": "gateway.headgate.dev", "kind": "File", "name": "certs/a.pem"}
+    g = instance(*stage([tls.listener("a", PORT, ref)], echo("e")), started=False)
+    g.write(first.text("crt") + first.text("key"), name="certs/a.pem")
+    g.start()
+    with tls.Client(g.address(), "a.test") as c:
+        assert c.subject() == "first"
+    g.write(second.text("crt") + second.text("key"), name="certs/a.pem")
+    g.reload(0)
+    with tls.Client(g.address(), "a.test") as c:
+        assert c.subject() == "second" and c.ask("a.test")[0] == 200
+
+
+def frontend(*refs, mode=None):
+    return {"frontend": {"default": {"validation": {"caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": r} for r in refs],
+                                                    **({"mode": mode} if mode else {})}}}}
+
+
+def test_client_certificates(instance, echo, pair):
+    ca, other = pair("ca", ca=True), pair("otherca", ca=True)
+    client, stranger = pair("client", "c", by=ca), pair("stranger", "c", by=other)
+    base = [tls.secret("s", pair("s", "a.test")), tls.ca_map("ca", ca)]
+    listeners = [tls.listener("a", PORT, "s")]
+    backend = echo("e")
+    g = instance(*stage(listeners, backend, tls=frontend("ca")), *base)
+    at = g.address()
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        def ctx(own=None):
+            return tls.context(own, version)
+        assert tls.ask(at, "a.test", ctx=ctx(client))[0] == 200
+        assert tls.refused(at, "a.test", ctx=ctx()) and tls.refused(at, "a.test", ctx=ctx(stranger))
+    g.put(*stage(listeners, backend, tls=frontend("ca", mode="AllowInsecureFallback")), *base)
+    g.reload(0)
+    for own in (client, stranger, None):
+        assert tls.ask(at, "a.test", ctx=tls.context(own))[0] == 200
+    assert g.conditions("gateway", "gw")["InsecureFrontendValidationMode"] == ("True", "ConfigurationChanged")
+    g.put(*stage(listeners, backend, tls=frontend("missing")), *base)
+    g.reload()
+    found = o.conditions(g.get("gateway", "gw")["status"]["listeners"][0])
+    assert found["ResolvedRefs"] == ("False", "InvalidCACertificateRef") and found["Accepted"] == ("False", "NoValidCACertificate")
+    assert found["Programmed"][0] == "False"
+    for own in (client, None):
+        with pytest.raises((OSError, ssl.SSLError)):
+            tls.ask(at, "a.test", ctx=tls.context(own))
+
+
+def test_validation_is_not_resumed_away(instance, echo, pair):
+    """A session of one listener, or of the time before client certificates, is worth nothing elsewhere."""
+    ca = pair("ca", ca=True)
+    base = [tls.secret("s", pair("s", "a.test", "b.test")), tls.ca_map("ca", ca)]
+    listeners = [tls.listener(n, PORT, "s", hostname=f"{n}.test") for n in ("a", "b")]
+    backend = echo("e")
+    g = instance(*stage(listeners, backend), *base, workers=1)
+    at, ctx = g.address(), tls.context(version=ssl.TLSVersion.TLSv1_2)
+    with tls.Client(at, "a.test", ctx) as c:
+        session = c.sock.session
+        assert c.ask("a.test")[0] == 200
+    with tls.Client(at, "a.test", ctx, session) as c:
+        assert c.sock.session_reused
+    with tls.Client(at, "b.test", ctx, session) as c:
+        assert not c.sock.session_reused
+    keep = tls.Client(at, "a.test")
+    assert keep.ask("a.test")[0] == 200
+    g.put(*stage(listeners, backend, tls=frontend("ca")), *base)
+    g.reload(0)
+    assert tls.refused(at, "a.test", ctx=ctx, session=session)
+    with keep, pytest.raises((ConnectionError, ssl.SSLError)): # let in under the old rules
+        keep.ask("a.test")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_resumption_over_workers(instance, echo, pair, version):
+    """Any worker resumes any session, also after a reload and a worker's death."""
+    g = instance(*stage([tls.listener("a", PORT, "s")], echo("e")), tls.secret("s", pair("s", "a.test")), workers=4)
+    at, ctx = g.address(), tls.context(version=version)
+
+    def visit(session):
+        with tls.Client(at, "a.test", ctx, session) as c:
+            assert c.ask("a.test")[0] == 200
+            return c.sock.session, c.sock.session_reused
+    session, _ = visit(None)
+    hits = 0
+    for i in range(100):
+        if i == 40:
+            g.reload(0)
+        if i == 70:
+            dead = g.role("worker")[0]
+            os.kill(dead, signal.SIGKILL)
+            wait_for(lambda: len(g.role("worker")) == 4 and dead not in g.role("worker"), "a new worker")
+        session, reused = visit(session)
+        hits += reused
+    assert hits >= 99
+    assert sum(a.get("tls_resumed", False) for a in g.access(101)) >= 99
+
+
+def test_reload_under_load(instance, echo, pair):
+    """Twenty reloads with new certificates and keep-alive clients: nothing fails."""
+    made = [pair(f"p{i}", "a.test") for i in range(2)]
+    backend = echo("e")
+    listeners = [tls.listener("a", PORT, "s")]
+    g = instance(*stage(listeners, backend), tls.secret("s", made[0]))
+    at, stop, done, bad = g.address(), threading.Event(), [0, 0], []
+
+    def load(me):
+        while not stop.is_set():
+            try:
+                with tls.Client(at, "a.test") as c:
+                    for _ in range(20):
+                        assert c.ask("a.test")[0] == 200
+                        done[me] += 1
+            except Exception as e: # pylint: disable=broad-except
+                bad.append(repr(e))
+    threads = [threading.Thread(target=load, args=(i,)) for i in range(2)]
+    for t in threads:
+        t.start()
+    for i in range(20):
+        g.put(*stage(listeners, backend), tls.secret("s", made[i % 2]))
+        g.reload(0)
+    stop.set()
+    for t in threads:
+        t.join()
+    assert not bad and min(done) > 20
+
+
+def test_http_and_https(instance, echo, pair):
+    """One host on both: redirects infer scheme and port, and neither listener has the other's routes."""
+    e = echo("e")
+    listeners = [o.listener("http", 8080), tls.listener("https", PORT, "s")]
+    g = instance(o.gateway(listeners=listeners), o.service("e", e.address), tls.secret("s", pair("s", "a.test")),
+                 o.route("up", [o.rule(filters=[{"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "port": PORT}}])],
+                         parents=({"name": "gw", "sectionName": "http"},)),
+                 o.route("in", [o.rule("e", path="/"), o.rule(path="/old", filters=[
+                     {"type": "RequestRedirect", "requestRedirect": {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/new"}}}])],
+                         parents=({"name": "gw", "sectionName": "https"},)))
+    r = g.ask(target="/x?y")
+    assert r.status == 302 and dict(r.headers).get("Location") == f"https://{g.address()[0]}:{PORT}/x?y"
+    at = (g.address()[0], PORT)
+    assert tls.ask(at, "a.test", target="/x")[0] == 200
+    status, fields, _ = tls.ask(at, "a.test", target="/old")
+    assert status == 302 and fields["location"] == f"https://a.test:{PORT}/new"
+    assert tls.refused((g.address()[0], 8080), "a.test")
+
+
+def test_clear_text_to_tls(instance, echo, pair):
+    g = instance(*stage([tls.listener("a", PORT, "s")], echo("e")), tls.secret("s", pair("s", "a.test")))
+    with pytest.raises(Exception):
+        assert g.ask().status is None
+    assert tls.ask(g.address(), "a.test")[0] == 200
