@@ -48,7 +48,8 @@ build(void)
 		for (size_t k = 0; k < names[i].n; k++) {
 			char c = names[i].p[k];
 
-			ids.fold[i][k] = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ? 0x20 : 0;
+			ids.fold[i][k] =
+			    (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ? 0x20 : 0;
 			ids.lower[i][k] = c | ids.fold[i][k];
 		}
 	}

@@ -155,7 +155,8 @@ static void
 print_noun(struct strbuf *b, struct bytes kind, struct bytes group)
 {
 	for (size_t i = 0; i < kind.n; i++)
-		strbuf_addc(b, kind.p[i] >= 'A' && kind.p[i] <= 'Z' ? (char)(kind.p[i] | 0x20) : kind.p[i]);
+		strbuf_addc(
+		    b, kind.p[i] >= 'A' && kind.p[i] <= 'Z' ? (char)(kind.p[i] | 0x20) : kind.p[i]);
 	if (group.n) {
 		strbuf_addc(b, '.');
 		strbuf_add(b, group);
@@ -349,7 +350,8 @@ print_names(struct view *v, const struct get_filter *f)
 
 		if (!get_select(f, v, ob))
 			continue;
-		print_noun(&b, blob_text(&v->cat.blob, ob->kind), blob_text(&v->cat.blob, ob->group));
+		print_noun(
+		    &b, blob_text(&v->cat.blob, ob->kind), blob_text(&v->cat.blob, ob->group));
 		printf("%.*s/%.*s\n", BYTES_ARG(strbuf_bytes(&b)),
 		    BYTES_ARG(blob_text(&v->cat.blob, ob->name)));
 		strbuf_release(&b);

@@ -52,7 +52,8 @@ void msg_release(struct msg *); /* drops the references; the owner of the storag
 void msg_copy(struct msg *dst,
     const struct msg *src); /* head without trailers; n fields only; takes a reference */
 /* All lines that go out, one by one: start with {m}. false: that was all. Framing fields and what
- * else belongs to the connection are among those of `fields`; the caller leaves out what it must. */
+ * else belongs to the connection are among those of `fields`; the caller leaves out what it must.
+ */
 struct msg_lines {
 	const struct msg *m;
 	const struct fields *t;

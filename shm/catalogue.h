@@ -42,7 +42,7 @@ struct cat_info { /* one record */
 #define CAT_BUILTIN 0x02u     /* the GatewayClass that exists without a file */
 #define CAT_OWN 0x04u         /* made by headgate: a Service for a Gateway */
 #define CAT_PAIR 0x10u        /* a Secret: `good` is a certificate and its key, checked */
-#define CAT_KEPT 0x20u        /* `good` is older than the object: what it holds now cannot be used */
+#define CAT_KEPT 0x20u /* `good` is older than the object: what it holds now cannot be used */
 #define CAT_GONE 0x08u        /* not served any more; remembered for first-seen times only */
 struct cat_object {
 	struct im_str group, kind, ns, name;

@@ -45,20 +45,28 @@ header(const struct exchange *x, enum field_id id)
 	return f ? f->value : BYTES_NONE;
 }
 
-static void
-log_line(struct exchange *x, unsigned status)
+/* The second's text is made once a second. */
+static struct bytes
+log_second(struct worker *w, uint64_t real_ns)
 {
-	struct worker *w = x->w;
-	int64_t sec = (int64_t)(x->begun_real / SEC_NS);
-	struct access a;
+	int64_t sec = (int64_t)(real_ns / SEC_NS);
 
 	if (w->log_at != sec) {
 		w->log_at = sec;
 		clock_rfc3339(sec, w->log_sec);
 	}
+	return bytes_of(w->log_sec, 20);
+}
+
+static void
+log_line(struct exchange *x, unsigned status)
+{
+	struct worker *w = x->w;
+	struct access a;
+
 	a = (struct access){
 	    .real_ns = x->begun_real,
-	    .second = bytes_of(w->log_sec, 20),
+	    .second = log_second(w, x->begun_real),
 	    .gen = x->names.gen,
 	    .conn = x->conn_id,
 	    .gateway_ns = x->names.gateway_ns,

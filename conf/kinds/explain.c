@@ -15,11 +15,17 @@ static const struct kfield meta_field = {.name = "metadata",
 static void
 type_name(const struct kfield *f, struct strbuf *out)
 {
-	static const char *const names[] = {[FT_STRING] = "string", [FT_INT] = "integer",
+	static const char *const names[] = {[FT_STRING] = "string",
+	    [FT_INT] = "integer",
 	    [FT_BOOL] = "boolean",
-	    [FT_ENUM] = "string", [FT_NUMBER] = "number", [FT_DURATION] = "Duration", [FT_STRINGS] = "[]string",
+	    [FT_ENUM] = "string",
+	    [FT_NUMBER] = "number",
+	    [FT_DURATION] = "Duration",
+	    [FT_STRINGS] = "[]string",
 	    [FT_INTS] = "[]integer",
-	    [FT_INT_OR_STRING] = "integer or string", [FT_ANY] = "any", [FT_IGNORED] = "any"};
+	    [FT_INT_OR_STRING] = "integer or string",
+	    [FT_ANY] = "any",
+	    [FT_IGNORED] = "any"};
 
 	if (f->type == FT_STRUCT || f->type == FT_INLINE)
 		strbuf_addz(out, f->sub->name);

@@ -260,7 +260,8 @@ ca_get(struct scope *sc, enum kind_id from, struct bytes from_ns, const struct k
 	uint32_t n;
 
 	if (r->group.n != 0 || !ca_kind(from, r->kind)) {
-		fault_add(sc, f, REF_KIND, r->node, "%.*s %.*s cannot be a CA bundle, only a %s can",
+		fault_add(sc, f, REF_KIND, r->node,
+		    "%.*s %.*s cannot be a CA bundle, only a %s can",
 		    BYTES_ARG(r->kind), BYTES_ARG(r->name),
 		    from == KIND_GATEWAY ? "ConfigMap or a Secret" : "ConfigMap");
 		return false;

@@ -19,7 +19,8 @@ struct scope {
 	struct ids *ids;
 	struct meta *meta;
 	struct r_secret **secrets; /* by object.index, or NULL: certificate.h */
-	/* by object.index: r_class, r_gateway, r_set, r_route, r_policy, t_policy, r_backend_kind */
+	/* by object.index: r_class, r_gateway, r_set, r_route, r_policy, t_policy, r_backend_kind
+	 */
 	void **slot;
 	struct traffic *traffic;   /* traffic.h */
 	struct r_class builtin, **classes;

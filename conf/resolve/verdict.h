@@ -44,7 +44,8 @@ struct r_listener {
 	uint8_t protocol;         /* enum im_protocol, 0 = unknown */
 	uint8_t kinds[5], nkinds; /* supported: enum im_routekind, in the order of the manifest */
 	struct m_tls *tls;        /* HTTPS with a usable certificate, or NULL */
-	bool shadow; /* keeps its name on its sockets, to refuse it: a wider listener must not have it */
+	bool shadow; /* keeps its name on its sockets, to refuse it: a wider listener must not have
+	                it */
 	bool accepted, conflicted, blocked; /* blocked: a reference that it cannot do without */
 	const char *unserved;     /* what this version lacks, or NULL */
 	struct faults refs;

@@ -240,8 +240,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	    T(test_request), T(test_request_id), T(test_response), T(test_lean), T(test_max_forwards),
-	    T(test_trailers)};
+	    T(test_request), T(test_request_id), T(test_response), T(test_lean),
+	    T(test_max_forwards), T(test_trailers)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
