@@ -14,7 +14,7 @@
 
 enum pem_key { PEM_RSA = 1, PEM_EC, PEM_ED25519, PEM_OTHER };
 struct pem_cert {
-	/* DER, each certificate behind a 32-bit big-endian length: the leaf, its issuers in order */
+	/* DER, each certificate behind a 32-bit big-endian length: the leaf, then its issuers */
 	struct bytes chain;
 	struct bytes key;          /* DER: PKCS#8 or traditional */
 	struct bytes *names;       /* DNS names of the leaf, lower case, "*.a" as ".a" */
@@ -24,7 +24,7 @@ struct pem_cert {
 	uint8_t type;              /* enum pem_key */
 };
 
-/* Why it cannot be used (static text), or NULL. `known`: this very text was good before, so that the
+/* Why it cannot be used (static text), or NULL. `known`: this very text was good before, so the
  * costly question, whether key and certificate belong together, need not be asked again. */
 const char *pem_certificate(
     struct arena *, struct bytes certs, struct bytes key, bool known, struct pem_cert *out);

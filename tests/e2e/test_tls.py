@@ -43,9 +43,11 @@ def test_names(instance, echo, pair):
             assert status == 200 and b'"https"' in body, "X-Forwarded-Proto"
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         assert tls.ask(at, "a.test", ctx=tls.context(version=version))[0] == 200
-    old = tls.openssl("s_client", "-connect", f"{at[0]}:{at[1]}", "-tls1_1", "-servername", "a.test", check=False, stdin=-3)
+    def s_client(*args):
+        return tls.openssl("s_client", "-connect", f"{at[0]}:{at[1]}", "-servername", "a.test", *args, check=False, stdin=-3)
+    old = s_client("-tls1_1")
     assert "Cipher is (NONE)" in old.stdout
-    rsa = tls.openssl("s_client", "-connect", f"{at[0]}:{at[1]}", "-tls1_2", "-servername", "a.test", "-cipher", "aRSA", check=False, stdin=-3)
+    rsa = s_client("-tls1_2", "-cipher", "aRSA")
     assert "CN = rsa" in rsa.stdout, "ECDSA and RSA side by side"
     assert tls.refused(at, "a.test", ctx=tls.context(alpn=("spdy/9",)))
     line = [a for a in g.access() if a.get("tls_sni") == "b.w.test"][-1]
@@ -64,15 +66,17 @@ def test_misdirected(instance, echo, pair):
     secrets, listeners = names(pair)
     g = instance(*stage(listeners, echo("e")), *secrets)
     at = g.address()
-    for sni, host, want in (("a.test", "a.test", 200), ("a.test", "b.w.test", 421), ("a.test", "other.test", 421), ("b.w.test", "c.w.test", 200),
-                            ("b.w.test", "a.test", 421), ("other.test", "a.test", 421), ("other.test", "more.test", 200)):
+    for sni, host, want in (("a.test", "a.test", 200), ("a.test", "b.w.test", 421), ("a.test", "other.test", 421),
+                            ("b.w.test", "c.w.test", 200), ("b.w.test", "a.test", 421), ("other.test", "a.test", 421),
+                            ("other.test", "more.test", 200)):
         assert tls.ask(at, sni, host)[0] == want, (sni, host)
 
 
 def test_bad_certificates(instance, echo, pair):
     """Each costs its own listener; a wider one does not answer in its place."""
     good, old = pair("good", "good.test"), pair("old", "old.test", days=-1)
-    listeners = [tls.listener(n, PORT, n, hostname=f"{n}.test") for n in ("good", "old", "mixed", "none")] + [tls.listener("any", PORT, "good")]
+    listeners = [tls.listener(n, PORT, n, hostname=f"{n}.test") for n in ("good", "old", "mixed", "none")]
+    listeners.append(tls.listener("any", PORT, "good"))
     g = instance(*stage(listeners, echo("e")), tls.secret("good", good), tls.secret("old", old), tls.secret("mixed", good, key=old))
     found = {x["name"]: o.conditions(x) for x in g.get("gateway", "gw")["status"]["listeners"]}
     for n in ("old", "mixed", "none"):

@@ -1,7 +1,7 @@
 /*
- * hello.c - fuzzes the reader of a TLS client's first message. A name that comes out is one that may
- * go into a host table; every prefix of an accepted hello asks for more or is refused, never read
- * differently.
+ * hello.c - fuzzes the reader of a TLS client's first message. A name that comes out is one that
+ * may go into a host table; every prefix of an accepted hello asks for more or is refused, never
+ * read differently.
  */
 #include "net/hello.h"
 

@@ -1,6 +1,6 @@
 /*
- * test_pem.c - certificates and keys as files hold them: good ones, in the wrong order, with blanks,
- * and each way of being useless.
+ * test_pem.c - certificates and keys as files hold them: good ones, in the wrong order, and each
+ * way of being useless.
  */
 #include "tests/unit/base/unit.h"
 
