@@ -14,22 +14,29 @@
 #include "cli/verbs.h"
 #include "conf/read/diag.h"
 
+#define TABLE (1u << OUT_TABLE)
+#define JSON (1u << OUT_JSON)
+#define SHORT (1u << OUT_SHORT)
+#define EVERY 0xffu
 static const struct verb {
 	const char *name;
 	int (*run)(struct opts *);
 	const char *args, *doc;
+	uint8_t outputs; /* bits of enum opts_output that it knows */
 } verbs[] = {
-    {"run", run_verb, "[-f PATH…] [-c FILE]", "serve; in the foreground"},
-    {"check", check_verb, "[PATH…]", "validate files; changes nothing"},
-    {"reload", reload_verb, "[--wait]", "take over what is on disk now"},
-    {"status", status_verb, "", "one screen about the running instance, or files with -f"},
-    {"get", get_verb, "KIND|all [NAME]", "list objects"},
-    {"describe", describe_verb, "KIND NAME", "one object: spec, conditions, what is wrong with it"},
+    {"run", run_verb, "[-f PATH…] [-c FILE]", "serve; in the foreground", TABLE},
+    {"check", check_verb, "[PATH…]", "validate files; changes nothing", TABLE | JSON | SHORT},
+    {"reload", reload_verb, "[--wait]", "take over what is on disk now", TABLE | JSON},
+    {"status", status_verb, "", "one screen about the running instance, or files with -f",
+	TABLE | JSON},
+    {"get", get_verb, "KIND|all [NAME]", "list objects", EVERY},
+    {"describe", describe_verb, "KIND NAME", "one object: spec, conditions, what is wrong with it",
+	TABLE},
     {"match", match_verb, "[METHOD] URL",
-	"which listener, route, rule and backend a request gets, and why"},
-    {"explain", explain_verb, "KIND[.field…]|HGnnnn", "a field or an error code"},
-    {"echo", echo_verb, "[--listen ADDR:PORT]", "a small backend for trying things"},
-    {"version", version_verb, "", "version and build"},
+	"which listener, route, rule and backend a request gets, and why", TABLE},
+    {"explain", explain_verb, "KIND[.field…]|HGnnnn", "a field or an error code", TABLE},
+    {"echo", echo_verb, "[--listen ADDR:PORT]", "a small backend for trying things", TABLE},
+    {"version", version_verb, "", "version and build", TABLE | JSON},
 };
 
 static void
@@ -92,6 +99,9 @@ cli_main(int argc, char **argv)
 			printf("usage: headgate %s %s\n%s\n\nflags:\n", verbs[i].name,
 			    verbs[i].args, verbs[i].doc);
 			opts_usage(stdout);
+		} else if (!(verbs[i].outputs & 1u << o.output)) {
+			fprintf(stderr, "headgate: %s does not know that output format\n", argv[1]);
+			rc = EX_USAGE_;
 		} else {
 			rc = verbs[i].run(&o);
 		}

@@ -176,6 +176,7 @@ print_noun(struct strbuf *b, struct bytes kind, struct bytes group)
 	    1u << KIND_XTELEMETRYPOLICY | 1u << KIND_BACKENDTRAFFICPOLICY | \
 	    1u << KIND_CLIENTTRAFFICPOLICY)
 #define ANY UINT32_MAX
+_Static_assert(KIND_COUNT <= 32, "kinds are bits of a word here");
 static const struct column {
 	uint32_t kinds;
 	const char *heading;

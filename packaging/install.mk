@@ -5,11 +5,8 @@ INSTALL ?= install
 SYSTEMD := $(DESTDIR)$(PREFIX)/lib
 UNIT := $(SYSTEMD)/systemd/system/headgate.service
 EXAMPLES := $(DESTDIR)$(PREFIX)/share/headgate/examples/quickstart
-ifeq ($(PREFIX),/usr)
+# Where the binary looks, whatever the prefix.
 SYSCONF := $(DESTDIR)/etc
-else
-SYSCONF := $(DESTDIR)$(PREFIX)/etc
-endif
 
 install: $(B)/headgate
 	$(INSTALL) -D -m 0755 $(B)/headgate $(DESTDIR)$(PREFIX)/bin/headgate
