@@ -105,7 +105,9 @@ attempt_send(struct attempt *a)
 	    x->head.framing == MSG_NONE || (x->head.framing == MSG_LENGTH && x->head.length == 0);
 	enum hg_err e;
 
-	a->st = h1_up_open(&a->up->h1, &a->resp, a->mirror ? &mirror_events : &main_events, a);
+	a->st = upool_open(a->up, &a->resp, a->mirror ? &mirror_events : &main_events, a);
+	if (a->st == NULL)
+		return HG_ERR_OVERLOAD;
 	/* The working copy is not changed any more, and the adapter leaves out what filters
 	 * removed. */
 	e = a->st->ops->send_head(a->st, a->mirror ? &a->req : &x->work, whole ? STREAM_END : 0);
@@ -183,7 +185,7 @@ attempt_done(struct attempt *a)
 	}
 	if (!a->mirror)
 		a->x->t_upstream = loop_now(a->x->w->loop) - a->begun;
-	st->ops->detach(st); /* may offer the connection to the pool at once */
+	upool_done(a->up, st);
 	free_attempt(a);
 }
 
@@ -227,8 +229,8 @@ attempt_over(struct exchange *x, enum retry_class what, enum hg_err e)
 	    .made = x->made,
 	    .status = x->up_status,
 	    .replayable = x->gen != NULL && !x->head_sent && can_replay(x),
-	    .reused = a->reused,
-	    .got_bytes = a->head_seen || (a->st && h1_up_got_bytes(&a->up->h1)),
+	    .reused = a->reused || a->untouched,
+	    .got_bytes = a->head_seen || (a->st && !a->untouched && upool_got_bytes(a->up)),
 	    .silent_made = x->silent_made,
 	    .grpc = what == RETRY_STATUS && retry_grpc(&x->retry, &a->resp.fields),
 	    .refused = x->policy != IM_NONE && !traffic_may_retry(x),
@@ -412,7 +414,10 @@ main_reset(struct stream *st, enum hg_err e)
 		exchange_fail(x, e == HG_OK ? HG_ERR_BACKEND_RESET : e);
 		return;
 	}
-	over(x, RETRY_UNKNOWN, err_http(e) ? e : HG_ERR_BACKEND_RESET);
+	/* HTTP/2: the backend did not look at it. Once more costs nothing, whatever the method. */
+	a->untouched = e == HG_ERR_AGAIN;
+	over(x, a->untouched && x->silent_made ? RETRY_NOT_PROCESSED : RETRY_UNKNOWN,
+	    err_http(e) ? e : HG_ERR_BACKEND_RESET);
 }
 
 static const struct stream_events main_events = {

@@ -19,7 +19,7 @@ struct attempt {
 	uint64_t begun;
 	uint64_t owed;             /* mirror: credit */
 	int cursor;                /* on x->body, or -1 */
-	bool mirror, reused, sent, req_ended, head_seen, resp_ended, counted, limited;
+	bool mirror, reused, sent, req_ended, head_seen, resp_ended, counted, limited, untouched;
 	uint8_t phase;             /* enum attempt_phase: what the timer waits for */
 	struct msg req;            /* a mirror's copy of the head */
 	struct msg resp;

@@ -40,7 +40,7 @@ struct worker {
 	char server_text[128], via_text[128];
 	struct bytes via_line;        /* "Via: 1.1 pseudonym\r\n": via lies in it */
 
-	struct h2_env h2;
+	struct h2_env h2, h2_up;
 	struct pool h2_streams;
 	struct pool conns, exchanges, attempts, ups, chunks;
 	struct list free_exchanges;   /* constructed ones: their arenas keep a chunk */

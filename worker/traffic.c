@@ -218,7 +218,7 @@ traffic_connection(struct exchange *x, struct up *u, bool fresh)
 		traffic_connected(x);
 	else
 		upool_charge(u, x->rule_id);
-	if (fresh && b->tcp_keepalive)
+	if (fresh && b->tcp_keepalive && !u->m)
 		sock_keepalive(u->h1.chan.watch.fd, b->keepalive_probes, b->keepalive_idle_s,
 		    b->keepalive_interval_s);
 	u->terms =

@@ -157,9 +157,12 @@ init_pools(struct worker *w)
 	    .streams = &w->h2_streams,
 	    .limits = &w->down_limits,
 	    .h2 = &h2_defaults};
+	w->h2_up = w->h2;
+	w->h2_up.limits = &w->up_limits;
 	ipcount_init(&w->ips, n, &w->seed);
 	w->secure = secure_new(w->env->tickets);
 	upool_init(&w->upool, w->loop, &w->bufs, &w->ups, &w->up_limits, w->slot, &w->seed);
+	w->upool.h2 = &w->h2_up;
 }
 
 static void

@@ -1,7 +1,7 @@
 /*
  * backend.c - backendRefs (reference/gateway-api.md 5.1, 5.8, 5.14): kind, then grant, then
  * existence, then protocol. A Service port is resolved once and shared by all references to it.
- * What cannot be served correctly (TLS to the backend, h2c) is an invalid backend: its share of the
+ * What cannot be served correctly (TLS to the backend) is an invalid backend: its share of the
  * traffic answers 500, never clear text instead.
  */
 #include "conf/resolve/backend.h"
@@ -90,6 +90,7 @@ service_port(struct scope *sc, struct bytes ns, struct bytes name, uint16_t port
 	sp->cluster->id = ids_get(sc->ids, CAT_ID_CLUSTER, sp->cluster->name);
 	sp->cluster->tls = sp->cluster->dns_slot = IM_NONE;
 	sp->cluster->proto = udp                         ? IM_UP_UDP :
+	    bytes_eq(sp->app, BYTES("kubernetes.io/h2c")) ? IM_UP_H2C :
 	    bytes_eq(sp->app, BYTES("kubernetes.io/ws")) ? IM_UP_WS :
 							   IM_UP_H1;
 	endpoint_resolve(sc, o, p, port, sp->cluster);
@@ -102,8 +103,6 @@ app_fault(struct bytes app, uint8_t kind)
 {
 	bool http = kind == IM_HTTPROUTE, grpc = kind == IM_GRPCROUTE;
 
-	if (bytes_eq(app, BYTES("kubernetes.io/h2c")) && http)
-		return "HTTP/2 to backends is not served by this version";
 	if (bytes_eq(app, BYTES("kubernetes.io/wss")) && (http || grpc))
 		return "needs TLS to the backend";
 	if (bytes_eq(app, BYTES("kubernetes.io/ws")) && grpc)

@@ -7,6 +7,7 @@
  * a reload that changes nothing about an endpoint keeps its connections.
  */
 #include "worker/upstream/upool.h"
+#include "worker/upstream/upool_h2.h"
 
 #include <errno.h>
 
@@ -63,6 +64,7 @@ upool_init(struct upool *p, struct loop *loop, struct bufs *bufs, struct pool *u
 	p->idle_per_endpoint = 256;
 	p->conns_per_endpoint = 1024;
 	list_init(&p->lru);
+	list_init(&p->shared);
 	timer_init(&p->sweep, sweep);
 }
 
@@ -71,6 +73,7 @@ upool_close_idle(struct upool *p)
 {
 	while (!list_empty(&p->lru))
 		upool_close(LIST_ENTRY(p->lru.next, struct up, lru));
+	upool_h2_close_idle(p);
 }
 
 void
@@ -283,9 +286,12 @@ enum hg_err
 upool_get(struct upool *p, const struct target *t, bool fresh, const struct up_events *ev,
     void *owner, struct up **out)
 {
-	struct ubucket *b = place(p, t);
+	struct ubucket *b;
 	struct up *u;
 
+	if (t->proto == IM_UP_H2C)
+		return upool_h2_get(p, t, ev, owner, out);
+	b = place(p, t);
 	while (!fresh && !list_empty(&b->idle)) {
 		bool old;
 
@@ -349,7 +355,7 @@ upool_ready(struct upool *p, const struct target *t)
 void
 upool_charge(struct up *u, uint32_t rule)
 {
-	if (u->breaker || rule == 0 || rule >= SLOT_IDS)
+	if (u->m || u->breaker || rule == 0 || rule >= SLOT_IDS)
 		return;
 	u->breaker = rule;
 	u->pool->slot->breakers[rule].connections++;
@@ -373,6 +379,32 @@ void
 upool_close(struct up *u)
 {
 	u->ev = NULL;
+	if (u->m) {
+		upool_h2_close(u);
+		return;
+	}
 	leave_idle(u);
 	h1_up_close(&u->h1); /* `closed` frees it */
+}
+
+struct stream *
+upool_open(struct up *u, struct msg *storage, const struct stream_events *ev, void *owner)
+{
+	return u->m ? upool_h2_open(u, storage, ev, owner) : h1_up_open(&u->h1, storage, ev, owner);
+}
+
+void
+upool_done(struct up *u, struct stream *st)
+{
+	bool shared = u->m != NULL;
+
+	st->ops->detach(st); /* may offer the connection to the pool at once */
+	if (shared)
+		upool_h2_done(u);
+}
+
+bool
+upool_got_bytes(const struct up *u)
+{
+	return u->m || h1_up_got_bytes(&u->h1);
 }

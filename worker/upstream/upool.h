@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "http/h1.h"
+#include "http/h2.h"
 #include "worker/upstream/pick.h"
 
 struct up;
@@ -36,6 +37,8 @@ struct up {
 	struct up_terms terms;  /* of the rule that used it last */
 	uint64_t born;
 	bool idle, connected;
+	struct upm *m;          /* a lease on a shared connection (upool_h2.c); h1 is unused */
+	struct stream *st;      /* of the lease */
 };
 
 struct upool {
@@ -49,6 +52,8 @@ struct upool {
 	uint32_t mask, nbuckets, nidle, nconns;
 	bool freed;             /* a connection became idle or went away; the owner clears it */
 	struct list lru;
+	struct list shared;     /* struct upm */
+	const struct h2_env *h2;
 	struct timer sweep;
 	struct hash_key seed;
 	/* of the live generation */
@@ -65,6 +70,13 @@ enum hg_err upool_get(struct upool *, const struct target *, bool fresh, const s
     void *owner, struct up **out);
 /* Give up a connection that has not opened yet, or must not be used again. */
 void upool_close(struct up *);
+/* Take the connected connection for one exchange. NULL: it went away meanwhile. */
+struct stream *upool_open(
+    struct up *, struct msg *storage, const struct stream_events *, void *owner);
+/* The exchange is over in order and its stream detached by this. */
+void upool_done(struct up *, struct stream *);
+/* Did any byte of the answer come? Unknown counts as yes. */
+bool upool_got_bytes(const struct up *);
 void upool_close_idle(struct upool *);
 bool upool_ready(struct upool *, const struct target *); /* an idle connection is there */
 /* Counts the (fresh) connection for a rule's breaker, until it is closed. */

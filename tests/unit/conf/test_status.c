@@ -313,7 +313,7 @@ static const struct row {
 	{"h2c", GW("edge", HTTP80) SVC("web", "infra", ", appProtocol: kubernetes.io/h2c")
 	    ROUTE("r", "infra", PARENT
 	    "  rules: [{backendRefs: [{name: web, port: 80}]}]\n"),
-	    "HTTPRoute infra r p:0 ResolvedRefs False/UnsupportedProtocol"},
+	    "HTTPRoute infra r p:0 ResolvedRefs True/ResolvedRefs"},
 	{"unknown appProtocol", GW("edge", HTTP80) SVC("web", "infra", ", appProtocol: HTTPS")
 	    ROUTE("r", "infra", PARENT
 	    "  rules: [{backendRefs: [{name: web, port: 80}]}]\n"), "HTTPRoute infra r p:0 "

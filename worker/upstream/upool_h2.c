@@ -1,0 +1,231 @@
+/*
+ * upool_h2.c - shared connections: one carries many requests, so what an attempt is given is a
+ * lease on it. A place has as many connections as its streams need. One that the backend is leaving
+ * (GOAWAY) takes no new lease and goes with its last; one without leases goes when it has idled for
+ * the pool's time. Shared connections stand in one list: there are few, since one does the work of
+ * a hundred.
+ */
+#include "worker/upstream/upool_h2.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+struct upm {
+	struct h2_up h2;
+	struct upool *pool;
+	struct list link;   /* of the pool's */
+	struct list leases; /* struct up.link */
+	struct timer idle;
+	struct addr addr;
+	char *path;
+	size_t npath;
+	uint32_t n, endpoint;
+	bool over;          /* its adapter is done with it */
+};
+
+static void
+free_maybe(struct upm *m)
+{
+	if (!m->over || m->n)
+		return;
+	timer_stop(&m->idle);
+	list_del(&m->link);
+	mem_free(m->path);
+	mem_free(m);
+}
+
+static void
+end_lease(struct up *u)
+{
+	struct upm *m = u->m;
+
+	list_del(&u->link);
+	m->n--;
+	pool_put(m->pool->ups, u);
+	if (m->n == 0 && !m->over)
+		timer_in(m->pool->loop, &m->idle, m->pool->idle_ms);
+	free_maybe(m);
+}
+
+static void
+idle_over(struct timer *t)
+{
+	struct upm *m = HG_CONTAINER(t, struct upm, idle);
+
+	if (m->n == 0)
+		h2_up_close(&m->h2);
+}
+
+/* ---- the adapter's events */
+
+/* One that has not heard yet; telling one may end others. */
+static struct up *
+waiting(const struct upm *m)
+{
+	LIST_FOREACH(it, &m->leases)
+		if (LIST_ENTRY(it, struct up, link)->ev)
+			return LIST_ENTRY(it, struct up, link);
+	return NULL;
+}
+
+static void
+m_open(struct h2_up *h)
+{
+	struct upm *m = h->owner;
+
+	for (struct up *u; (u = waiting(m));) {
+		const struct up_events *ev = u->ev;
+
+		u->ev = NULL;
+		u->connected = true;
+		ev->open(u);
+	}
+}
+
+static void
+m_failed(struct h2_up *h, enum hg_err e)
+{
+	struct upm *m = h->owner;
+
+	m->pool->slot->metrics[METRIC_upstream_errors]++;
+	m->n++; /* stays while its leases are told */
+	for (struct up *u; (u = waiting(m));) {
+		const struct up_events *ev = u->ev;
+
+		u->ev = NULL;
+		ev->failed(u, e);
+		end_lease(u);
+	}
+	m->n--;
+}
+
+static void
+m_quiet(struct h2_up *h)
+{
+	(void)h; /* GOAWAY: h2_up_usable() says so, and the adapter ends it after the last stream */
+}
+
+static void
+m_closed(struct h2_up *h)
+{
+	struct upm *m = h->owner;
+
+	m->over = true;
+	if (m->pool->slot->endpoints[m->endpoint].connections)
+		m->pool->slot->endpoints[m->endpoint].connections--;
+	free_maybe(m);
+}
+
+static const struct h2_up_events events = {
+	.open = m_open, .failed = m_failed, .quiet = m_quiet, .closed = m_closed};
+
+/* ---- */
+
+static bool
+takes(const struct upm *m, const struct target *t)
+{
+	if (m->over || !bytes_eq(bytes_of(m->path, m->npath), t->unix_path) ||
+	    !addr_eq(&m->addr, &t->addr))
+		return false;
+	return m->h2.connected ? h2_up_usable(&m->h2) : !m->h2.h2.dead && m->n < UPM_CONNECTING;
+}
+
+static struct upm *
+connect_new(struct upool *p, const struct target *t)
+{
+	struct upm *m = mem_zalloc(sizeof(*m));
+
+	m->pool = p;
+	m->addr = t->addr;
+	m->endpoint = t->id < SLOT_IDS ? t->id : 0;
+	list_init(&m->link);
+	list_init(&m->leases);
+	timer_init(&m->idle, idle_over);
+	if (t->unix_path.p) {
+		m->path = mem_dup(t->unix_path);
+		m->npath = t->unix_path.n;
+	}
+	if (h2_up_connect(&m->h2, p->h2, &t->addr, t->unix_path, &events, m) != 0) {
+		mem_free(m->path);
+		mem_free(m);
+		p->slot->metrics[METRIC_upstream_errors]++;
+		return NULL;
+	}
+	list_push(&p->shared, &m->link);
+	p->slot->endpoints[m->endpoint].connections++;
+	p->slot->metrics[METRIC_upstream_connections]++;
+	return m;
+}
+
+enum hg_err
+upool_h2_get(struct upool *p, const struct target *t, const struct up_events *ev, void *owner,
+    struct up **out)
+{
+	struct upm *m = NULL;
+	struct up *u;
+
+	LIST_FOREACH(it, &p->shared) {
+		m = LIST_ENTRY(it, struct upm, link);
+		if (takes(m, t))
+			break;
+		m = NULL;
+	}
+	u = pool_get(p->ups);
+	if (u == NULL)
+		return HG_ERR_OVERLOAD;
+	if (m == NULL && (m = connect_new(p, t)) == NULL) {
+		pool_put(p->ups, u);
+		return HG_ERR_CONNECT_FAILED;
+	}
+	memset(u, 0, sizeof(*u));
+	u->pool = p;
+	u->m = m;
+	u->owner = owner;
+	u->endpoint = m->endpoint;
+	u->connected = m->h2.connected;
+	u->ev = u->connected ? NULL : ev;
+	list_init(&u->lru);
+	list_init(&u->link);
+	list_append(&m->leases, &u->link);
+	m->n++;
+	timer_stop(&m->idle);
+	*out = u;
+	if (!u->connected)
+		return HG_ERR_AGAIN;
+	p->slot->metrics[METRIC_upstream_reused]++;
+	return HG_OK;
+}
+
+struct stream *
+upool_h2_open(struct up *u, struct msg *storage, const struct stream_events *ev, void *owner)
+{
+	if (!u->m->over && !u->m->h2.h2.dead)
+		u->st = h2_up_open(&u->m->h2, storage, ev, owner);
+	return u->st;
+}
+
+void
+upool_h2_close(struct up *u)
+{
+	/* No use to the backend either; nothing happens if it is over already. */
+	if (u->st)
+		u->st->ops->reset(u->st, HG_ERR_CLIENT_CLOSED);
+	end_lease(u);
+}
+
+void
+upool_h2_done(struct up *u)
+{
+	end_lease(u);
+}
+
+void
+upool_h2_close_idle(struct upool *p)
+{
+	LIST_FOREACH_SAFE(it, tmp, &p->shared) {
+		struct upm *m = LIST_ENTRY(it, struct upm, link);
+
+		if (m->n == 0 && !m->over)
+			h2_up_close(&m->h2);
+	}
+}

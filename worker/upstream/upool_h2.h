@@ -1,0 +1,20 @@
+/*
+ * upool_h2.h - the part of the pool that shares connections (HTTP/2): upool.h's calls come here for
+ * such targets. A `struct up` is a lease then, and belongs to one attempt.
+ */
+#ifndef WORKER_UPOOL_H2_H
+#define WORKER_UPOOL_H2_H
+
+#include "worker/upstream/upool.h"
+
+#define UPM_CONNECTING 100u /* leases on a connection that is not there yet */
+
+enum hg_err upool_h2_get(
+    struct upool *, const struct target *, const struct up_events *, void *owner, struct up **out);
+struct stream *upool_h2_open(
+    struct up *, struct msg *storage, const struct stream_events *, void *owner);
+void upool_h2_close(struct up *); /* resets its stream */
+void upool_h2_done(struct up *);  /* the stream was detached */
+void upool_h2_close_idle(struct upool *);
+
+#endif
