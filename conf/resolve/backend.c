@@ -193,9 +193,10 @@ follow_extern(struct scope *sc, struct r_route *r, const char *where,
 	out->fault = false;
 	if (be->tls) {
 		if (r->unserved == NULL)
-			r->unserved = arena_printf(sc->arena, "%s: Backend %.*s has tls, and TLS to "
-			    "backends is not served by this version: 500", where,
-			    BYTES_ARG(b->name));
+			r->unserved = arena_printf(sc->arena,
+			    "%s: Backend %.*s has tls, and TLS to "
+			    "backends is not served by this version: 500",
+			    where, BYTES_ARG(b->name));
 		return;
 	}
 	out->error = HG_OK;
