@@ -111,18 +111,30 @@ plain(struct chan *ch)
 	return c;
 }
 
+/* In clear text the preface alone says so; behind TLS it was agreed on before. */
+static bool
+speaks_h2(const struct conn *c, const char *p, uint32_t n)
+{
+	struct tls_info info;
+
+	if (!c->secure)
+		return memcmp(p, H2_PREFACE, HG_MIN(n, H2_PREFACE_LEN)) == 0;
+	tls_info(&c->h1.chan, &info);
+	return strcmp(info.alpn, "h2") == 0;
+}
+
 static uint32_t
 first_data(struct chan *ch, struct buf *b, uint32_t off, uint32_t n)
 {
-	struct conn *c;
+	struct conn *c = HG_CONTAINER(ch, struct conn, h1.chan);
 
-	if (memcmp(b->data + off, H2_PREFACE, HG_MIN(n, H2_PREFACE_LEN)) != 0) {
+	if (!speaks_h2(c, b->data + off, n)) {
 		(void)plain(ch);
 		return ch->ev->data(ch, b, off, n);
 	}
-	if (n < H2_PREFACE_LEN)
+	if (n < H2_PREFACE_LEN && !c->secure)
 		return 0;
-	c = plain(ch);
+	(void)plain(ch);
 	h1_down_leave(&c->h1);
 	c->is_h2 = true;
 	h2_down_adopt(&c->h2, &c->w->h2, &h2_events, c);
@@ -148,8 +160,7 @@ first_eof(struct chan *ch)
 static void
 first_drained(struct chan *ch)
 {
-	(void)plain(ch);
-	ch->ev->drained(ch);
+	HG_CONTAINER(ch, struct conn, h1.chan)->plain->drained(ch);
 }
 
 static void
@@ -162,8 +173,7 @@ first_error(struct chan *ch, enum hg_err e)
 static void
 first_blocked(struct chan *ch)
 {
-	(void)plain(ch);
-	ch->ev->blocked(ch);
+	HG_CONTAINER(ch, struct conn, h1.chan)->plain->blocked(ch);
 }
 
 static const struct chan_events first_events = {
@@ -232,9 +242,8 @@ conn_start(struct worker *w, int fd, uint32_t socket, const struct addr *peer)
 	atomic_store_explicit(&w->slot->connections, w->nconns, memory_order_relaxed);
 	h1_down_init(&c->h1, w->loop, &w->bufs, fd, &w->down_limits, &conn_events, c, NULL);
 	c->plain = c->h1.chan.ev;
+	c->h1.chan.ev = &first_events;
 	c->secure = is_secure(w, socket);
-	if (!c->secure) /* behind TLS, ALPN decides: HTTP/1 so far */
-		c->h1.chan.ev = &first_events;
 	if (c->secure)
 		tls_accept(&c->h1.chan, secure_env(w->secure),
 		    (struct tls_accept){conn_choose, c});

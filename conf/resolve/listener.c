@@ -123,7 +123,7 @@ check_tls(struct scope *sc, struct r_listener *l)
 		return;
 	}
 	l->tls = arena_zalloc(sc->arena, sizeof(*l->tls));
-	*l->tls = (struct m_tls){.alpn = BYTES("\x08http/1.1"), .tickets = true};
+	*l->tls = (struct m_tls){.alpn = BYTES("\x02h2\x08http/1.1"), .tickets = true};
 	l->tls->certs =
 	    arena_alloc(sc->arena, (tls->certificates.n + 1) * sizeof(struct m_cert *));
 	for (uint32_t i = 0; tls->mode != K_TLS_PASSTHROUGH && i < tls->certificates.n; i++) {

@@ -3,14 +3,15 @@ import json
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
 
 import pytest
 
-from lib import http1, objects as o
-from lib.wait import DEADLINE
+from lib import http1, objects as o, tls
+from lib.wait import DEADLINE, wait_for
 
 h2 = pytest.importorskip("h2.connection")
 from h2 import config, connection, events, exceptions  # noqa: E402
@@ -456,3 +457,63 @@ def test_a_chain_of_gateways(instance, echo, tmp_path):
     out = subprocess.run(["h2load", "-n", "2000", "-c", "4", "-m", "20", f"http://{host}:{port}/"],
                          capture_output=True, text=True, timeout=60).stdout
     assert "2000 succeeded, 0 failed, 0 errored" in out, out
+
+
+# ---- by ALPN on HTTPS listeners
+
+
+@pytest.fixture
+def https(instance, echo, tmp_path):
+    """Two listeners on one port, as (gateway, address)."""
+    made = {n: tls.Pair(tmp_path, n, (f"{n}.test",)) for n in ("a", "b")}
+    e = echo("e")
+    g = instance(o.gateway(listeners=[tls.listener(n, 8443, n, hostname=f"{n}.test") for n in made]), o.service("e", e.address),
+                 o.route("all", [o.rule("e", path="/")]), *[tls.secret(n, p) for n, p in made.items()])
+    return g, g.address()[:2]
+
+
+def curl_https(at, host, *args):
+    return subprocess.run(["curl", "-sSk", "--connect-to", f"{host}:443:{at[0]}:{at[1]}", "-o", "/dev/null",
+                           "-w", "%{http_version} %{http_code}", *args, f"https://{host}/x"], capture_output=True, text=True, timeout=DEADLINE, check=True).stdout
+
+
+def test_alpn(https):
+    g, at = https
+    assert curl_https(at, "a.test", "--http2") == "2 200"
+    assert curl_https(at, "a.test", "--http1.1") == "1.1 200"
+    assert curl_https(at, "a.test", "--no-alpn") == "1.1 200"
+    wait_for(lambda: len(g.access()) == 3, "three lines in the log")
+    assert [(a["proto"], a["scheme"]) for a in g.access()] == [("h2", "https"), ("h1", "https"), ("h1", "https")]
+
+
+def test_coalescing_is_421(https):
+    """A stream for a host of another listener than the handshake's."""
+    _, at = https
+    ctx = ssl._create_unverified_context()
+    ctx.set_alpn_protocols(["h2"])
+    with ctx.wrap_socket(socket.create_connection(at, timeout=DEADLINE), server_hostname="a.test") as sock:
+        assert sock.selected_alpn_protocol() == "h2"
+        c = Client.__new__(Client)
+        c.sock, c.events = sock, []
+        c.c = connection.H2Connection(config.H2Configuration(client_side=True, header_encoding="utf-8"))
+        c.c.initiate_connection()
+        c.flush()
+
+        def status(authority, scheme="https"):
+            sid = c.c.get_next_available_stream_id()
+            c.c.send_headers(sid, [(":method", "GET"), (":scheme", scheme), (":path", "/"), (":authority", authority)], end_stream=True)
+            c.flush()
+            return c.response(sid)[0]
+        assert [status("a.test"), status("b.test"), status("a.test", "http"), status("a.test")] == [200, 421, 421, 200]
+
+
+def test_agreed_on_h2_and_sends_h1(https):
+    _, at = https
+    ctx = ssl._create_unverified_context()
+    ctx.set_alpn_protocols(["h2"])
+    with ctx.wrap_socket(socket.create_connection(at, timeout=DEADLINE), server_hostname="a.test") as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        got = b""
+        while part := sock.recv(4096):
+            got += part
+        assert b"HTTP/1" not in got
