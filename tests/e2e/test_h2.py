@@ -474,7 +474,8 @@ def https(instance, echo, tmp_path):
 
 def curl_https(at, host, *args):
     return subprocess.run(["curl", "-sSk", "--connect-to", f"{host}:443:{at[0]}:{at[1]}", "-o", "/dev/null",
-                           "-w", "%{http_version} %{http_code}", *args, f"https://{host}/x"], capture_output=True, text=True, timeout=DEADLINE, check=True).stdout
+                           "-w", "%{http_version} %{http_code}", *args, f"https://{host}/x"],
+                          capture_output=True, text=True, timeout=DEADLINE, check=True).stdout
 
 
 def test_alpn(https):
