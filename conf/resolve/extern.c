@@ -25,7 +25,9 @@ cluster(struct scope *sc, struct r_backend_kind *b, const char *name)
 	c->name = bytes_str(name);
 	c->id = ids_get(sc->ids, CAT_ID_CLUSTER, c->name);
 	c->tls = c->dns_slot = IM_NONE;
-	c->proto = bytes_eq(b->app, BYTES("ws")) ? IM_UP_WS : IM_UP_H1;
+	c->proto = bytes_eq(b->app, BYTES("ws")) ? IM_UP_WS :
+	    bytes_eq(b->app, BYTES("h2c"))       ? IM_UP_H2C :
+						   IM_UP_H1;
 	b->clusters[b->nclusters++] = c;
 	return c;
 }
