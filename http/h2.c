@@ -309,8 +309,8 @@ h2_glitch(struct h2 *c, unsigned cost)
 
 	if (l->glitches == 0 || c->calm)
 		return;
-	c->glitch_left += (double)(now - c->glitch_at) / (double)SEC_NS * l->glitch_rate;
-	c->glitch_left = HG_MIN(c->glitch_left, (double)l->glitches) - cost;
+	c->glitch_left += (float)((double)(now - c->glitch_at) / (double)SEC_NS * l->glitch_rate);
+	c->glitch_left = HG_MIN(c->glitch_left, (float)l->glitches) - (float)cost;
 	c->glitch_at = now;
 	if (c->glitch_left >= 0)
 		return;
@@ -696,7 +696,7 @@ h2_init(struct h2 *c, const struct h2_env *env, const struct h2_role *role)
 	if (r != 0)
 		return false;
 	c->session = s;
-	c->glitch_left = env->h2->glitches;
+	c->glitch_left = (float)env->h2->glitches;
 	c->glitch_at = c->quiet_since = loop_now(env->loop);
 	c->payload_left = role->server ? H2_PREFACE_LEN : 0;
 	if (!say_settings(c)) {

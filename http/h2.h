@@ -53,8 +53,8 @@ struct h2 {
 	uint64_t glitch_at;
 	uint64_t quiet_since;       /* no stream since then */
 	uint64_t block_since;       /* a header block began and has not ended; 0: none */
-	uint64_t opened;            /* streams in all */
-	double glitch_left;
+	uint32_t opened;            /* streams in all */
+	float glitch_left;
 	bool in_session, dead, ending, draining, goaway_sent, goaway_got, fed, calm, short_of;
 };
 

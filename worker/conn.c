@@ -107,7 +107,7 @@ plain(struct chan *ch)
 {
 	struct conn *c = HG_CONTAINER(ch, struct conn, h1.chan);
 
-	ch->ev = c->plain;
+	ch->ev = c->w->h1_events;
 	return c;
 }
 
@@ -144,7 +144,7 @@ first_data(struct chan *ch, struct buf *b, uint32_t off, uint32_t n)
 static void
 first_open(struct chan *ch)
 {
-	const struct chan_events *h1 = HG_CONTAINER(ch, struct conn, h1.chan)->plain;
+	const struct chan_events *h1 = HG_CONTAINER(ch, struct conn, h1.chan)->w->h1_events;
 
 	if (h1->open)
 		h1->open(ch);
@@ -160,7 +160,7 @@ first_eof(struct chan *ch)
 static void
 first_drained(struct chan *ch)
 {
-	HG_CONTAINER(ch, struct conn, h1.chan)->plain->drained(ch);
+	HG_CONTAINER(ch, struct conn, h1.chan)->w->h1_events->drained(ch);
 }
 
 static void
@@ -173,7 +173,7 @@ first_error(struct chan *ch, enum hg_err e)
 static void
 first_blocked(struct chan *ch)
 {
-	HG_CONTAINER(ch, struct conn, h1.chan)->plain->blocked(ch);
+	HG_CONTAINER(ch, struct conn, h1.chan)->w->h1_events->blocked(ch);
 }
 
 static const struct chan_events first_events = {
@@ -205,7 +205,7 @@ conn_choose(void *arg, const struct hello *h)
 		return NULL;
 	}
 	c->listener = listener->id;
-	memcpy(c->tls, gen->image.tls[listener->tls].id, sizeof(c->tls));
+	c->tls = secure_mark(&gen->image.tls[listener->tls]);
 	c->seen = 0;
 	return ctx;
 }
@@ -235,13 +235,13 @@ conn_start(struct worker *w, int fd, uint32_t socket, const struct addr *peer)
 	c->w = w;
 	c->peer = *peer;
 	c->socket = socket;
-	c->id = ++w->next_conn;
+	c->id = (uint32_t)++w->next_conn;
 	list_append(&w->open_conns, &c->link);
 	w->nconns++;
 	METRIC(w, connections_accepted, 1);
 	atomic_store_explicit(&w->slot->connections, w->nconns, memory_order_relaxed);
 	h1_down_init(&c->h1, w->loop, &w->bufs, fd, &w->down_limits, &conn_events, c, NULL);
-	c->plain = c->h1.chan.ev;
+	w->h1_events = c->h1.chan.ev;
 	c->h1.chan.ev = &first_events;
 	c->secure = is_secure(w, socket);
 	if (c->secure)
@@ -256,9 +256,9 @@ conn_socket(struct conn *c, const struct gen *gen)
 {
 	const struct im_socket *s;
 
-	if (c->seen == gen->id)
+	if (c->seen == (uint32_t)gen->id)
 		return c->index;
-	c->seen = gen->id;
+	c->seen = (uint32_t)gen->id;
 	c->index = gen_socket(gen, c->socket);
 	c->listener_index = IM_NONE;
 	if (c->index == IM_NONE)

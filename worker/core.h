@@ -60,6 +60,7 @@ struct worker {
 	bool draining, orphaned, over;
 	struct timer grace;
 	uint64_t next_conn;
+	const struct chan_events *h1_events; /* h1_down's, behind conn.c's first look */
 	uint64_t rng;
 	struct hash_key seed;         /* common to all workers where the bucket table is mapped */
 	struct imsg in;               /* the message being handled */

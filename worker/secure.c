@@ -94,15 +94,19 @@ secure_listener(const struct gen *gen, uint32_t socket, struct bytes sni)
 }
 
 bool
-secure_same(const struct gen *gen, uint32_t listener, const uint64_t id[2])
+secure_same(const struct gen *gen, uint32_t listener, uint64_t mark)
 {
 	const struct image *im = &gen->image;
-	const struct im_tls *t;
 
 	if (listener == IM_NONE || im->listeners[listener].tls == IM_NONE)
 		return false;
-	t = &im->tls[im->listeners[listener].tls];
-	return t->id[0] == id[0] && t->id[1] == id[1];
+	return secure_mark(&im->tls[im->listeners[listener].tls]) == mark;
+}
+
+uint64_t
+secure_mark(const struct im_tls *t)
+{
+	return t->id[0] ^ hash_mix(t->id[1]);
 }
 
 /* ---- certificates by name */

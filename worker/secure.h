@@ -22,6 +22,8 @@ uint32_t secure_listener(const struct gen *, uint32_t socket, struct bytes sni);
 struct tls_ctx *secure_context(
     struct secure *, const struct gen *, uint32_t listener, struct bytes sni);
 /* Is what a connection was let in by at its handshake still what the listener asks for? */
-bool secure_same(const struct gen *, uint32_t listener, const uint64_t id[2]);
+bool secure_same(const struct gen *, uint32_t listener, uint64_t mark);
+/* 64 bits that stand for a listener's TLS settings and validation. */
+uint64_t secure_mark(const struct im_tls *);
 
 #endif
