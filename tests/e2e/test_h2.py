@@ -484,7 +484,8 @@ def test_alpn(https):
     assert curl_https(at, "a.test", "--http1.1") == "1.1 200"
     assert curl_https(at, "a.test", "--no-alpn") == "1.1 200"
     wait_for(lambda: len(g.access()) == 3, "three lines in the log")
-    assert [(a["proto"], a["scheme"]) for a in g.access()] == [("h2", "https"), ("h1", "https"), ("h1", "https")]
+    lines = sorted((a["proto"], a["scheme"]) for a in g.access())  # of more than one worker: in no order
+    assert lines == [("h1", "https"), ("h1", "https"), ("h2", "https")]
 
 
 def test_coalescing_is_421(https):
