@@ -206,6 +206,7 @@ CHECK(listeners)
 
 	NEED(hosttab_ok(im, &l->http, im->n_trees), "http");
 	NEED(hosttab_ok(im, &l->grpc, im->n_trees), "grpc");
+	NEED(hosttab_ok(im, &l->l4, im->n_rules), "l4");
 	NEED(l->id < SLOT_IDS, "id");
 	NEED(l->gateway < im->n_gateways, "gateway");
 	NEED(plain_ok(im, l->name, NAME_BYTES, true), "name");
@@ -529,17 +530,27 @@ part_sockets(const struct image *im, uint32_t i, uint32_t k)
 static uint32_t
 parts_listeners(const struct image *im, uint32_t i)
 {
-	return hosttab_size(&im->listeners[i].http) + hosttab_size(&im->listeners[i].grpc);
+	const struct im_listener *l = &im->listeners[i];
+
+	return hosttab_size(&l->http) + hosttab_size(&l->grpc) + hosttab_size(&l->l4);
 }
 
 static const char *
 part_listeners(const struct image *im, uint32_t i, uint32_t k)
 {
 	const struct im_listener *l = &im->listeners[i];
-	uint32_t n = hosttab_size(&l->http);
+	const struct {
+		const struct im_hosttab *t;
+		uint32_t values;
+	} tables[] = {{&l->http, im->n_trees}, {&l->grpc, im->n_trees}, {&l->l4, im->n_rules}};
 
-	return k < n ? table_part(im, &l->http, k, im->n_trees) :
-	    table_part(im, &l->grpc, k - n, im->n_trees);
+	for (unsigned t = 0;; t++) {
+		uint32_t n = hosttab_size(tables[t].t);
+
+		if (k < n)
+			return table_part(im, tables[t].t, k, tables[t].values);
+		k -= n;
+	}
 }
 
 static uint32_t

@@ -152,6 +152,9 @@ struct im_listener {
 	struct im_hosttab http; /* original route hostname -> im_tree (HTTPRoute) */
 	struct im_hosttab
 	    grpc; /* the same for GRPCRoute; used when content-type is application/grpc* */
+	/* L4. IM_TLS: original route hostname -> im_rule, by SNI; `any`: also without one.
+	 * IM_RAW_TCP, IM_RAW_UDP: `any` is its only rule. */
+	struct im_hosttab l4;
 	uint32_t id;            /* stable; counters, connections */
 	uint32_t gateway;       /* im_gateway */
 	struct im_str name;     /* section name; of a ListenerSet: "set/name" */
@@ -159,7 +162,7 @@ struct im_listener {
 	uint16_t port;          /* as in the manifest: redirects use it */
 	uint8_t protocol;
 	uint8_t flags;          /* IM_L_* */
-	uint32_t tls;           /* im_tls; IM_NONE but for IM_HTTPS */
+	uint32_t tls;           /* im_tls: IM_HTTPS, terminating IM_TLS; else IM_NONE */
 	uint32_t client;        /* im_client or IM_NONE: house defaults */
 	uint64_t key;           /* of what it is (kind, namespace, name); part of a bucket's key */
 };

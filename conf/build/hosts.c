@@ -177,4 +177,5 @@ hosts_listener(struct build *b, struct m_listener *l, struct im_listener *out)
 {
 	out->http = family_table(b, l, IM_HTTPROUTE);
 	out->grpc = family_table(b, l, IM_GRPCROUTE);
+	out->l4 = hosts_table(b, NULL, 0);
 }

@@ -40,7 +40,8 @@ hand_routing(struct blob_writer *w)
 	    (struct im_socket){
 		{0, 0, IM_NONE, 0, 0}, {.family = 4, .port = 80}, 1, IM_TCP, IM_HTTP, {0}});
 	HAND_ADD(w, IM_LISTENER,
-	    (struct im_listener){table, hosts, 1, 0, blob_put_text(w, BYTES("http")), none, 80,
+	    (struct im_listener){table, hosts, {0, 0, IM_NONE, IM_NONE, 0}, 1, 0,
+		blob_put_text(w, BYTES("http")), none, 80,
 		IM_HTTP, 0, IM_NONE, 0, 1});
 	HAND_ADD(w, IM_TREE, (struct im_tree){1 << 1, 1 << 0, 0, 1, {0}});
 	p[hand_hash("/p") & 1] = (struct im_path){

@@ -1,0 +1,35 @@
+/*
+ * proxyproto.h - the PROXY protocol, versions 1 and 2 (haproxy.org proxy-protocol.txt, 2020):
+ * what a load balancer in front says about the client, and what we say to a backend. Pure.
+ */
+#ifndef NET_PROXYPROTO_H
+#define NET_PROXYPROTO_H
+
+#include <stddef.h>
+
+#include "base/addr.h"
+
+#define PROXYPROTO_MAX 536 /* longest header that is read: 16 + 520 (v2 with TLVs); v1 is 107 */
+#define PROXYPROTO_WRITE 108 /* longest that is written */
+
+enum proxyproto_result {
+	PROXYPROTO_MORE, /* so far it may be one */
+	PROXYPROTO_DONE, /* *out is set */
+	PROXYPROTO_NONE, /* the bytes are something else */
+	PROXYPROTO_BAD   /* it is one, and wrong: close */
+};
+struct proxyproto {
+	/* family 0: not said (LOCAL, UNKNOWN, AF_UNIX, UNSPEC): use the socket's */
+	struct addr src, dst;
+	uint32_t bytes;       /* of the header: what to skip */
+	uint8_t version;      /* 1, 2 */
+	bool local;           /* a health check of the proxy itself */
+	bool dgram;           /* v2: UDP */
+};
+
+enum proxyproto_result proxyproto_parse(const void *p, size_t n, struct proxyproto *out);
+/* Bytes in out. src and dst of one family, or src->family 0: UNKNOWN / LOCAL. */
+size_t proxyproto_write(char out[PROXYPROTO_WRITE], unsigned version, bool dgram,
+    const struct addr *src, const struct addr *dst);
+
+#endif
