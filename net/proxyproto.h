@@ -27,8 +27,10 @@ struct proxyproto {
 	bool dgram;           /* v2: UDP */
 };
 
+/* n may be more than the header. A mapped IPv6 address comes out as IPv4. */
 enum proxyproto_result proxyproto_parse(const void *p, size_t n, struct proxyproto *out);
-/* Bytes in out. src and dst of one family, or src->family 0: UNKNOWN / LOCAL. */
+/* Bytes in out. A pair of two families is written as IPv6, the IPv4 one mapped; one of family 0:
+ * UNKNOWN / LOCAL, and so is UDP in v1, which has no word for it. */
 size_t proxyproto_write(char out[PROXYPROTO_WRITE], unsigned version, bool dgram,
     const struct addr *src, const struct addr *dst);
 
