@@ -1,7 +1,7 @@
 /*
  * filter.c - the table of filters and the order in which they run. Lists run as the manifest has
- * them, with one exception: CORS looks first, since a preflight must meet no redirect, no edit and
- * no mirror. Responses run the same lists backwards, the backend's before the rule's, over answers
+ * them, with one exception: CORS looks first, before the limits, since a preflight must cost nothing
+ * and meet no redirect, no edit and no mirror. Responses run the same lists backwards, the backend's before the rule's, over answers
  * that headgate made itself too.
  */
 #include "worker/filter.h"
@@ -12,7 +12,7 @@ const struct filter_ops filter_table[] = {
 	[IM_F_REDIRECT] = {"redirect", redirect_request, NULL},
 	[IM_F_REWRITE] = {"rewrite", rewrite_request, NULL},
 	[IM_F_MIRROR] = {"mirror", mirror_request, NULL},
-	[IM_F_CORS] = {"cors", cors_request, NULL}, /* cors_response() runs once, at the end */
+	[IM_F_CORS] = {"cors", NULL, NULL}, /* filter_cors() before, cors_response() at the end */
 };
 
 static const struct filter_ops *
@@ -22,24 +22,34 @@ ops_of(const struct im_filter *f)
 }
 
 enum filter_verdict
+filter_cors(struct filter_ctx *c, struct im_range r)
+{
+	for (uint32_t i = 0; i < r.n; i++) {
+		const struct im_filter *f = &c->im->filters[r.first + i];
+		enum filter_verdict v =
+		    f->type == IM_F_CORS ? cors_request(c, f) : FILTER_NEXT;
+
+		if (v != FILTER_NEXT)
+			return v;
+	}
+	return FILTER_NEXT;
+}
+
+enum filter_verdict
 filter_requests(struct filter_ctx *c, struct im_range r)
 {
-	for (int pass = 0; pass < 2; pass++) {
-		for (uint32_t i = 0; i < r.n; i++) {
-			const struct im_filter *f = &c->im->filters[r.first + i];
-			const struct filter_ops *ops = ops_of(f);
-			enum filter_verdict v;
+	for (uint32_t i = 0; i < r.n; i++) {
+		const struct im_filter *f = &c->im->filters[r.first + i];
+		const struct filter_ops *ops = ops_of(f);
+		enum filter_verdict v;
 
-			if ((f->type == IM_F_CORS) != (pass == 0))
-				continue;
-			if (ops == NULL || ops->name == NULL) {
-				c->err = HG_ERR_BAD_RULE; /* never skip one that is not known */
-				return FILTER_FAIL;
-			}
-			v = ops->request ? ops->request(c, f) : FILTER_NEXT;
-			if (v != FILTER_NEXT)
-				return v;
+		if (ops == NULL || ops->name == NULL) {
+			c->err = HG_ERR_BAD_RULE; /* never skip one that is not known */
+			return FILTER_FAIL;
 		}
+		v = ops->request ? ops->request(c, f) : FILTER_NEXT;
+		if (v != FILTER_NEXT)
+			return v;
 	}
 	return FILTER_NEXT;
 }

@@ -50,7 +50,9 @@ struct filter_ops {
 };
 extern const struct filter_ops filter_table[]; /* by enum im_filtertype */
 
-/* All of a range, in order; CORS first, because a preflight ends before anything else is done. */
+/* CORS of a range alone, which looks before all else: a preflight ends before anything is done. */
+enum filter_verdict filter_cors(struct filter_ctx *, struct im_range);
+/* All others of a range, in order. */
 enum filter_verdict filter_requests(struct filter_ctx *, struct im_range);
 /* All of a range, last one first. */
 void filter_responses(struct filter_ctx *, struct im_range, struct msg *);

@@ -141,6 +141,22 @@ client_id(const struct msg *in)
 	return id && good_id(id->value) && !fields_next(&in->fields, id) ? id->value : BYTES_NONE;
 }
 
+enum hg_err
+forward_id(struct forward_env *e, const struct msg *in)
+{
+	struct bytes id = client_id(in);
+	char *p;
+
+	if (e->request_id.p)
+		return HG_OK;
+	if (id.p == NULL && (p = arena_alloc(e->arena, ID_LEN)) != NULL) {
+		write_id(e, p);
+		id = bytes_of(p, ID_LEN);
+	}
+	e->request_id = id;
+	return id.p ? HG_OK : HG_ERR_NOMEM;
+}
+
 static void
 mark_aliases(struct fields *t)
 {
@@ -210,7 +226,7 @@ write_line(char *p, struct bytes name, struct bytes value)
 static bool
 write_own(struct forward_env *e, const struct msg *in, struct msg *work)
 {
-	struct bytes id = client_id(in);
+	struct bytes id = e->request_id.p ? e->request_id : client_id(in);
 	char *start, *p;
 
 	p = start = arena_alloc(e->arena,

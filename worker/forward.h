@@ -22,6 +22,8 @@ struct forward_env {
 	struct bytes request_id; /* out */
 };
 
+/* request_id: the client's, where it may be kept, else a new one. Once; later calls change nothing. */
+enum hg_err forward_id(struct forward_env *, const struct msg *in);
 /* Working copy of a request: texts shared with `in`. HG_ERR_NOMEM if there is no room for the
  * fields. Has a table of its own. */
 enum hg_err forward_request(struct forward_env *, struct msg *in, struct msg *work);

@@ -75,6 +75,15 @@ own_body(struct exchange *x, struct bytes text)
 	x->down->ops->send_end(x->down, NULL);
 }
 
+static void
+own_id(struct exchange *x)
+{
+	x->fenv.arena = &x->arena;
+	x->fenv.random[0] = worker_random(x->w);
+	x->fenv.random[1] = worker_random(x->w);
+	(void)forward_id(&x->fenv, &x->head);
+}
+
 void
 reply_own(struct exchange *x)
 {
@@ -92,6 +101,9 @@ reply_own(struct exchange *x)
 		if (line)
 			text = bytes_str(line);
 	}
+	/* For the log: the request may have gone nowhere. */
+	if (x->head_seen && x->fenv.request_id.p == NULL)
+		own_id(x);
 	m->head = x->head_seen && bytes_eq(x->head.method, BYTES("HEAD"));
 	own_fields(x, m, text);
 	backwards(x, NULL, m);

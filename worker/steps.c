@@ -159,6 +159,19 @@ note_rule(struct exchange *x, const struct image *im)
 		traffic_begin(x);
 }
 
+static void
+prepare_filters(struct exchange *x, const struct im_rule *r)
+{
+	x->fctx.im = &x->gen->image;
+	x->fctx.arena = &x->arena;
+	x->fctx.head = &x->head;
+	x->fctx.req = &x->work;
+	x->fctx.answer = &x->answer;
+	x->fctx.host = bytes_of(x->head.host.name, x->head.host.len);
+	x->fctx.tls = x->tls;
+	x->shaped = r->error == HG_OK;
+}
+
 static bool
 is_grpc(const struct msg *m)
 {
@@ -198,6 +211,7 @@ step_route(struct exchange *x)
 		return exchange_refuse(x, e);
 	}
 	note_rule(x, im);
+	prepare_filters(x, &im->rules[x->hit.rule]);
 	return im->listeners[x->hit.listener].flags & IM_L_BROKEN ?
 	    exchange_refuse(x, HG_ERR_BAD_RULE) :
 	    STEP_NEXT;
@@ -208,7 +222,9 @@ step_route(struct exchange *x)
 static enum step_result
 step_protect(struct exchange *x)
 {
-	return x->policy == IM_NONE ? STEP_NEXT : protect_run(x);
+	if (x->policy != IM_NONE)
+		return protect_run(x);
+	return x->rule_filters.n ? cors_run(x, x->rule_filters) : STEP_NEXT;
 }
 
 /* ---- shape */
@@ -263,14 +279,6 @@ step_shape(struct exchange *x)
 	/* Whoever compresses for the client does not want it compressed. */
 	if (x->policy != IM_NONE && x->gen->image.policies[x->policy].compression & IM_Z_SERVED)
 		forward_drop(&x->work, FIELD_ACCEPT_ENCODING);
-	x->fctx.im = &x->gen->image;
-	x->fctx.arena = &x->arena;
-	x->fctx.head = &x->head;
-	x->fctx.req = &x->work;
-	x->fctx.answer = &x->answer;
-	x->fctx.host = bytes_of(x->head.host.name, x->head.host.len);
-	x->fctx.tls = x->tls;
-	x->shaped = true;
 	if (is(x, "OPTIONS") && options_here(x)) {
 		msg_init(&x->answer, false);
 		x->answer.status = 200;
@@ -321,7 +329,9 @@ pick_once(struct exchange *x, const struct pick_in *in)
 	x->picked = true;
 	x->names.cluster = image_text(im, im->clusters[b->cluster].name);
 	x->backend_filters = b->filters;
-	s = run_filters(x, b->filters);
+	s = b->filters.n ? cors_run(x, b->filters) : STEP_NEXT;
+	if (s == STEP_NEXT)
+		s = run_filters(x, b->filters);
 	if (s != STEP_NEXT)
 		return s;
 	mirrors_begin(x);

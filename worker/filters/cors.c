@@ -127,10 +127,7 @@ cors_request(struct filter_ctx *c, const struct im_filter *f)
 	for (uint32_t i = 0; i < r->origins.n && !d->allowed; i++)
 		if (cors_origin_match(image_text(c->im, c->im->strings[r->origins.first + i]), low))
 			decide(c, r, origin->value, any);
-	if (!d->preflight)
-		return FILTER_NEXT;
-	c->answer->status = 204;
-	return FILTER_ANSWER;
+	return d->preflight ? FILTER_ANSWER : FILTER_NEXT;
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "worker/protect/limit.h"
 
+static enum step_result rule_cors(struct exchange *);
 static enum step_result buffer_run(struct exchange *);
 static enum step_result limit_run(struct exchange *);
 
@@ -16,6 +17,7 @@ static const struct {
 	enum step_result (*run)(struct exchange *);
 } rows[] = {
     {"fault", fault_run},
+    {"cors", rule_cors},
     {"csrf", NULL},
     {"ext-auth", NULL},
     {"api-key", NULL},
@@ -43,6 +45,25 @@ protect_run(struct exchange *x)
 			return r;
 	}
 	return STEP_NEXT;
+}
+
+enum step_result
+cors_run(struct exchange *x, struct im_range filters)
+{
+	if (x->shaped && filter_cors(&x->fctx, filters) == FILTER_ANSWER) {
+		msg_init(&x->answer, false);
+		x->answer.status = 204;
+		x->own = true;
+		x->step = STEP_reply;
+		return STEP_JUMP;
+	}
+	return STEP_NEXT;
+}
+
+static enum step_result
+rule_cors(struct exchange *x)
+{
+	return cors_run(x, x->rule_filters);
 }
 
 /* The whole body first. It comes back here with each piece, until the end or the bound. */

@@ -114,6 +114,9 @@ test_request_id(void **state)
 			fake_field(&in, "X-Request-Id", rows[i].second);
 		env.random[0] = 0x0123456789abcdefull + i;
 		env.random[1] = 0xfedcba9876543210ull;
+		env.request_id = BYTES_NONE;
+		if (i & 1) /* asked for before the head is made */
+			assert_int_equal(forward_id(&env, &in), HG_OK);
 		assert_int_equal(forward_request(&env, &in, &out), HG_OK);
 		got = fake_values(&out, "x-request-id");
 		assert_bytes(env.request_id, got);
