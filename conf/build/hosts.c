@@ -1,5 +1,5 @@
 /*
- * hosts.c - hostname tables: of a socket (to listeners) and of a listener (to trees).
+ * hosts.c - hostname tables: of a socket (to listeners) and of a listener (to trees, to L4 rules).
  *
  * A listener's attachments are flattened to (hostname, route) pairs of two small numbers and
  * sorted; each run of one hostname is a set of routes, which names its tree. Tables of equal
@@ -149,6 +149,29 @@ attached_count(struct build *b, const uint64_t *pairs, size_t n)
 	mem_free(seen);
 }
 
+/* The first in precedence has the name; an L4 route is its first rule. */
+static struct im_hosttab
+rules_table(struct build *b, const uint64_t *pairs, size_t n)
+{
+	struct build_name *names = mem_alloc((n + 1) * sizeof(*names));
+	uint32_t nnames = 0;
+	struct im_hosttab t;
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t rank = (uint32_t)pairs[i];
+
+		if ((i != 0 && pairs[i] >> 32 == pairs[i - 1] >> 32) ||
+		    b->ranked[rank].route->nrules == 0)
+			continue;
+		records_route(b, rank);
+		names[nnames].name = b->names[pairs[i] >> 32];
+		names[nnames++].value = b->ranked[rank].rules[0];
+	}
+	t = hosts_table(b, names, nnames);
+	mem_free(names);
+	return t;
+}
+
 static struct im_hosttab
 family_table(struct build *b, const struct m_listener *l, uint8_t kind)
 {
@@ -163,7 +186,9 @@ family_table(struct build *b, const struct m_listener *l, uint8_t kind)
 	}
 	attached_count(b, pairs, n);
 	if ((keep = map_get(&b->tables, key)) == NULL) {
-		t = trees_table(b, pairs, n, kind == IM_GRPCROUTE);
+		t = kind == IM_HTTPROUTE || kind == IM_GRPCROUTE ?
+		    trees_table(b, pairs, n, kind == IM_GRPCROUTE) :
+		    rules_table(b, pairs, n);
 		keep = arena_alloc(&b->arena, sizeof(*keep));
 		*keep = t;
 		(void)map_put(&b->tables, arena_bytes(&b->arena, key), keep);
@@ -177,5 +202,8 @@ hosts_listener(struct build *b, struct m_listener *l, struct im_listener *out)
 {
 	out->http = family_table(b, l, IM_HTTPROUTE);
 	out->grpc = family_table(b, l, IM_GRPCROUTE);
-	out->l4 = hosts_table(b, NULL, 0);
+	out->l4 = family_table(b, l,
+	    l->protocol == IM_TLS         ? IM_TLSROUTE :
+		l->protocol == IM_RAW_TCP ? IM_TCPROUTE :
+					    IM_UDPROUTE);
 }

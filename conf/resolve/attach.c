@@ -7,6 +7,7 @@
 #include "conf/read/codes.h"
 #include "conf/resolve/backend.h"
 #include "conf/resolve/route_http.h"
+#include "conf/resolve/route_l4.h"
 #include "conf/resolve/routekind.h"
 
 /* What all five route kinds share, read from their bound structs. */
@@ -88,14 +89,14 @@ join(struct scope *sc, struct r_listener *l, struct r_route *r, const k_strings 
 		return;
 	l->last = r;
 	l->attached++;
-	if (r->kind != IM_HTTPROUTE || (l->protocol != IM_HTTP && l->protocol != IM_HTTPS))
+	if (r->m == NULL)
 		return;
 	n = hostnames_met(l, h, NULL);
 	l->attach = arena_grow(sc->arena, l->attach, &l->cap, l->nattach, sizeof(*l->attach));
 	a = &l->attach[l->nattach++];
 	*a = (struct m_attach){.route = r->m, .nhostnames = n};
-	if (n == h->n) {
-		a->hostnames = h->v;
+	if (h == NULL || n == h->n) {
+		a->hostnames = h == NULL ? NULL : h->v;
 	} else {
 		a->hostnames = arena_alloc(sc->arena, n * sizeof(struct bytes));
 		hostnames_met(l, h, a->hostnames);
@@ -226,6 +227,8 @@ one(struct scope *sc, const struct object *o, const struct routekind *kind)
 		default_parents(sc, r);
 	if (r->kind == IM_HTTPROUTE)
 		route_http_resolve(sc, r);
+	else if (r->kind != IM_GRPCROUTE)
+		route_l4_resolve(sc, r);
 	else
 		backend_refs(sc, r);
 	for (uint32_t i = 0; i < r->nparents; i++) {
@@ -248,8 +251,7 @@ attach_resolve(struct scope *sc)
 	for (unsigned k = 0; k < ROUTEKIND_COUNT; k++)
 		n += sc->in.objects->count[routekind_table[k].kind];
 	sc->routes = arena_zalloc(sc->arena, (n + 1) * sizeof(*sc->routes));
-	sc->model.routes = arena_zalloc(sc->arena,
-	    (sc->in.objects->count[KIND_HTTPROUTE] + 1) * sizeof(*sc->model.routes));
+	sc->model.routes = arena_zalloc(sc->arena, (n + 1) * sizeof(*sc->model.routes));
 	for (unsigned k = 0; k < ROUTEKIND_COUNT; k++)
 		for (const struct object *o = sc->in.objects->first[routekind_table[k].kind];
 		     o != NULL; o = o->next)

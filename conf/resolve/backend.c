@@ -158,6 +158,35 @@ follow(struct scope *sc, struct r_route *r, const char *where, const struct k_ba
 	return sp;
 }
 
+/* The same endpoints, with the same ids, spoken to in another way. */
+static struct m_cluster *
+cluster_as(struct scope *sc, struct m_cluster *c, uint8_t proto)
+{
+	struct keybuf kb;
+	struct bytes key;
+	struct m_cluster *as;
+
+	if (c == NULL || c->proto == proto)
+		return c;
+	key = KEY(&kb, BYTES("as"), bytes_of((const char *)&c, sizeof(c)),
+	    bytes_of((const char *)&proto, 1));
+	if ((as = map_get(&sc->services, key)) != NULL)
+		return as;
+	as = arena_zalloc(sc->arena, sizeof(*as));
+	*as = *c;
+	as->proto = proto;
+	map_put(&sc->services, arena_bytes(sc->arena, key), as);
+	return as;
+}
+
+static struct m_cluster *
+cluster_for(struct scope *sc, const struct r_route *r, struct m_cluster *c)
+{
+	if (r->kind == IM_TLSROUTE || r->kind == IM_TCPROUTE)
+		return cluster_as(sc, c, IM_UP_TCP);
+	return r->kind == IM_UDPROUTE ? cluster_as(sc, c, IM_UP_UDP) : c;
+}
+
 /* The same for the kind Backend. */
 static void
 follow_extern(struct scope *sc, struct r_route *r, const char *where,
@@ -201,7 +230,7 @@ follow_extern(struct scope *sc, struct r_route *r, const char *where,
 	}
 	out->error = HG_OK;
 	out->backend = be;
-	out->cluster = be->nclusters != 0 ? be->clusters[0] : NULL;
+	out->cluster = cluster_for(sc, r, be->nclusters != 0 ? be->clusters[0] : NULL);
 	if (out->cluster == NULL)
 		out->error = HG_ERR_NO_ENDPOINT;
 }
@@ -231,7 +260,61 @@ backend_resolve(struct scope *sc, struct r_route *r, const char *where,
 		return;
 	}
 	out->error = HG_OK;
-	out->cluster = sp->cluster;
+	out->cluster = cluster_for(sc, r, sp->cluster);
+}
+
+static uint64_t
+common_multiple(uint64_t a, uint64_t b)
+{
+	uint64_t x = a, y = b;
+
+	while (y != 0) {
+		uint64_t t = x % y;
+
+		x = y;
+		y = t;
+	}
+	return a / x * b;
+}
+
+void
+backend_spread(struct scope *sc, struct m_rule *m, const struct r_backend_kind *const *of)
+{
+	uint64_t scale = 1, sum = 0;
+	uint32_t n = 0;
+	struct m_backend *v;
+
+	for (uint32_t i = 0; i < m->nbackends; i++) {
+		uint32_t k = of[i] == NULL ? 1 : HG_MAX(of[i]->nclusters, 1u);
+
+		if (scale < 1000000)
+			scale = common_multiple(scale, k);
+		sum += m->backends[i].weight;
+		n += k;
+	}
+	if (n == m->nbackends)
+		return;
+	if (sum != 0 && scale > UINT32_MAX / sum)
+		scale = 1;
+	v = arena_zalloc(sc->arena, n * sizeof(*v));
+	n = 0;
+	for (uint32_t i = 0; i < m->nbackends; i++) {
+		const struct m_backend *b = &m->backends[i];
+		uint32_t k = of[i] == NULL ? 1 : HG_MAX(of[i]->nclusters, 1u);
+
+		for (uint32_t j = 0; j < k; j++) {
+			uint64_t share = b->weight * scale / k;
+
+			v[n] = *b;
+			v[n].weight = (uint32_t)(share == 0 && b->weight != 0 ? 1 : share);
+			if (of[i] != NULL && b->cluster != NULL)
+				v[n].cluster =
+				    cluster_as(sc, of[i]->clusters[j], b->cluster->proto);
+			n++;
+		}
+	}
+	m->backends = v;
+	m->nbackends = n;
 }
 
 static void

@@ -16,9 +16,9 @@ static const struct protocol {
 } PROTOCOLS[] = {
     {"HTTP", IM_HTTP, {IM_HTTPROUTE, IM_GRPCROUTE}, NULL},
     {"HTTPS", IM_HTTPS, {IM_HTTPROUTE, IM_GRPCROUTE}, NULL},
-    {"TLS", IM_TLS, {IM_TLSROUTE, 0}, "protocol TLS is not served by this version"},
-    {"TCP", IM_RAW_TCP, {IM_TCPROUTE, 0}, "protocol TCP is not served by this version"},
-    {"UDP", IM_RAW_UDP, {IM_UDPROUTE, 0}, "protocol UDP is not served by this version"},
+    {"TLS", IM_TLS, {IM_TLSROUTE, 0}, NULL},
+    {"TCP", IM_RAW_TCP, {IM_TCPROUTE, 0}, NULL},
+    {"UDP", IM_RAW_UDP, {IM_UDPROUTE, 0}, NULL},
 };
 
 static bool
@@ -122,11 +122,15 @@ check_tls(struct scope *sc, struct r_listener *l)
 		l->blocked = true;
 		return;
 	}
+	if (tls->mode == K_TLS_PASSTHROUGH)
+		return;
 	l->tls = arena_zalloc(sc->arena, sizeof(*l->tls));
-	*l->tls = (struct m_tls){.alpn = BYTES("\x02h2\x08http/1.1"), .tickets = true};
+	*l->tls = (struct m_tls){.tickets = true};
+	if (l->protocol == IM_HTTPS) /* what stands behind a TLSRoute is not known */
+		l->tls->alpn = BYTES("\x02h2\x08http/1.1");
 	l->tls->certs =
 	    arena_alloc(sc->arena, (tls->certificates.n + 1) * sizeof(struct m_cert *));
-	for (uint32_t i = 0; tls->mode != K_TLS_PASSTHROUGH && i < tls->certificates.n; i++) {
+	for (uint32_t i = 0; i < tls->certificates.n; i++) {
 		struct m_cert *c =
 		    certificate_get(sc, from, l->owner_ns, &tls->certificates.v[i], &f);
 
@@ -175,7 +179,7 @@ one(struct scope *sc, struct r_listener *l)
 	check_cas(sc, l);
 	if (l->tls != NULL)
 		identify(l);
-	l->shadow = l->blocked && l->protocol == IM_HTTPS;
+	l->shadow = l->blocked && (l->protocol == IM_HTTPS || l->protocol == IM_TLS);
 	if (l->k->filters != NULL && l->k->filters->requests.n != 0)
 		refuse(l, "UnsupportedValue",
 		    "filters.requests: listener filters are not served by this version");

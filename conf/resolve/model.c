@@ -44,7 +44,8 @@ listener(struct scope *sc, struct r_listener *l)
 	m = &sc->model.listeners[sc->model.nlisteners++];
 	*m = (struct m_listener){.id = listener_id(sc, l), .gateway = (uint32_t)l->gw->index,
 	    .name = listener_name(sc, l), .hostname = l->hostname, .port = (uint16_t)l->k->port.v,
-	    .protocol = l->protocol, .attach = l->attach, .nattach = (uint32_t)l->nattach,
+	    .protocol = l->protocol, .attach = l->attach,
+	    .nattach = broken && l->protocol == IM_TLS ? 0 : (uint32_t)l->nattach,
 	    .tls = broken ? NULL : l->tls, .flags = broken || l->client_invalid ? IM_L_BROKEN : 0,
 	    .client = l->client};
 	l->m = m;
@@ -103,7 +104,10 @@ sockets(struct scope *sc)
 		to->listeners = arena_alloc(sc->arena, (s->n + 1) * sizeof(struct m_listener *));
 		for (size_t j = 0; j < s->n; j++)
 			if (s->listeners[j]->m != NULL) {
-				to->protocol = s->listeners[j]->protocol;
+				/* HTTPS where TLS shares it. */
+				to->protocol = to->protocol == IM_HTTPS ?
+				    IM_HTTPS :
+				    s->listeners[j]->protocol;
 				to->listeners[to->nlisteners++] = s->listeners[j]->m;
 			}
 		m->nsockets += to->nlisteners != 0;

@@ -161,61 +161,6 @@ redirects(const struct m_rule *m)
 	return false;
 }
 
-static uint64_t
-common_multiple(uint64_t a, uint64_t b)
-{
-	uint64_t x = a, y = b;
-
-	while (y != 0) {
-		uint64_t t = x % y;
-
-		x = y;
-		y = t;
-	}
-	return a / x * b;
-}
-
-/* A Backend of several names stands as one entry a name. All weights grow together, so that shares
- * stay exact where numbers allow it. */
-static void
-spread(struct scope *sc, struct m_rule *m, const struct r_backend_kind *const *of)
-{
-	uint64_t scale = 1, sum = 0;
-	uint32_t n = 0;
-	struct m_backend *v;
-
-	for (uint32_t i = 0; i < m->nbackends; i++) {
-		uint32_t k = of[i] == NULL ? 1 : HG_MAX(of[i]->nclusters, 1u);
-
-		if (scale < 1000000)
-			scale = common_multiple(scale, k);
-		sum += m->backends[i].weight;
-		n += k;
-	}
-	if (n == m->nbackends)
-		return;
-	if (sum != 0 && scale > UINT32_MAX / sum)
-		scale = 1;
-	v = arena_zalloc(sc->arena, n * sizeof(*v));
-	n = 0;
-	for (uint32_t i = 0; i < m->nbackends; i++) {
-		const struct m_backend *b = &m->backends[i];
-		uint32_t k = of[i] == NULL ? 1 : HG_MAX(of[i]->nclusters, 1u);
-
-		for (uint32_t j = 0; j < k; j++) {
-			uint64_t share = b->weight * scale / k;
-
-			v[n] = *b;
-			v[n].weight = (uint32_t)(share == 0 && b->weight != 0 ? 1 : share);
-			if (of[i] != NULL && b->cluster != NULL)
-				v[n].cluster = of[i]->clusters[j];
-			n++;
-		}
-	}
-	m->backends = v;
-	m->nbackends = n;
-}
-
 static const char *
 backends(struct scope *sc, struct r_route *r, uint32_t index, const struct k_http_rule *k,
     struct m_rule *m)
@@ -251,7 +196,7 @@ backends(struct scope *sc, struct r_route *r, uint32_t index, const struct k_htt
 	}
 	if (sum == 0 && m->error == HG_OK && !redirects(m))
 		m->error = HG_ERR_NO_BACKEND;
-	spread(sc, m, of);
+	backend_spread(sc, m, of);
 	return NULL;
 }
 

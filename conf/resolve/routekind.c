@@ -28,3 +28,12 @@ routekind_name(uint8_t image)
 			return routekind_table[i].name;
 	return "";
 }
+
+enum kind_id
+routekind_of(uint8_t image)
+{
+	for (unsigned i = 0; i < ROUTEKIND_COUNT; i++)
+		if (routekind_table[i].image == image)
+			return routekind_table[i].kind;
+	return KIND_HTTPROUTE;
+}

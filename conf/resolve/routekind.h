@@ -11,12 +11,9 @@
 	R(KIND_HTTPROUTE, IM_HTTPROUTE, "HTTPRoute", k_httproute, NULL) \
 	R(KIND_GRPCROUTE, IM_GRPCROUTE, "GRPCRoute", k_grpcroute, \
 	    "GRPCRoute is not served by this version: it needs HTTP/2") \
-	R(KIND_TLSROUTE, IM_TLSROUTE, "TLSRoute", k_l4route, \
-	    "TLSRoute is not served by this version") \
-	R(KIND_TCPROUTE, IM_TCPROUTE, "TCPRoute", k_l4route, \
-	    "TCPRoute is not served by this version") \
-	R(KIND_UDPROUTE, IM_UDPROUTE, "UDPRoute", k_l4route, \
-	    "UDPRoute is not served by this version")
+	R(KIND_TLSROUTE, IM_TLSROUTE, "TLSRoute", k_l4route, NULL) \
+	R(KIND_TCPROUTE, IM_TCPROUTE, "TCPRoute", k_l4route, NULL) \
+	R(KIND_UDPROUTE, IM_UDPROUTE, "UDPRoute", k_l4route, NULL)
 
 struct routekind {
 	enum kind_id kind;
@@ -28,5 +25,6 @@ extern const struct routekind routekind_table[ROUTEKIND_COUNT];
 
 uint8_t routekind_parse(struct bytes group, struct bytes kind); /* enum im_routekind, 0 = none */
 const char *routekind_name(uint8_t image);
+enum kind_id routekind_of(uint8_t image);
 
 #endif

@@ -6,6 +6,7 @@
  * Only listeners and routes that some policy reaches cost anything. Effective policies are made
  * once for each (base, patch), so that a merge over a thousand routes is one.
  */
+#include "conf/resolve/routekind.h"
 #include "conf/resolve/traffic.h"
 
 #define BTP KIND_BACKENDTRAFFICPOLICY
@@ -143,7 +144,10 @@ static struct bytes
 rule_name(const struct object *o, uint32_t index)
 {
 	const struct k_httproute *k = o->spec;
+	const struct k_l4route *l4 = o->spec;
 
+	if (!kind_is(o, KIND_HTTPROUTE))
+		return index < l4->rules.n ? l4->rules.v[index].name : BYTES_NONE;
 	return index < k->rules.n ? k->rules.v[index].name : BYTES_NONE;
 }
 
@@ -158,8 +162,8 @@ tell_route(struct scope *sc, struct t_policy *p, struct bytes rule)
 static void
 attach(struct scope *sc, const struct r_listener *l, struct side *s, struct m_attach *a)
 {
-	const struct object *o = objects_find(sc->in.objects, KIND_HTTPROUTE, a->route->ns,
-	    a->route->name);
+	const struct object *o = objects_find(sc->in.objects, routekind_of(a->route->kind),
+	    a->route->ns, a->route->name);
 	struct t_policy *own = traffic_on(sc, BTP, o, BYTES(""));
 	bool some = false;
 
@@ -202,7 +206,7 @@ client(struct scope *sc, struct r_listener *l)
 		client_tls(sc, s.v[0], l->tls);
 }
 
-/* Routes that are not in the model (GRPCRoute, TCPRoute, …): only told. */
+/* Routes that are not in the model (GRPCRoute): only told. */
 static void
 tell_others(struct scope *sc)
 {
@@ -210,7 +214,7 @@ tell_others(struct scope *sc)
 		struct r_route *r = &sc->routes[i];
 		struct t_policy *own = traffic_on(sc, BTP, r->obj, BYTES(""));
 
-		if (own == NULL || r->kind == IM_HTTPROUTE)
+		if (own == NULL || r->m != NULL)
 			continue;
 		for (uint32_t j = 0; j < r->nparents; j++) {
 			struct r_parent *p = &r->parents[j];
