@@ -243,11 +243,11 @@ def test_few_descriptors_from_the_start(instance, echo, tmp_path):
     wrapper.write_text(f'#!/bin/bash\nulimit -n 128\nexec {BINARY} "$@"\n')
     wrapper.chmod(0o755)
     g = instance(*f.house(web), workers=1, binary=str(wrapper))
-    clients = []
+    at, clients = g.address(), []
     try:
         codes = []
         for _ in range(150):
-            c = http1.Client(*g.address())
+            c = http1.Client(*at)
             clients.append(c)
             try:
                 codes.append(c.ask().status)

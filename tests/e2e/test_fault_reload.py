@@ -32,7 +32,6 @@ def settled(g):
 
 
 @pytest.mark.heavy
-
 def test_a_thousand_reloads_with_downloads_open(instance, script, echo):
     web, slow = echo("web"), script(f.endless)
     web.record = False
@@ -43,17 +42,23 @@ def test_a_thousand_reloads_with_downloads_open(instance, script, echo):
     d = f.Downloads(g.address(), 100)
     wait_for(lambda: f.gauges(g)[1] == 100, "all downloads to begin")
     d.start()
-    before = None
-    try:
-        for i in range(1, total + 1):
+
+    def reloads(begin, end):
+        for i in range(begin, end):
             g.put(o.route("changing", [o.rule("web", path=f"/r{i % 7}")]), name="changing.yaml")
             record = g.control({"verb": "reload", "wait": "1"})
             assert record["result"] == "applied", record
-            if i == first:
-                before = d.paused(lambda: settled(g))
             if i % 100 == 0:
                 assert g.ask(target=f"/r{i % 7}").status == 200
-        after = d.paused(lambda: settled(g))
+        return d.paused(lambda: settled(g))
+
+    def grew():  # a sanitizer's quarantine grows by design
+        return not SAN and (after[0] > before[0] * 1.02 + 16 or after[1] > before[1] * 1.02)
+    try:
+        before = reloads(0, first)
+        after = reloads(first, total)
+        if grew():  # a leak goes on; a buffer that a busy moment took once does not
+            before, after = after, reloads(total, 2 * total - first)
         assert d.broken == []
         got = list(d.bytes)
         wait_for(lambda: all(b > a for a, b in zip(got, d.bytes)), "every download to go on")
@@ -62,8 +67,7 @@ def test_a_thousand_reloads_with_downloads_open(instance, script, echo):
     assert g.role("worker") == workers, "the same processes"
     print(f"\nreloads {first} -> {total}: anonymous {before[0]} -> {after[0]} kB, RSS {before[1]} -> {after[1]} kB, "
           f"descriptors {before[2]} -> {after[2]}")
-    if not SAN:  # its quarantine grows by design
-        assert after[0] <= before[0] * 1.02 + 16 and after[1] <= before[1] * 1.02, (before, after)
+    assert not grew(), (before, after)
     assert sum(after[2]) <= sum(before[2]) + 2, "descriptors stay"
     f.quiet(g)
 

@@ -223,7 +223,8 @@ class Instance:
     def access(self, count=None):
         """Lines of the access log as objects; waits until there are count."""
         def lines():
-            return [json.loads(line) for line in self.text("out").splitlines() if line.startswith("{")]
+            whole = self.text("out").rpartition("\n")[0]  # the last one may be half written
+            return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
         if count is not None:
             wait_for(lambda: len(lines()) >= count, f"{count} lines in the access log")
         return lines()
