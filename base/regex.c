@@ -20,7 +20,6 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-#define TEXT_MAX 1024
 #define NEST_MAX 50
 #define REPEAT_MAX 1000
 #define WEIGHT_MAX 4096
@@ -67,7 +66,7 @@ engine_init(void)
 	HG_CHECK(engine.compile && engine.match && engine.data);
 	pcre2_set_newline(engine.compile, PCRE2_NEWLINE_LF);
 	pcre2_set_parens_nest_limit(engine.compile, NEST_MAX);
-	pcre2_set_max_pattern_length(engine.compile, TEXT_MAX);
+	pcre2_set_max_pattern_length(engine.compile, REGEX_TEXT_MAX);
 	pcre2_set_heap_limit(engine.match, HEAP_KB);
 }
 
@@ -285,7 +284,7 @@ scan_one(struct scan *s)
 static bool
 scan_text(struct scan *s)
 {
-	if (s->text.n > TEXT_MAX)
+	if (s->text.n > REGEX_TEXT_MAX)
 		return refuse(s, "pattern is longer than 1024 bytes");
 	if (s->text.n && memchr(s->text.p, '\0', s->text.n))
 		return refuse(s, "pattern has a NUL byte");

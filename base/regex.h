@@ -13,6 +13,7 @@
 #include "base/err.h"
 
 #define REGEX_SUBJECT_MAX 8192
+#define REGEX_TEXT_MAX 1024 /* of a pattern */
 #define REGEX_MATCH_LIMIT 20000
 
 struct regex; /* heap; regex_free */

@@ -6,6 +6,7 @@
  */
 #include "conf/read/codes.h"
 #include "conf/resolve/backend.h"
+#include "conf/resolve/route_grpc.h"
 #include "conf/resolve/route_http.h"
 #include "conf/resolve/route_l4.h"
 #include "conf/resolve/routekind.h"
@@ -227,10 +228,10 @@ one(struct scope *sc, const struct object *o, const struct routekind *kind)
 		default_parents(sc, r);
 	if (r->kind == IM_HTTPROUTE)
 		route_http_resolve(sc, r);
-	else if (r->kind != IM_GRPCROUTE)
-		route_l4_resolve(sc, r);
+	else if (r->kind == IM_GRPCROUTE)
+		route_grpc_resolve(sc, r);
 	else
-		backend_refs(sc, r);
+		route_l4_resolve(sc, r);
 	for (uint32_t i = 0; i < r->nparents; i++) {
 		attach_parent(sc, r, &r->parents[i], c.hostnames);
 		some = some || r->parents[i].accepted;

@@ -184,7 +184,11 @@ cluster_for(struct scope *sc, const struct r_route *r, struct m_cluster *c)
 {
 	if (r->kind == IM_TLSROUTE || r->kind == IM_TCPROUTE)
 		return cluster_as(sc, c, IM_UP_TCP);
-	return r->kind == IM_UDPROUTE ? cluster_as(sc, c, IM_UP_UDP) : c;
+	if (r->kind == IM_UDPROUTE)
+		return cluster_as(sc, c, IM_UP_UDP);
+	/* gRPC is HTTP/2, whatever an HTTPRoute speaks to the same port (5.13). */
+	return r->kind == IM_GRPCROUTE && c && c->proto == IM_UP_H1 ? cluster_as(sc, c, IM_UP_H2C) :
+								      c;
 }
 
 /* The same for the kind Backend. */
@@ -315,37 +319,6 @@ backend_spread(struct scope *sc, struct m_rule *m, const struct r_backend_kind *
 	}
 	m->backends = v;
 	m->nbackends = n;
-}
-
-static void
-each(struct scope *sc, struct r_route *r, uint32_t rule, const struct k_backend_ref *v, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++) {
-		struct r_backend b;
-		char where[64];
-
-		snprintf(where, sizeof(where), "spec.rules[%u].backendRefs[%u]", rule, i);
-		backend_resolve(sc, r, where, &v[i], &b);
-	}
-}
-
-void
-backend_refs(struct scope *sc, struct r_route *r)
-{
-	const char *unserved = r->unserved;
-
-	if (r->kind == IM_GRPCROUTE) {
-		const struct k_grpcroute *k = r->obj->spec;
-
-		for (uint32_t i = 0; i < k->rules.n; i++)
-			each(sc, r, i, k->rules.v[i].backends.v, k->rules.v[i].backends.n);
-	} else {
-		const struct k_l4route *k = r->obj->spec;
-
-		for (uint32_t i = 0; i < k->rules.n; i++)
-			each(sc, r, i, k->rules.v[i].backends.v, k->rules.v[i].backends.n);
-	}
-	r->unserved = unserved;
 }
 
 /* A policy has at most 16 ancestors, so more Gateways than that need not be told apart. */

@@ -21,8 +21,6 @@ void backend_resolve(struct scope *, struct r_route *, const char *where,
 /* A Backend of several names stands as one entry a name; of[i] is the Backend of backends[i], or
  * NULL. All weights grow together, so that shares stay exact where numbers allow it. */
 void backend_spread(struct scope *, struct m_rule *, const struct r_backend_kind *const *of);
-/* References of routes that are not in the model: faults only. */
-void backend_refs(struct scope *, struct r_route *);
 /* Ancestors of the policies that the route's backends met. */
 void backend_policies(struct scope *, struct r_route *);
 

@@ -5,7 +5,7 @@
  */
 #include "base/field.h"
 #include "conf/resolve/backend.h"
-#include "conf/resolve/route_http.h"
+#include "conf/resolve/rule.h"
 
 struct ctx {
 	struct scope *sc;

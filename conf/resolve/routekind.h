@@ -9,8 +9,7 @@
 /* R(kind id, image id, name, bound struct, what this version lacks or NULL) */
 #define ROUTEKIND_TABLE(R) \
 	R(KIND_HTTPROUTE, IM_HTTPROUTE, "HTTPRoute", k_httproute, NULL) \
-	R(KIND_GRPCROUTE, IM_GRPCROUTE, "GRPCRoute", k_grpcroute, \
-	    "GRPCRoute is not served by this version: it needs HTTP/2") \
+	R(KIND_GRPCROUTE, IM_GRPCROUTE, "GRPCRoute", k_grpcroute, NULL) \
 	R(KIND_TLSROUTE, IM_TLSROUTE, "TLSRoute", k_l4route, NULL) \
 	R(KIND_TCPROUTE, IM_TCPROUTE, "TCPRoute", k_l4route, NULL) \
 	R(KIND_UDPROUTE, IM_UDPROUTE, "UDPRoute", k_l4route, NULL)

@@ -144,8 +144,11 @@ static struct bytes
 rule_name(const struct object *o, uint32_t index)
 {
 	const struct k_httproute *k = o->spec;
+	const struct k_grpcroute *g = o->spec;
 	const struct k_l4route *l4 = o->spec;
 
+	if (kind_is(o, KIND_GRPCROUTE))
+		return index < g->rules.n ? g->rules.v[index].name : BYTES_NONE;
 	if (!kind_is(o, KIND_HTTPROUTE))
 		return index < l4->rules.n ? l4->rules.v[index].name : BYTES_NONE;
 	return index < k->rules.n ? k->rules.v[index].name : BYTES_NONE;
@@ -206,7 +209,7 @@ client(struct scope *sc, struct r_listener *l)
 		client_tls(sc, s.v[0], l->tls);
 }
 
-/* Routes that are not in the model (GRPCRoute): only told. */
+/* Routes that are not in the model (no listener takes them): only told. */
 static void
 tell_others(struct scope *sc)
 {
