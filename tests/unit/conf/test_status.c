@@ -381,8 +381,7 @@ static const struct row {
 	    "namespace: infra}\n"
 	    "spec: {parentRefs: [{name: edge}], rules: [{backendRefs: [{name: web, port: 80}]}]}\n",
 	    "GRPCRoute infra g p:0 Accepted True/Accepted\nGRPCRoute infra g p:0 ResolvedRefs "
-	    "True/ResolvedRefs\n"
-	    "GRPCRoute infra g p:0 headgate.dev/NotServed True/FieldNotServed"},
+	    "True/ResolvedRefs"},
 	{"udp route at an http listener", GW("edge", HTTP80)
 	    "apiVersion: gateway.networking.k8s.io/v1\nkind: UDPRoute\nmetadata: {name: u, "
 	    "namespace: infra}\n"
