@@ -80,6 +80,13 @@ void chan_init(
 /* Other ops than TCP's: between chan_init and chan_start. `open` comes once the handshake is done.
  */
 void chan_use(struct chan *, const struct chan_ops *, void *impl);
+/* Something to look at before the channel is more than a socket, say a PROXY header: asked with
+ * each of its events until it does not say 0. -1: failed. 1: it took what it wanted off
+ * chan->watch.fd, and perhaps put TLS under the channel. Between chan_init and chan_start. */
+struct chan_look {
+	int (*look)(struct chan *, uint32_t events);
+};
+void chan_first(struct chan *, const struct chan_look *);
 void chan_start(struct chan *, bool speculate);   /* registers; may call data() before it returns */
 /* Non-blocking connect; `open` or `error` follows from the loop. 0, or -1 with errno (no callback
  * then). */

@@ -34,3 +34,34 @@ const struct chan_ops chan_tcp_ops = {
 	.shutdown = tcp_shutdown,
 	.short_read_ends = true,
 };
+
+/* ---- before the channel begins */
+
+static int
+first_look(struct chan *c, uint32_t events)
+{
+	const struct chan_look *l = c->impl;
+	int r = l->look(c, events);
+
+	if (r <= 0)
+		return r;
+	if (c->impl != l) /* TLS is under it now */
+		return c->ops->handshake ? c->ops->handshake(c, events) : 1;
+	c->ops = &chan_tcp_ops;
+	c->impl = NULL;
+	return 1;
+}
+
+static const struct chan_ops first_ops = {
+	.recv = tcp_recv,
+	.send = tcp_send,
+	.shutdown = tcp_shutdown,
+	.handshake = first_look,
+	.short_read_ends = true,
+};
+
+void
+chan_first(struct chan *c, const struct chan_look *l)
+{
+	chan_use(c, &first_ops, (void *)(uintptr_t)l);
+}

@@ -197,6 +197,7 @@ CHECK(sockets)
 	NEED(s->transport >= IM_TCP && s->transport <= IM_UDP, "transport");
 	NEED(s->protocol >= IM_HTTP && s->protocol <= IM_RAW_UDP, "protocol");
 	NEED(s->id < SLOT_IDS, "id");
+	NEED(s->proxy <= IM_PROXY_OPTIONAL, "proxy");
 	return NULL;
 }
 

@@ -29,6 +29,7 @@ struct control_page {
 	M(connections_accepted, "Client connections accepted") \
 	M(connections_closed, "Client connections closed") \
 	M(connections_rejected, "Client connections refused by a limit") \
+	M(proxy_refused, "Connections closed for a missing or bad PROXY header") \
 	M(tls_refused, "TLS handshakes refused: no listener or certificate for the name") \
 	M(requests, "Requests read") \
 	M(responses_1xx, "Informational answers") \

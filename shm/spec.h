@@ -145,8 +145,10 @@ struct im_socket {
 	uint32_t id;                 /* stable */
 	uint8_t transport,
 	    protocol; /* protocol of its listeners; IM_HTTPS also where IM_TLS shares it */
-	uint8_t pad[2];
+	uint8_t proxy;               /* enum im_proxy: what its connections begin with */
+	uint8_t pad;
 };
+enum im_proxy { IM_PROXY_OFF, IM_PROXY_REQUIRED, IM_PROXY_OPTIONAL };
 
 struct im_listener {
 	struct im_hosttab http; /* original route hostname -> im_tree (HTTPRoute) */

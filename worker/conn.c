@@ -7,6 +7,7 @@
 #include "worker/conn.h"
 
 #include "worker/exchange.h"
+#include "worker/preamble.h"
 #include "worker/secure.h"
 
 static struct exchange *
@@ -40,7 +41,8 @@ over(struct conn *c)
 {
 	struct worker *w = c->w;
 
-	ipcount_sub(&w->ips, &c->peer);
+	if (c->counted)
+		ipcount_sub(&w->ips, &c->peer);
 	list_del(&c->link);
 	w->nconns--;
 	METRIC(w, connections_closed, 1);
@@ -210,29 +212,91 @@ conn_choose(void *arg, const struct hello *h)
 	return ctx;
 }
 
+/* ---- a PROXY header before all that */
+
+/* From now on the client is who the header says. false: too many of it. */
 static bool
-is_secure(const struct worker *w, uint32_t socket)
+rename_peer(struct conn *c, const struct proxyproto *h)
+{
+	struct worker *w = c->w;
+
+	if (c->counted)
+		ipcount_sub(&w->ips, &c->peer);
+	if (h->src.family)
+		c->peer = h->src;
+	c->counted = ipcount_add(&w->ips, &c->peer, w->ip_limit);
+	return c->counted;
+}
+
+static int
+look(struct chan *ch, uint32_t events)
+{
+	struct conn *c = HG_CONTAINER(ch, struct conn, h1.chan);
+	struct proxyproto h;
+	enum preamble r = preamble_read(ch->watch.fd, c->proxy, &h);
+
+	(void)events;
+	if (r == PREAMBLE_MORE && !ch->hangup)
+		return 0;
+	if (r == PREAMBLE_MORE || r == PREAMBLE_BAD ||
+	    (r == PREAMBLE_DONE && !rename_peer(c, &h))) {
+		METRIC(c->w, proxy_refused, 1);
+		return -1;
+	}
+	if (c->secure)
+		tls_accept(ch, secure_env(c->w->secure), (struct tls_accept){conn_choose, c});
+	return 1;
+}
+
+static const struct chan_look preamble_look = {look};
+
+/* ---- */
+
+static const struct im_socket *
+live_socket(const struct worker *w, uint32_t socket)
 {
 	const struct gen *gen = w->gens.live;
 	uint32_t i = gen ? gen_socket(gen, socket) : IM_NONE;
 
-	return i != IM_NONE && gen->image.sockets[i].protocol == IM_HTTPS;
+	return i != IM_NONE ? &gen->image.sockets[i] : NULL;
+}
+
+/* What the first bytes are: what is due first is due in so many ms. */
+static uint64_t
+prepare(struct conn *c, const struct im_socket *s)
+{
+	struct worker *w = c->w;
+
+	c->secure = s && s->protocol == IM_HTTPS;
+	c->proxy = s ? s->proxy : IM_PROXY_OFF;
+	if (c->proxy != IM_PROXY_OFF)
+		chan_first(&c->h1.chan, &preamble_look);
+	else if (c->secure)
+		tls_accept(&c->h1.chan, secure_env(w->secure), (struct tls_accept){conn_choose, c});
+	return c->secure          ? w->handshake_ms :
+	    c->proxy != IM_PROXY_OFF ? w->down_limits.header_ms :
+				       w->down_limits.idle_ms;
 }
 
 bool
 conn_start(struct worker *w, int fd, uint32_t socket, const struct addr *peer)
 {
+	const struct im_socket *s = live_socket(w, socket);
+	/* A load balancer is not a client: its connections count for whom they carry. */
+	bool counted = !s || s->proxy != IM_PROXY_REQUIRED;
 	struct conn *c;
 
-	if (w->nconns >= w->conn_cap || !ipcount_add(&w->ips, peer, w->ip_limit))
+	if (w->nconns >= w->conn_cap || (counted && !ipcount_add(&w->ips, peer, w->ip_limit)))
 		return false;
 	c = pool_get(&w->conns);
 	if (c == NULL) {
-		ipcount_sub(&w->ips, peer);
+		if (counted)
+			ipcount_sub(&w->ips, peer);
 		return false;
 	}
 	memset(c, 0, sizeof(*c));
 	c->w = w;
+	c->counted = counted;
 	c->peer = *peer;
 	c->socket = socket;
 	c->id = (uint32_t)++w->next_conn;
@@ -243,11 +307,7 @@ conn_start(struct worker *w, int fd, uint32_t socket, const struct addr *peer)
 	h1_down_init(&c->h1, w->loop, &w->bufs, fd, &w->down_limits, &conn_events, c, NULL);
 	w->h1_events = c->h1.chan.ev;
 	c->h1.chan.ev = &first_events;
-	c->secure = is_secure(w, socket);
-	if (c->secure)
-		tls_accept(&c->h1.chan, secure_env(w->secure),
-		    (struct tls_accept){conn_choose, c});
-	h1_down_run(&c->h1, c->secure ? w->handshake_ms : w->down_limits.idle_ms);
+	h1_down_run(&c->h1, prepare(c, s));
 	return true;
 }
 
@@ -270,7 +330,7 @@ conn_socket(struct conn *c, const struct gen *gen)
 	}
 	if (c->secure)
 		c->listener_index = gen_listener(gen, c->listener);
-	if (c->secure != (s->protocol == IM_HTTPS) ||
+	if (c->secure != (s->protocol == IM_HTTPS) || c->proxy != s->proxy ||
 	    (c->secure && !secure_same(gen, c->listener_index, c->tls)))
 		c->index = IM_NONE;
 	return c->index;

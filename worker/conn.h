@@ -18,6 +18,8 @@ struct conn {
 	struct exchange *x;     /* h1's only; on h2 there are many */
 	struct addr peer;
 	bool is_h2, secure;     /* secure: TLS */
+	bool counted;           /* in worker.ips */
+	uint8_t proxy;          /* enum im_proxy: how it was let in */
 	uint32_t id;
 	uint32_t socket;        /* im_socket.id */
 	uint32_t index;         /* of it in generation `seen` */

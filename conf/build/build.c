@@ -78,6 +78,7 @@ sockets_write(struct build *b)
 		r.id = s->id;
 		r.transport = s->transport;
 		r.protocol = s->protocol;
+		r.proxy = s->proxy;
 		(void)blob_add(b->w, IM_SOCKET, &r, 1, sizeof(r));
 		mem_free(names);
 	}

@@ -100,7 +100,8 @@ sockets(struct scope *sc)
 		if (s->error != 0)
 			continue;
 		*to = (struct m_socket){
-		    .id = s->key.id, .addr = s->key.addr, .transport = s->key.transport};
+		    .id = s->key.id, .addr = s->key.addr, .transport = s->key.transport,
+		    .proxy = s->proxy};
 		to->listeners = arena_alloc(sc->arena, (s->n + 1) * sizeof(struct m_listener *));
 		for (size_t j = 0; j < s->n; j++)
 			if (s->listeners[j]->m != NULL) {

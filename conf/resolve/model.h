@@ -162,7 +162,7 @@ struct m_listener {
 struct m_socket {
 	uint32_t id;
 	struct addr addr;
-	uint8_t transport, protocol;
+	uint8_t transport, protocol, proxy; /* proxy: enum im_proxy */
 	struct m_listener **listeners; /* distinct hostnames; conflicts are resolved already */
 	uint32_t nlisteners;
 };

@@ -26,7 +26,7 @@ struct t_policy {
 	size_t nanc, cap;
 	struct t_words errors;   /* "RateLimit: …." */
 	struct t_words unserved; /* "spec.x (file:1:2)" */
-	struct t_words deprecated, notes; /* notes: other warnings */
+	struct t_words deprecated, notes; /* notes: what a port shared with others means for it */
 	bool per_node;           /* global limits that only this node keeps */
 	bool merge;              /* mergeType is set */
 	struct m_policy *own;    /* as it stands, without a merge; made at first use */
@@ -75,6 +75,8 @@ void traffic_overrides(struct t_compile *);
 /* The spec of a merge, or NULL with `*why`. */
 struct k_backendtrafficpolicy *traffic_merge(struct scope *, const struct t_policy *base,
     const struct t_policy *patch, const char **why);
+/* proxy.c: after traffic_rules(), which of the sockets begin with a PROXY header. */
+void proxy_resolve(struct scope *);
 /* client.c */
 void client_compile(struct scope *, struct t_policy *);
 void client_tls(struct scope *, const struct t_policy *, struct m_tls *);

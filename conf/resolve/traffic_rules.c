@@ -204,6 +204,7 @@ client(struct scope *sc, struct r_listener *l)
 	if (s.n == 0)
 		return;
 	l->client = s.v[0]->client;
+	l->client_of = s.v[0];
 	l->client_invalid = s.v[0]->errors.n != 0;
 	if (l->tls != NULL)
 		client_tls(sc, s.v[0], l->tls);

@@ -54,6 +54,7 @@ struct r_listener {
 	uint32_t attached;
 	const void *last;         /* route counted last: one route counts once */
 	struct m_client *client;  /* of its ClientTrafficPolicy */
+	struct t_policy *client_of; /* that policy */
 	bool client_invalid;      /* which is in error: 500 */
 	struct m_attach *attach;  /* HTTPRoutes only */
 	size_t nattach, cap;
@@ -132,6 +133,7 @@ struct r_socket {
 	struct r_address **addrs;  /* of the same gateways, in step */
 	size_t n, cap, acap;
 	uint8_t class;             /* what may share it */
+	uint8_t proxy;             /* enum im_proxy */
 	uint32_t served; /* listeners that this version serves: bound only if there are any */
 	int error;
 };

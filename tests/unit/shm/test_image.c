@@ -72,6 +72,7 @@ static const struct {
     {IM_SOCKET, AT(im_socket, addr.family), 5, "sockets[0]: addr"},
     {IM_SOCKET, AT(im_socket, transport), 3, "sockets[0]: transport"},
     {IM_SOCKET, AT(im_socket, protocol), 0, "sockets[0]: protocol"},
+    {IM_SOCKET, AT(im_socket, proxy), 3, "sockets[0]: proxy"},
     {IM_SOCKET, AT(im_socket, id), 1u << 20, "sockets[0]: id"},
     {IM_LISTENER, AT(im_listener, http.first), 1, "listeners[0]: http"},
     {IM_LISTENER, AT(im_listener, grpc.any), 1, "listeners[0]: grpc"},

@@ -1,0 +1,133 @@
+"""The PROXY protocol: from load balancers (by hand, by HAProxy) and to backends (by hand, HAProxy, nginx)."""
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from lib import http1, objects as o, proxyproto as pp, tls
+from lib.fixtures import skip_loudly
+from lib.wait import DEADLINE, wait_for
+
+PORT = 8080
+GET = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
+
+
+def ctp(name="ctp", section=None, **spec):
+    ref = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw", **({"sectionName": section} if section else {})}
+    return {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "ClientTrafficPolicy", "metadata": o.meta(name),
+            "spec": {"targetRefs": [ref], **spec}}
+
+
+def world(web, *more, **gateway):
+    return [o.gateway(**{"port": PORT, **gateway}), o.route(rules=[o.rule("web", path="/")]), o.service("web", web.address), *more]
+
+
+def xff(r):
+    assert r.status == 200, r
+    return r.json()["headers"]["X-Forwarded-For"]
+
+
+def ask(at, header, request=GET, source=None):
+    with http1.Client(*at, source) as c:
+        c.send(header + request)
+        return xff(c.response())
+
+
+def refused(at, data):
+    with http1.Client(*at) as c:
+        c.send(data)
+        return c.read_all()[0] == b""
+
+
+def test_from_clients(instance, echo):
+    g = instance(*world(echo(), ctp(proxyProtocol={})), conf="limits = { connections_per_ip = 2; };", workers=1)
+    at = g.address()
+    assert ask(at, pp.v1("192.0.2.1", "192.0.2.9")) == ["192.0.2.1"]
+    assert ask(at, pp.v1("2001:db8::1", "::1")) == ["2001:db8::1"]
+    assert ask(at, pp.v2("192.0.2.2", "192.0.2.9", 4321)) == ["192.0.2.2"]
+    assert ask(at, pp.v2("2001:db8::2", "::1", tlvs=b"\x01\0\2h2")) == ["2001:db8::2"]
+    assert ask(at, pp.v2("::ffff:192.0.2.3", "::1")) == ["192.0.2.3"]
+    own = [ask(at, h, source="127.0.0.1") for h in (b"PROXY UNKNOWN\r\n", pp.local(), pp.v2())]
+    assert own == [["127.0.0.1"]] * 3
+    lines = g.access(8)
+    assert [(x["client_ip"], x["client_port"]) for x in lines[:3]] == [("192.0.2.1", 1111), ("2001:db8::1", 1111), ("192.0.2.2", 4321)]
+    with http1.Client(*at) as c:  # byte by byte, then several requests, one of which claims to be from elsewhere
+        c.pieces(pp.v2("192.0.2.4", "192.0.2.9") + GET)
+        assert xff(c.response()) == ["192.0.2.4"]
+        for _ in range(2):
+            assert xff(c.ask(headers=[("X-Forwarded-For", "203.0.113.7")])) == ["192.0.2.4"]
+    bad = [GET, b"PROXY TCP4 192.0.2.1 192.0.2.9 1 x\r\n" + GET, pp.v1("192.0.2.1", "192.0.2.9").replace(b"\r\n", b"\n") + GET,
+           b"PROXY " + b"x" * 120, pp.v2("192.0.2.1", "192.0.2.9", tlvs=b"\3\0\4none") + GET, pp.SIGNATURE + b"\x11\x11\0\0", b"\x16\3\1"]
+    assert [refused(at, b) for b in bad] == [True] * len(bad)
+    with http1.Client(*at) as c:  # ends in the middle of a header
+        c.send(b"PROXY TCP4")
+        c.half_close()
+        assert c.read_all()[0] == b""
+    wait_for(lambda: g.metric("proxy_refused") == len(bad) + 1, "refused connections to be counted")
+    with http1.Client(*at) as a, http1.Client(*at) as b, http1.Client(*at) as c, http1.Client(*at) as d:
+        for client, ip in ((a, 5), (b, 5), (d, 6)):  # limits are the client's, not the load balancer's
+            client.send(pp.v1(f"192.0.2.{ip}", "192.0.2.9") + GET)
+            assert xff(client.response()) == [f"192.0.2.{ip}"]
+        c.send(pp.v1("192.0.2.5", "192.0.2.9") + GET)
+        assert c.read_all()[0] == b""
+
+
+def test_silent_client(instance, echo):
+    """Who says half a header has as long as for a head."""
+    g = instance(*world(echo(), ctp(enableProxyProtocol=True)), workers=1,
+                 conf='limits = { header_timeout = "200ms"; idle_timeout = "1h"; };')
+    assert g.conditions("ClientTrafficPolicy", "ctp") is not None
+    for data in (b"P", b"PROXY TCP4 "):
+        with http1.Client(*g.address()) as c:
+            c.send(data)
+            assert c.read_all()[0] == b""
+
+
+def test_optional_and_changed(instance, echo):
+    web = echo()
+    g = instance(*world(web, ctp(proxyProtocol={"optional": True})), workers=1)
+    at = g.address()
+    kept = http1.Client(*at, "127.0.0.1")
+    assert xff(kept.ask()) == ["127.0.0.1"]
+    assert ask(at, b"", b"\r\n" + GET, "127.0.0.1") == ["127.0.0.1"], "an empty line may be the beginning of a header"
+    assert ask(at, pp.v1("192.0.2.1", "192.0.2.9")) == ["192.0.2.1"]
+    assert refused(at, b"PROXY TCP4 192.0.2.1 192.0.2.9 1 x\r\n" + GET), "a bad one is never a request"
+    g.put(*world(web, ctp(proxyProtocol={})))
+    g.reload()
+    assert kept.read_all()[0] == b"", "let in without a header, where one is asked for now"
+    assert refused(at, GET)
+    assert ask(at, pp.v1("192.0.2.1", "192.0.2.9")) == ["192.0.2.1"]
+    g.put(*world(web))
+    g.reload()
+    assert ask(at, b"", source="127.0.0.1") == ["127.0.0.1"]
+    with http1.Client(*at) as c:
+        c.send(pp.v1("192.0.2.1", "192.0.2.9") + GET)
+        assert c.response().status == 400
+    kept.close()
+
+
+def test_one_port(instance, echo, tmp_path):
+    """Under TLS, for all listeners of the port; the policy is told for whom it decided."""
+    pair = tls.Pair(tmp_path, "a.test", ("a.test", "b.test"))
+    listeners = [tls.listener("a", PORT, "a.test", hostname="a.test"), tls.listener("b", PORT, "a.test", hostname="b.test"),
+                 o.listener("plain", PORT + 1)]
+    g = instance(*world(echo(), ctp(section="a", proxyProtocol={}), tls.secret("a.test", pair), listeners=listeners))
+    at = g.address()
+    for sni in ("a.test", "b.test"):
+        for header in (pp.v1("192.0.2.1", "192.0.2.9"), pp.v2("2001:db8::1", "::1")):
+            raw = http1.Client(*at)
+            raw.send(header)
+            with tls.context().wrap_socket(raw.sock, server_hostname=sni) as s:
+                s.sendall(GET.replace(b"a.test", sni.encode()) + b"")
+                text = s.recv(65536)
+                while b"}" not in text:
+                    text += s.recv(65536)
+            body = json.loads(text[text.index(b"{"):])
+            assert body["headers"]["X-Forwarded-For"] == ["192.0.2.1" if header[:1] == b"P" else "2001:db8::1"]
+            assert body["headers"]["X-Forwarded-Proto"] == ["https"]
+    assert tls.refused(at, "b.test")
+    assert http1.ask((at[0], PORT + 1)).status == 200, "another port"
+    conds = [c for a in g.get("ClientTrafficPolicy", "ctp")["status"]["ancestors"] for c in a["conditions"]]
+    notes = [c for c in conds if c["type"] == "Warning"]
+    assert [c["reason"] for c in notes] == ["SharedPort"] and "default/gw/b" in notes[0]["message"]
