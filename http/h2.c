@@ -319,6 +319,14 @@ h2_glitch(struct h2 *c, unsigned cost)
 		c->role->calm(c);
 }
 
+/* Peers answer what they are sent with updates of both windows and, to find the size of their pipe
+ * (gRPC), a PING: so much is no flood. */
+static void
+answerable(struct h2 *c)
+{
+	c->glitch_left = HG_MIN(c->glitch_left + 3, (float)c->env->h2->glitches);
+}
+
 /* ---- input */
 
 /* How many of the n bytes may be fed without cutting a frame's header. */
@@ -543,6 +551,8 @@ on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 		if (!st->in_end && !st->open && c->role->server)
 			h2_submit_reset(st, H2_NO_ERROR); /* early answer: no more of the request */
 	}
+	if (f->hd.type == NGHTTP2_DATA && f->hd.length)
+		answerable(c);
 	if (f->hd.type != NGHTTP2_RST_STREAM)
 		return 0;
 	switch (f->rst_stream.error_code) {

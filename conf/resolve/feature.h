@@ -8,6 +8,9 @@
 #define FEATURE_API_VERSION "v1.7.0"
 
 #define FEATURE_TABLE(F) \
+	F(GRPCRoute) \
+	F(GRPCRouteNamedRouteRule) \
+	F(GRPCRouteRequestHeaderModifier) \
 	F(Gateway) \
 	F(GatewayAddressEmpty) \
 	F(GatewayFrontendClientCertificateValidation) \

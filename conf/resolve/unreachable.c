@@ -39,10 +39,19 @@ covered(const struct m_rule *r, struct map *seen, struct scope *sc, uint32_t *by
 	return r->nmatches != 0 && hidden == r->nmatches;
 }
 
+static const struct node *
+rule_node(const struct r_route *r, uint32_t index)
+{
+	const struct k_httproute *h = r->obj->spec;
+	const struct k_grpcroute *g = r->obj->spec;
+
+	return r->kind == IM_GRPCROUTE ? g->rules.v[index].node : h->rules.v[index].node;
+}
+
+/* HTTPRoute or GRPCRoute: others have one rule. */
 static void
 route(struct scope *sc, const struct r_route *r)
 {
-	const struct k_httproute *k = r->obj->spec;
 	struct map seen;
 	uint32_t by = 0;
 
@@ -50,9 +59,10 @@ route(struct scope *sc, const struct r_route *r)
 	for (uint32_t i = 0; i < r->m->nrules; i++) {
 		const struct m_rule *m = &r->m->rules[i];
 
-		if (covered(m, &seen, sc, &by) && k->rules.v[m->index].node != NULL)
-			diag_at(sc->in.diags, CODE_UNREACHABLE_RULE, k->rules.v[m->index].node,
-			    "rule %u is never reached: rule %u "
+		const struct node *at = rule_node(r, m->index);
+
+		if (covered(m, &seen, sc, &by) && at != NULL)
+			diag_at(sc->in.diags, CODE_UNREACHABLE_RULE, at, "rule %u is never reached: rule %u "
 			    "has the same matches and comes first",
 			    m->index, by);
 	}

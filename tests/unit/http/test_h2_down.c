@@ -460,6 +460,27 @@ floods(void **state)
 	}
 }
 
+/* What gRPC clients say to every answer: a window update and a PING. */
+static void
+chatty(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 400; i++) {
+		struct said t;
+
+		get(1 + 2 * i, "/", "h", NULL, NULL);
+		begin_frame(UPDATE, 0, 0);
+		add("\0\0\0\2", 4);
+		end_frame();
+		begin_frame(PING, 0, 0);
+		add("12345678", 8);
+		end_frame();
+		t = hear();
+		assert_int_equal(t.goaway, 0);
+		assert_int_equal(t.headers, 1);
+	}
+}
+
 /* MadeYouReset: the client makes us send resets. */
 static void
 made_reset(void **state)
@@ -580,7 +601,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {T(request), T(cookies), T(malformed), T(nul),
 	    T(body_and_trailers), T(too_large), T(bomb), T(byte_by_byte), T(continuation_flood),
-	    T(floods), T(made_reset), T(no_reading), T(wrong_preface), T(slow_body),
+	    T(floods), T(chatty), T(made_reset), T(no_reading), T(wrong_preface), T(slow_body),
 	    T(idle_drain)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
