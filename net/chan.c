@@ -250,7 +250,7 @@ opened(struct chan *c, uint32_t events)
 
 		c->handshaking = r == 0;
 		if (r < 0)
-			fail(c, HG_ERR_BACKEND_TLS);
+			fail(c, c->ops->secure ? HG_ERR_BACKEND_TLS : HG_ERR_EOF);
 		if (r <= 0)
 			return;
 	}
@@ -259,6 +259,20 @@ opened(struct chan *c, uint32_t events)
 		c->ev->open(c);
 	if (leave(c, &v) && (c->out || c->shut_wanted))
 		loop_flush(c->loop, &c->flush);
+}
+
+/* A new socket has room for more than a greeting: if it does not take it whole, it is no good. */
+static bool
+say_greeting(struct chan *c)
+{
+	struct buf *b = c->in;
+	ssize_t n = send(c->watch.fd, b->data, b->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	bool whole = n == (ssize_t)b->len;
+
+	c->greet = false;
+	c->in = NULL;
+	buf_unref(b);
+	return whole;
 }
 
 static void
@@ -277,6 +291,10 @@ connected(struct chan *c, uint32_t events)
 		}
 	}
 	c->connecting = false;
+	if (c->greet && !say_greeting(c)) {
+		fail(c, HG_ERR_CONNECT_FAILED);
+		return;
+	}
 	opened(c, events);
 }
 
@@ -409,6 +427,21 @@ chan_connect(struct chan *c, struct loop *l, struct bufs *bufs, const struct add
 	}
 	*c = (struct chan){.watch.fd = -1, .closed = true};
 	return -1;
+}
+
+bool
+chan_greet(struct chan *c, const void *p, size_t n)
+{
+	struct buf *b = buf_new(c->bufs, CHAN_GREETING);
+
+	HG_CHECK(c->connecting && c->in == NULL && n <= CHAN_GREETING);
+	if (b == NULL)
+		return false;
+	memcpy(b->data, p, n);
+	b->len = (uint32_t)n;
+	c->in = b; /* nothing is read yet, so its place is free */
+	c->greet = true;
+	return true;
 }
 
 static struct chan_queue *

@@ -64,6 +64,7 @@ struct chan {
 	bool connecting : 1, handshaking : 1, paused : 1, readable : 1, hangup : 1, writable : 1,
 	    got_eof : 1, eof_told : 1, shut : 1, shut_wanted : 1, finish : 1, over_high : 1,
 	    closed : 1, lingering : 1, big : 1, full_once : 1, write_failed : 1, failed : 1;
+	bool greet : 1;            /* connecting: `in` holds what chan_greet() said */
 	bool drain_on_error : 1;   /* owner's: after a failed write, read what the peer has said (up
 	                              side) */
 	bool *gone;                /* set while a callback runs */
@@ -92,6 +93,10 @@ void chan_start(struct chan *, bool speculate);   /* registers; may call data() 
  * then). */
 int chan_connect(struct chan *, struct loop *, struct bufs *, const struct addr *,
     struct bytes unix_path, const struct chan_events *, void *owner);
+/* At once after chan_connect(): up to CHAN_GREETING bytes that go out as soon as the connection is
+ * there, before TLS too (a PROXY header). false: no memory. */
+#define CHAN_GREETING 1024
+bool chan_greet(struct chan *, const void *, size_t n);
 /* Takes the slice's reference. Order is kept; nothing is sent before the end of the turn. */
 void chan_send(struct chan *, struct slice);
 void chan_break(struct chan *); /* our side cannot go on (no memory): `error` follows */

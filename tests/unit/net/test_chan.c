@@ -378,6 +378,51 @@ no_buffers(void **state)
 	bufs.limit = 1 << 20;
 }
 
+/* What comes first is looked at before there is a channel, and may be the end of it. */
+static int looks, verdict;
+
+static int
+look_at(struct chan *c, uint32_t flags)
+{
+	char text[4];
+
+	(void)flags;
+	looks++;
+	if (verdict > 0)
+		assert_int_equal(recv(c->watch.fd, text, 4, 0), 4);
+	return verdict;
+}
+
+static void
+first(void **state)
+{
+	static const struct chan_look look = {look_at};
+	static struct side c;
+	int fd[2];
+
+	(void)state;
+	for (int last = -1; last <= 1; last += 2) {
+		c = (struct side){0};
+		looks = verdict = 0;
+		pair(fd);
+		chan_init(&c.chan, l, &bufs, fd[0], &events, &c);
+		chan_first(&c.chan, &look);
+		assert_int_equal(write(fd[1], "ab", 2), 2);
+		chan_start(&c.chan, true);
+		turns(l, 2);
+		assert_int_equal(looks, 1);
+		verdict = last;
+		assert_int_equal(write(fd[1], "cdef", 4), 4);
+		turns(l, 2);
+		assert_int_equal(looks, 2);
+		assert_int_equal(c.opens, last > 0);
+		assert_int_equal(c.errors, last < 0);
+		assert_int_equal(c.got_n, last > 0 ? 2 : 0);
+		chan_close(&c.chan);
+		close(fd[1]);
+	}
+}
+
 static void
 quiet(void **state)
 {
@@ -412,6 +457,20 @@ connects(void **state)
 	assert_int_equal(recv(fd, c.got, 10, 0), 5);
 	close(fd);
 	chan_close(&c.chan);
+	/* what is said first goes out first, whatever was queued before */
+	assert_int_equal(chan_connect(&c.chan, l, &bufs, &a, BYTES_NONE, &events, &c), 0);
+	chan_send(&c.chan, piece("later"));
+	assert_true(chan_greet(&c.chan, "first,", 6));
+	turns(l, 3);
+	fd = sock_accept(listener, &got);
+	assert_int_equal(recv(fd, c.got, 20, 0), 11);
+	assert_memory_equal(c.got, "first,later", 11);
+	close(fd);
+	chan_close(&c.chan);
+	/* closed before it could say it */
+	assert_int_equal(chan_connect(&c.chan, l, &bufs, &a, BYTES_NONE, &events, &c), 0);
+	assert_true(chan_greet(&c.chan, "first,", 6));
+	chan_close(&c.chan);
 	/* nobody listens any more */
 	close(listener);
 	c.errors = 0;
@@ -444,6 +503,7 @@ main(void)
 	    T(linger_drops_and_ends),
 	    T(finish_tells_when_sent),
 	    T(no_buffers),
+	    T(first),
 	    T(quiet),
 	    T(connects),
 	};
