@@ -35,6 +35,8 @@
 	ERR(REQUEST_TIMEOUT, 408, 4, 8, "request_timeout", "request not complete in time") \
 	ERR(CLIENT_CLOSED, 0, 1, 8, "client_closed", "client closed the connection") \
 	ERR(CLIENT_SLOW, 0, 1, 8, "client_closed", "client does not read") \
+	ERR(IDLE, 408, 4, 8, "idle_timeout", "no byte either way for too long") \
+	ERR(TOO_OLD, 0, 14, 0, "too_old", "longest time of a connection is over") \
 	ERR(MISDIRECTED, 421, 12, 1, "no_listener_host", "host is not served by this connection") \
 	/* routing */ \
 	ERR(NO_LISTENER, 404, 12, 0, "no_listener_host", "no listener for this host") \

@@ -702,7 +702,7 @@ chan_finish(struct chan *c)
 }
 
 static void
-release(struct chan *c)
+let_go(struct chan *c)
 {
 	c->closed = true;
 	if (c->gone)
@@ -716,9 +716,27 @@ release(struct chan *c)
 	task_cancel(&c->more);
 	if (c->ops->release)
 		c->ops->release(c);
+}
+
+static void
+release(struct chan *c)
+{
+	let_go(c);
 	loop_forget(c->loop, &c->watch);
 	close(c->watch.fd);
 	c->watch.fd = -1;
+}
+
+int
+chan_detach(struct chan *c)
+{
+	int fd = c->watch.fd;
+
+	HG_CHECK(!c->closed && c->in == NULL && c->out == NULL);
+	let_go(c);
+	loop_unwatch(c->loop, &c->watch);
+	c->watch.fd = -1;
+	return fd;
 }
 
 void

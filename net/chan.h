@@ -105,6 +105,9 @@ void chan_resume(struct chan *);                  /* unconsumed bytes come again
 void chan_shutdown(struct chan *);                /* FIN after what is queued */
 /* Before a close: what is queued goes out as far as the kernel takes it at once. No callback. */
 void chan_push(struct chan *);
+/* Gives the descriptor back, no longer watched, and forgets the rest: for a channel that has read
+ * and sent nothing. From outside its callbacks. */
+int chan_detach(struct chan *);
 void chan_close(struct chan *);                   /* drops what is queued; idempotent */
 void chan_abort(struct chan *); /* the same with a reset: the peer sees a broken end */
 /* Send what is queued, FIN, then read and drop, so that the answer is not lost to a reset. `eof`

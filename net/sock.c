@@ -78,6 +78,12 @@ sock_listen_deferred(int fd, int backlog)
 	return listen(fd, backlog);
 }
 
+void
+sock_defer(int fd, bool on)
+{
+	(void)option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, on);
+}
+
 /* TCP: a segment without ACK, that is a SYN, is dropped; what finishes a handshake passes, and so
  * does all that comes to the connection made of it, which inherits the filter. UDP: everything is
  * dropped. Linux 6.18 asks for NET_ADMIN. */

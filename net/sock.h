@@ -16,6 +16,7 @@ int sock_bind(const struct addr *, bool udp, bool first);
 int sock_listen(int fd, int backlog);
 /* The same with TCP_DEFER_ACCEPT (protocols in which the client speaks first). */
 int sock_listen_deferred(int fd, int backlog);
+void sock_defer(int fd, bool on); /* the option alone */
 /* A filter that drops new SYNs, before a listener is taken away (accept until empty follows). */
 int sock_refuse_new(int fd);
 /* -1 with errno; EAGAIN when there is none. */

@@ -56,7 +56,16 @@ struct control_page {
 	M(rate_limited, "Requests refused by a rate limit") \
 	M(circuit_open, "Requests refused by a circuit breaker") \
 	M(faults, "Faults injected") \
-	M(ejections, "Endpoints taken out by passive checks")
+	M(ejections, "Endpoints taken out by passive checks") \
+	M(l4_connections, "TCP and TLS connections relayed to a backend") \
+	M(l4_failed, "TCP and TLS connections that reached no backend") \
+	M(l4_bytes_in, "Bytes relayed from clients") \
+	M(l4_bytes_out, "Bytes relayed to clients") \
+	M(udp_sessions, "UDP sessions begun") \
+	M(udp_evicted, "UDP sessions that made room for others") \
+	M(udp_in, "Datagrams from clients sent on") \
+	M(udp_out, "Datagrams to clients sent on") \
+	M(udp_dropped, "Datagrams dropped: no route, backend, room, or the kernel took it not")
 
 enum metric {
 #define M(name, help) METRIC_##name,

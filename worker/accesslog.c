@@ -120,21 +120,27 @@ pair(struct out *o, struct bytes ns, struct bytes name)
 	LIT(o, "\"");
 }
 
+/* The same members in both kinds of lines. */
+#define WHERE(o, a) \
+	do { \
+		NUM(o, "gen", (a)->gen); \
+		if ((a)->gateway.p) { \
+			KEY(o, "gateway"); \
+			pair(o, (a)->gateway_ns, (a)->gateway); \
+		} \
+		TEXT(o, "listener", (a)->listener, 512); \
+		if ((a)->has_route) { \
+			KEY(o, "route"); \
+			pair(o, (a)->route_ns, (a)->route); \
+			NUM(o, "rule", (a)->rule); \
+		} \
+		NUM(o, "conn_id", (a)->conn); \
+	} while (0)
+
 static void
 json_where(struct out *o, const struct access *a)
 {
-	NUM(o, "gen", a->gen);
-	if (a->gateway.p) {
-		KEY(o, "gateway");
-		pair(o, a->gateway_ns, a->gateway);
-	}
-	TEXT(o, "listener", a->listener, 512);
-	if (a->has_route) {
-		KEY(o, "route");
-		pair(o, a->route_ns, a->route);
-		NUM(o, "rule", a->rule);
-	}
-	NUM(o, "conn_id", a->conn);
+	WHERE(o, a);
 	TEXT(o, "req_id", a->request_id, 160);
 }
 
@@ -164,16 +170,22 @@ json_request(struct out *o, const struct access *a)
 	TEXT(o, "referer", a->referer, 512);
 }
 
+static void
+json_begin(struct out *o, struct bytes second, uint64_t real_ns)
+{
+	LIT(o, "{\"ts\":\"");
+	raw(o, second.p, second.n ? second.n - 1 : 0);
+	LIT(o, ".");
+	digits(o, real_ns % SEC_NS / 1000, 6);
+	LIT(o, "Z\",\"v\":1");
+}
+
 size_t
 accesslog_json(const struct access *a, char *out, size_t cap)
 {
 	struct out o = {out, 0, cap - 2};
 
-	LIT(&o, "{\"ts\":\"");
-	raw(&o, a->second.p, a->second.n ? a->second.n - 1 : 0);
-	LIT(&o, ".");
-	digits(&o, a->real_ns % SEC_NS / 1000, 6);
-	LIT(&o, "Z\",\"v\":1");
+	json_begin(&o, a->second, a->real_ns);
 	json_where(&o, a);
 	json_request(&o, a);
 	KEY(&o, "t_total");
@@ -192,6 +204,40 @@ accesslog_json(const struct access *a, char *out, size_t cap)
 		else
 			LIT(&o, ",\"reused\":false");
 	}
+	TEXT(&o, "reason", bytes_str(a->reason), 32);
+	TEXT(&o, "error", bytes_str(a->error), 128);
+	o.cap += 2;
+	LIT(&o, "}\n");
+	return o.n;
+}
+
+size_t
+accesslog_l4_json(const struct access_l4 *a, char *out, size_t cap)
+{
+	struct out o = {out, 0, cap - 2};
+
+	json_begin(&o, a->second, a->real_ns);
+	WHERE(&o, a);
+	TEXT(&o, "client_ip", a->client_ip, 48);
+	NUM(&o, "client_port", a->client_port);
+	TEXT(&o, "proto", bytes_str(a->protocol), 8);
+	TEXT(&o, "tls_version", bytes_str(a->tls_version), 16);
+	TEXT(&o, "tls_cipher", bytes_str(a->tls_cipher), 64);
+	TEXT(&o, "tls_sni", a->sni, 256);
+	NUM(&o, "bytes_in", a->in);
+	NUM(&o, "bytes_out", a->out);
+	if (a->packets_in || a->packets_out) {
+		NUM(&o, "packets_in", a->packets_in);
+		NUM(&o, "packets_out", a->packets_out);
+	}
+	KEY(&o, "t_total");
+	seconds(&o, a->t_total);
+	TIME(&o, "t_connect", a->t_connect);
+	TEXT(&o, "backend", a->backend, 640);
+	TEXT(&o, "endpoint", a->endpoint, 128);
+	if (a->attempts)
+		NUM(&o, "attempts", a->attempts);
+	TEXT(&o, "closed_by", bytes_str(a->first), 16);
 	TEXT(&o, "reason", bytes_str(a->reason), 32);
 	TEXT(&o, "error", bytes_str(a->error), 128);
 	o.cap += 2;
@@ -219,28 +265,35 @@ hexed(struct out *o, struct bytes b, size_t max)
 	}
 }
 
-size_t
-accesslog_combined(const struct access *a, char *out, size_t cap)
+static void
+combined_begin(struct out *o, struct bytes client_ip, struct bytes second)
 {
 	static const char months[12][4] = {
 	    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-	struct out o = {out, 0, cap - 2};
-	const char *t = a->second.p;
+	const char *t = second.p;
 	unsigned month =
-	    a->second.n == 20 ? (unsigned)(t[5] - '0') * 10 + (unsigned)(t[6] - '0') - 1 : 0;
+	    second.n == 20 ? (unsigned)(t[5] - '0') * 10 + (unsigned)(t[6] - '0') - 1 : 0;
 
-	hexed(&o, a->client_ip, 64);
-	LIT(&o, " - - [");
-	if (a->second.n == 20 && month < 12) { /* 24/Nov/2026:08:02:30 +0000 */
-		raw(&o, t + 8, 2);
-		LIT(&o, "/");
-		raw(&o, months[month], 3);
-		LIT(&o, "/");
-		raw(&o, t, 4);
-		LIT(&o, ":");
-		raw(&o, t + 11, 8);
+	hexed(o, client_ip, 64);
+	LIT(o, " - - [");
+	if (second.n == 20 && month < 12) { /* 24/Nov/2026:08:02:30 +0000 */
+		raw(o, t + 8, 2);
+		LIT(o, "/");
+		raw(o, months[month], 3);
+		LIT(o, "/");
+		raw(o, t, 4);
+		LIT(o, ":");
+		raw(o, t + 11, 8);
 	}
-	LIT(&o, " +0000] \"");
+	LIT(o, " +0000] \"");
+}
+
+size_t
+accesslog_combined(const struct access *a, char *out, size_t cap)
+{
+	struct out o = {out, 0, cap - 2};
+
+	combined_begin(&o, a->client_ip, a->second);
 	hexed(&o, a->method, 64);
 	LIT(&o, " ");
 	hexed(&o, a->target, 900);
@@ -273,5 +326,44 @@ accesslog_write(const struct access *a, enum im_log format, struct slot_ring *ri
 	ring_commit(ring, SLOT_RING_ACCESS,
 	    format == IM_LOG_COMBINED ? accesslog_combined(a, p, ACCESS_LINE) :
 					accesslog_json(a, p, ACCESS_LINE));
+	return true;
+}
+
+/* What readers of that format know how to take: the listener stands for the target, 200 for a
+ * connection that was served and 000 for one that was not. */
+static size_t
+l4_combined(const struct access_l4 *a, char *out, size_t cap)
+{
+	struct out o = {out, 0, cap - 2};
+
+	combined_begin(&o, a->client_ip, a->second);
+	hexed(&o, bytes_str(a->protocol), 8);
+	LIT(&o, " ");
+	hexed(&o, a->sni.n ? a->sni : a->listener, 512);
+	LIT(&o, " -\" ");
+	if (a->t_connect || a->packets_in)
+		LIT(&o, "200 ");
+	else
+		LIT(&o, "000 ");
+	number(&o, a->out);
+	LIT(&o, " \"-\" \"-\"");
+	o.cap += 2;
+	LIT(&o, "\n");
+	return o.n;
+}
+
+bool
+accesslog_l4(const struct access_l4 *a, enum im_log format, struct slot_ring *ring)
+{
+	char *p;
+
+	if (format == IM_LOG_OFF)
+		return true;
+	p = ring_reserve(ring, ACCESS_LINE);
+	if (p == NULL)
+		return false;
+	ring_commit(ring, SLOT_RING_ACCESS,
+	    format == IM_LOG_COMBINED ? l4_combined(a, p, ACCESS_LINE) :
+					accesslog_l4_json(a, p, ACCESS_LINE));
 	return true;
 }

@@ -37,9 +37,30 @@ struct access {
 	const char *reason, *error; /* error: text, NULL if none */
 };
 
+struct access_l4 { /* a relayed connection, or a UDP session */
+	uint64_t real_ns;        /* when it began */
+	struct bytes second;
+	uint64_t gen, conn;
+	struct bytes gateway_ns, gateway, listener, route_ns, route;
+	uint16_t rule, client_port;
+	bool has_route;
+	const char *protocol;    /* "tcp", "tls", "udp" */
+	struct bytes client_ip, sni;
+	const char *tls_version, *tls_cipher;
+	uint64_t in, out;        /* bytes from and to the client */
+	uint64_t packets_in, packets_out; /* udp */
+	uint64_t t_total, t_connect;
+	struct bytes backend, endpoint;
+	unsigned attempts;
+	const char *first;       /* who ended it: client, backend, gateway */
+	const char *reason, *error;
+};
+
 size_t accesslog_json(const struct access *, char *out, size_t cap);
 size_t accesslog_combined(const struct access *, char *out, size_t cap);
 /* false: the ring was full and the line is gone (count it). */
 bool accesslog_write(const struct access *, enum im_log, struct slot_ring *);
+size_t accesslog_l4_json(const struct access_l4 *, char *out, size_t cap);
+bool accesslog_l4(const struct access_l4 *, enum im_log, struct slot_ring *);
 
 #endif

@@ -286,7 +286,8 @@ conn_start(struct worker *w, int fd, uint32_t socket, const struct addr *peer)
 	bool counted = !s || s->proxy != IM_PROXY_REQUIRED;
 	struct conn *c;
 
-	if (w->nconns >= w->conn_cap || (counted && !ipcount_add(&w->ips, peer, w->ip_limit)))
+	if (w->nconns + w->l4_extra >= w->conn_cap ||
+	    (counted && !ipcount_add(&w->ips, peer, w->ip_limit)))
 		return false;
 	c = pool_get(&w->conns);
 	if (c == NULL) {

@@ -54,6 +54,8 @@ struct worker {
 	struct ipcount ips;
 	struct secure *secure;        /* TLS contexts */
 	uint32_t conn_cap, nconns;
+	struct l4 *l4;
+	uint32_t l4_extra;            /* descriptors of L4 beyond one a connection */
 	int spare_fd;                 /* given up for a moment to answer at the descriptor limit */
 
 	bool busy;                    /* work is left for the next turn: do not sleep */

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "worker/conn.h"
 #include "worker/exchange.h"
+#include "worker/l4/l4.h"
 #include "worker/listen.h"
 #include "worker/settings.h"
 #include "worker/traffic.h"
@@ -194,7 +195,9 @@ adopt(struct worker *w)
 				exchange_let_go(x);
 		}
 		conn_drain_gone(w);
+		l4_adopt(w);
 	}
+	listen_adopt(w);
 	listen_activate(w);
 	atomic_store_explicit(&w->slot->active, w->gens.live->id, memory_order_release);
 	inbox_send(w, PROTO_ACTIVE, w->gens.live->id, NULL, 0);

@@ -19,13 +19,15 @@
 #include "net/sock.h"
 #include "worker/conn.h"
 #include "worker/inbox.h"
+#include "worker/l4/l4.h"
+#include "worker/l4/udp.h"
 
 #define ACCEPT_TURN 16
 #define ACCEPT_LAST 4096 /* when a socket goes away: until empty, but not for ever */
 #define BACKLOG 4096
 
 static void
-turn_away(struct worker *w, int fd)
+turn_away(struct worker *w, const struct listener *l, int fd)
 {
 	static const char text[] =
 	    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
@@ -33,6 +35,10 @@ turn_away(struct worker *w, int fd)
 	char drop[4096];
 
 	METRIC(w, connections_rejected, 1);
+	if (l->l4) { /* nothing that would be understood */
+		close(fd);
+		return;
+	}
 	/* What it has sent is read first: closing over unread bytes would reset the answer away. */
 	(void)!recv(fd, drop, sizeof(drop), MSG_DONTWAIT);
 	(void)!send(fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -53,7 +59,7 @@ turn_away_by_spare(struct worker *w, struct listener *l)
 	fd = sock_accept(l->watch.fd, &peer);
 	r = fd >= 0 ? 1 : errno == EAGAIN ? 0 : -1;
 	if (fd >= 0)
-		turn_away(w, fd);
+		turn_away(w, l, fd);
 	w->spare_fd = fcntl(w->chan.fd, F_DUPFD_CLOEXEC, 0);
 	return r;
 }
@@ -66,8 +72,11 @@ accept_one(struct worker *w, struct listener *l)
 	int fd = sock_accept(l->watch.fd, &peer);
 
 	if (fd >= 0) {
-		if (!conn_start(w, fd, l->what.key.id, &peer))
-			turn_away(w, fd);
+		bool taken = l->l4 ? l4_accept(w, fd, l->what.key.id, l->l4, &peer) :
+				     conn_start(w, fd, l->what.key.id, &peer);
+
+		if (!taken)
+			turn_away(w, l, fd);
 		return 1;
 	}
 	switch (errno) {
@@ -124,7 +133,7 @@ listen_more(struct worker *w)
 	LIST_FOREACH(it, &w->listeners) {
 		struct listener *l = LIST_ENTRY(it, struct listener, link);
 
-		if (l->on && (l->pending || l->later))
+		if (l->on && !l->udp && (l->pending || l->later))
 			accept_some(w, l, ACCEPT_TURN);
 		more |= l->pending;
 	}
@@ -149,12 +158,48 @@ listen_add(struct worker *w, const struct proto_socket *what, uint64_t since, in
 	listen_activate(w);
 }
 
+/* Of plain TCP the server may speak first. */
+static void
+defer(struct listener *l)
+{
+	bool wanted = l->l4 != IM_RAW_TCP;
+
+	if (l->deferred != wanted)
+		sock_defer(l->watch.fd, wanted);
+	l->deferred = wanted;
+}
+
+static void
+look(struct worker *w, struct listener *l)
+{
+	const struct gen *gen = w->gens.live;
+	uint32_t i = gen_socket(gen, l->what.key.id);
+
+	if (i != IM_NONE)
+		l->l4 = l4_protocol(gen, i);
+	if (l->on && l->what.key.transport == IM_TCP)
+		defer(l);
+}
+
+void
+listen_adopt(struct worker *w)
+{
+	LIST_FOREACH(it, &w->listeners)
+		look(w, LIST_ENTRY(it, struct listener, link));
+}
+
 static void
 activate(struct worker *w, struct listener *l)
 {
-	if (l->what.key.transport != IM_TCP)
-		return; /* no UDP yet */
-	if (l->what.listen && sock_listen_deferred(l->watch.fd, BACKLOG) != 0) {
+	look(w, l);
+	if (l->what.key.transport == IM_UDP) {
+		l->udp = udp_open(w, l->watch.fd, l->what.key.id);
+		l->on = l->udp != NULL;
+		return;
+	}
+	l->deferred = l->l4 == IM_RAW_TCP; /* unknown: it is set either way */
+	defer(l);
+	if (l->what.listen && sock_listen(l->watch.fd, BACKLOG) != 0) {
 		log_error("listen failed: errno %d", errno);
 		return;
 	}
@@ -186,7 +231,9 @@ listen_activate(struct worker *w)
 static void
 free_listener(struct worker *w, struct listener *l)
 {
-	if (l->on)
+	if (l->udp)
+		udp_close(l->udp);
+	else if (l->on)
 		loop_unwatch(w->loop, &l->watch);
 	close(l->watch.fd);
 	list_del(&l->link);
@@ -203,7 +250,7 @@ listen_drop(struct worker *w, const struct proto_socket *what)
 		if (l->what.key.id != what->key.id ||
 		    l->what.key.transport != what->key.transport || l->what.slot != what->slot)
 			continue;
-		if (l->on)
+		if (l->on && !l->udp)
 			accept_some(w, l, ACCEPT_LAST);
 		free_listener(w, l);
 	}
@@ -216,6 +263,8 @@ listen_stop(struct worker *w)
 	LIST_FOREACH_SAFE(it, tmp, &w->listeners) {
 		struct listener *l = LIST_ENTRY(it, struct listener, link);
 
+		if (l->udp) /* answers of its sessions still go out by it: l4_drain() */
+			continue;
 		if (l->on)
 			accept_some(w, l, ACCEPT_LAST);
 		/* Closed, not only unwatched: a newcomer is to be refused, not left without an

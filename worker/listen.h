@@ -17,6 +17,9 @@ struct listener {
 	bool on;                /* registered with the loop */
 	bool pending;           /* more may wait to be accepted */
 	bool later;             /* no descriptor: asked again when the loop turns by itself */
+	uint8_t l4;             /* of the live generation: l4_protocol() */
+	bool deferred;          /* accept() comes with the client's first bytes */
+	struct udp_port *udp;   /* IM_UDP, once it serves */
 };
 
 void listen_add(
@@ -25,6 +28,8 @@ void listen_drop(
     struct worker *, const struct proto_socket *); /* accepts until empty, closes, reports */
 /* Sockets whose time has come listen and are registered. */
 void listen_activate(struct worker *);
+/* A generation went live: what its sockets carry. Then listen_activate(). */
+void listen_adopt(struct worker *);
 /* Accepts that were left over from the last turn; true if some still are. */
 bool listen_more(struct worker *);
 void listen_stop(

@@ -21,6 +21,7 @@
 #include "worker/conn.h"
 #include "worker/exchange.h"
 #include "worker/inbox.h"
+#include "worker/l4/l4.h"
 #include "worker/listen.h"
 #include "worker/secure.h"
 #include "worker/protect/compress.h"
@@ -105,7 +106,7 @@ turn(void *arg)
 void
 worker_maybe_over(struct worker *w)
 {
-	if (!w->draining || w->over || w->nconns)
+	if (!w->draining || w->over || w->nconns || l4_busy(w))
 		return;
 	w->over = true;
 	loop_stop(w->loop);
@@ -118,6 +119,7 @@ grace_over(struct timer *t)
 
 	log_warn("grace is over, %u connections are closed", w->nconns);
 	conn_close_all(w);
+	l4_close_all(w);
 	worker_maybe_over(w);
 }
 
@@ -129,6 +131,7 @@ worker_drain(struct worker *w, uint32_t grace_ms)
 		gens_abort(&w->gens);
 		listen_stop(w);
 		conn_drain_all(w);
+		l4_drain(w);
 		upool_close_idle(&w->upool);
 	}
 	/* A later message may shorten the time. */
@@ -161,6 +164,7 @@ init_pools(struct worker *w)
 	w->h2_up.limits = &w->up_limits;
 	ipcount_init(&w->ips, n, &w->seed);
 	w->secure = secure_new(w->env->tickets);
+	w->l4 = l4_new(w);
 	upool_init(&w->upool, w->loop, &w->bufs, &w->ups, &w->up_limits, w->slot, &w->seed);
 	w->upool.h2 = &w->h2_up;
 }
@@ -206,6 +210,7 @@ leave(struct worker *w)
 	upool_close_idle(&w->upool);
 	loop_turn(w->loop, 0); /* `closed` of what was just closed */
 	listen_release(w);
+	l4_free(w->l4);
 	upool_release(&w->upool);
 	exchange_free_pools(w);
 	timer_stop(&w->grace);

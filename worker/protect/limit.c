@@ -200,13 +200,13 @@ rule_matches(struct matcher *m, const struct im_limit *l)
 	m->distinct = 0;
 	m->any_distinct = false;
 	for (uint32_t i = 0; i < l->keys.n && m->err == HG_OK; i++) {
-		bool yes = key_matches(m, &k[i], i);
+		bool yes = (m->in->head || k[i].kind == IM_LK_CIDR) && key_matches(m, &k[i], i);
 
 		/* Methods that stand together are alternatives. */
 		for (; k[i].kind == IM_LK_METHOD && i + 1 < l->keys.n &&
 		     k[i + 1].kind == IM_LK_METHOD;
 		     i++)
-			yes |= key_matches(m, &k[i + 1], i + 1);
+			yes |= m->in->head && key_matches(m, &k[i + 1], i + 1);
 		if (!yes)
 			return false;
 	}

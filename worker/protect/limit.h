@@ -39,7 +39,7 @@ struct limit_in {
 	const struct regex_set *regexes;
 	const struct bucket_table *buckets;
 	struct arena *arena;
-	const struct msg *head;
+	const struct msg *head;           /* NULL: a connection; only keys of its address match */
 	struct bytes path;                /* canonical */
 	const struct addr *client;        /* detected */
 	uint64_t route_key, listener_key; /* of what they are */

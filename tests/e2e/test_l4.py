@@ -1,0 +1,315 @@
+"""TCP, TLS and UDP routes: bytes both ways, half-close, resets, weights, names, reloads, deaths, limits."""
+import contextlib
+import socket
+import ssl
+import struct
+
+import pytest
+
+from lib import l4, objects as o, tls
+from lib.backends import Backend
+from lib.wait import wait_for
+
+PORT = 7000
+
+
+@pytest.fixture
+def tcp(block):
+    """tcp(handler) starts a raw backend; handler(peer)."""
+    with contextlib.ExitStack() as stack:
+        def start(handle, port=4000):
+            return stack.enter_context(Backend(block.backend(), port, handle))
+        yield start
+
+
+def named(name):
+    """Says its name first, then echoes until the end of input, then says goodbye."""
+    def handle(peer):
+        peer.sock.sendall(name.encode() + b"\n")
+        while data := peer.sock.recv(65536):
+            peer.sock.sendall(data)
+        peer.sock.sendall(b"bye " + name.encode())
+    return handle
+
+
+def stage(*objs, listeners=None):
+    return [o.gateway(listeners=listeners or [l4.listener("tcp", PORT)]), *objs]
+
+
+def lines(g, n, proto="tcp"):
+    wait_for(lambda: len([x for x in g.access() if x.get("proto") == proto]) >= n, f"{n} {proto} lines in the access log")
+    return [x for x in g.access() if x.get("proto") == proto]
+
+
+def test_relay(instance, tcp):
+    """The server speaks first, bytes go both ways, each direction ends for itself."""
+    b = tcp(named("one"))
+    g = instance(*stage(l4.service("s", b.address), l4.route("r", "s")))
+    assert g.conditions("tcproute", "r")["Accepted"][0] == "True"
+    with l4.Conn(g.address()) as c:
+        assert c.read(4) == b"one\n", "the server speaks first"
+        assert c.send(b"x" * 300000).read(300000) == b"x" * 300000
+        assert c.fin().rest() == b"bye one", "half-close is kept"
+    a = lines(g, 1)[0]
+    assert (a["bytes_in"], a["bytes_out"], a["closed_by"], a["reason"]) == (300000, 300011, "client", "ok"), a
+    assert (a["listener"], a["route"], a["backend"].split(":")[0]) == ("tcp", "default/r", "default/s"), a
+    assert a["endpoint"] == "%s:%d" % b.address and a["attempts"] == 1 and a["client_ip"].startswith("127.")
+    assert g.metric("l4_connections") == 1 and g.metric("l4_bytes_in") == 300000
+
+
+def test_backend_half_close(instance, tcp):
+    """The backend ends its direction first; what the client says afterwards still arrives."""
+    got = []
+
+    def handle(peer):
+        peer.sock.sendall(b"all there is")
+        peer.sock.shutdown(socket.SHUT_WR)
+        while data := peer.sock.recv(65536):
+            got.append(data)
+    b = tcp(handle)
+    g = instance(*stage(l4.service("s", b.address), l4.route("r", "s")))
+    with l4.Conn(g.address()) as c:
+        assert c.rest() == b"all there is"
+        c.send(b"and").send(b" more").fin()
+        wait_for(lambda: b"".join(got) == b"and more", "the rest at the backend")
+        wait_for(lambda: b.open == 0, "the backend's end")
+    assert lines(g, 1)[0]["closed_by"] == "backend"
+
+
+def linger0(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def test_reset(instance, tcp):
+    """A reset on one side is a reset on the other."""
+    seen = []
+
+    def handle(peer):
+        first = peer.sock.recv(1)
+        if first == b"R":
+            linger0(peer.sock)
+            return
+        peer.sock.sendall(b"ok")
+        try:
+            while peer.sock.recv(100):
+                pass
+            seen.append("fin")
+        except ConnectionResetError:
+            seen.append("reset")
+    b = tcp(handle)
+    g = instance(*stage(l4.service("s", b.address), l4.route("r", "s")))
+    with l4.Conn(g.address()) as c, pytest.raises(ConnectionResetError):
+        c.send(b"R").rest()
+    c = l4.Conn(g.address())
+    assert c.send(b"x").read(2) == b"ok"
+    linger0(c.sock)
+    wait_for(lambda: seen, "the backend to see the end")
+    assert seen == ["reset"]
+    a = lines(g, 2)
+    assert {(x["closed_by"], x["reason"]) for x in a} == {("backend", "backend_reset"), ("client", "client_closed")}, a
+
+
+def test_next_endpoint_and_none(instance, tcp, block):
+    """An endpoint that refuses costs an attempt, no connection; no endpoint at all is a refusal."""
+    b = tcp(named("up"))
+    dead = block.backend()
+    g = instance(*stage(l4.service("s", (dead, b.port), b.address), l4.route("r", "s", section="tcp"), l4.service("e"),
+                        l4.route("empty", "e", section="empty"), l4.route("gone", "nosuch", section="gone"),
+                        listeners=[l4.listener("tcp", PORT), l4.listener("empty", PORT + 1), l4.listener("gone", PORT + 2),
+                                   l4.listener("bare", PORT + 3)]))
+    for _ in range(6):
+        with l4.Conn(g.address()) as c:
+            assert c.fin().rest() == b"up\nbye up"
+    assert max(x["attempts"] for x in lines(g, 6)) == 2
+    for port in (PORT + 1, PORT + 2, PORT + 3):
+        with l4.Conn(g.address(port=port)) as c:
+            assert c.refused(), port
+    why = {x["listener"]: x["reason"] for x in lines(g, 9)}
+    assert why["empty"] == "no_healthy_backend" and why["gone"] == "config_invalid_rule" and why["bare"] == "no_route", why
+
+
+def test_weights_and_reload(instance, tcp):
+    """Open connections outlive reloads; new ones follow new weights at once."""
+    one, two = tcp(named("one")), tcp(named("two"))
+    services = [l4.service("a", one.address), l4.service("b", two.address)]
+
+    def split(x, y):
+        return stage(*services, l4.route("r", o.ref("a", weight=x), o.ref("b", weight=y)))
+
+    def ask(n):
+        out = []
+        for _ in range(n):
+            with l4.Conn(g.address()) as c:
+                out.append(c.read(4).strip().decode())
+        return out
+    g = instance(*split(3, 1), workers=1)
+    got = ask(8)
+    assert (got.count("one"), got.count("two")) == (6, 2), got
+    with l4.Conn(g.address()) as old:
+        first = old.read(4)
+        for i in range(5):
+            g.put(*split(0, 1 + i))
+            g.reload(0)
+            assert set(ask(2)) == {"two"}
+            assert old.send(b"still").read(5) == b"still"
+        assert old.fin().rest() == b"bye " + first.strip()
+
+
+def test_removed(instance, tcp):
+    """What a removed route or listener carries has the grace, then it ends."""
+    b = tcp(named("b"))
+    base = stage(l4.service("s", b.address), l4.route("r", "s"), l4.route("r2", "s", section="two"),
+                 listeners=[l4.listener("one", PORT), l4.listener("two", PORT + 1)])
+    g = instance(*base, conf='shutdown = { grace = "700ms"; };')
+    with l4.Conn(g.address()) as c, l4.Conn(g.address(port=PORT + 1)) as d:
+        assert c.read(2) == b"b\n" and d.read(2) == b"b\n"
+        # the listener `two` goes, the route r stays
+        g.put(*stage(l4.service("s", b.address), l4.route("r", "s"), listeners=[l4.listener("one", PORT)]))
+        g.reload(0)
+        with pytest.raises(ConnectionResetError):
+            d.rest()
+        assert c.send(b"here").read(4) == b"here"
+        g.put(*stage(l4.service("s", b.address), listeners=[l4.listener("one", PORT)]))
+        g.reload(0)
+        with pytest.raises(ConnectionResetError):
+            c.rest()
+    assert [x["reason"] for x in lines(g, 2)] == ["draining", "draining"]
+
+
+def test_drain(instance, tcp):
+    """SIGTERM lets what runs finish, within the grace."""
+    b = tcp(named("b"))
+    g = instance(*stage(l4.service("s", b.address), l4.route("r", "s")), conf='shutdown = { grace = "20s"; };')
+    address = g.address()
+    with l4.Conn(address) as c:
+        assert c.read(2) == b"b\n"
+        g.kick(15)
+        def refused():
+            try:
+                l4.Conn(address).sock.close()
+                return False
+            except ConnectionError:
+                return True
+        wait_for(refused, "newcomers to be refused")
+        assert c.send(b"still here").read(10) == b"still here"
+        assert c.fin().rest() == b"bye b"
+    g.stop()
+
+
+# ---- TLS
+
+@pytest.fixture
+def pair(tmp_path):
+    return lambda name, *sans, **kw: tls.Pair(tmp_path, name, sans, **kw)
+
+
+def tls_echo(p):
+    """A TLS backend: says who it is."""
+    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ctx.load_cert_chain(p.crt, p.key)
+
+    def handle(peer):
+        with ctx.wrap_socket(peer.sock, server_side=True) as s:
+            data = s.recv(1000)
+            s.sendall(p.name.encode() + b":" + data)
+            s.unwrap()
+    return handle
+
+
+def say(address, sni, data=b"hi"):
+    with tls.Client(address, sni, ctx=tls.context(alpn=None)) as c:
+        c.sock.sendall(data)
+        return c.sock.recv(1000), c.subject()
+
+
+def alert(address, sni):
+    """The alert's description, or what else the refusal was."""
+    try:
+        say(address, sni)
+    except ssl.SSLError as e:
+        return e.reason
+    except ConnectionError:
+        return "closed"
+    return "accepted"
+
+
+def test_passthrough(instance, tcp, pair):
+    one, wild, deep = pair("one", "a.test"), pair("wild", "*.w.test"), pair("deep", "x.w.test")
+    backs = {p.name: tcp(tls_echo(p)) for p in (one, wild, deep)}
+    g = instance(*stage(*[l4.service(n, b.address) for n, b in backs.items()],
+                        l4.route("r1", "one", kind="TLSRoute", hostnames=["a.test"]),
+                        l4.route("r2", "wild", kind="TLSRoute", hostnames=["*.w.test"]),
+                        l4.route("r3", "deep", kind="TLSRoute", hostnames=["x.w.test"]),
+                        listeners=[l4.listener("tls", PORT, "TLS")]))
+    for sni, who in (("a.test", "one"), ("A.test", "one"), ("b.w.test", "wild"), ("c.b.w.test", "wild"), ("x.w.test", "deep")):
+        assert say(g.address(), sni) == (who.encode() + b":hi", who), sni
+    assert alert(g.address(), "other.test") == "TLSV1_UNRECOGNIZED_NAME"
+    assert alert(g.address(), None) in ("TLSV1_UNRECOGNIZED_NAME", "closed")
+    a = [x for x in lines(g, 7, "tls") if x.get("tls_sni") == "b.w.test"][0]
+    assert a["route"] == "default/r2" and "tls_version" not in a and a["bytes_in"] > 200
+
+
+def hello(sni):
+    """The bytes of a ClientHello."""
+    inp, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    obj = tls.context(alpn=None).wrap_bio(inp, out, server_hostname=sni)
+    with pytest.raises(ssl.SSLWantReadError):
+        obj.do_handshake()
+    return out.read()
+
+
+def test_hello_in_pieces(instance, tcp):
+    """Over segments, over records; what is no hello, too long or too slow is closed; what came before passes untouched."""
+    got = []
+
+    def handle(peer):
+        while data := peer.sock.recv(65536):
+            got.append(data)
+            peer.sock.sendall(b".")
+    b = tcp(handle)
+    g = instance(*stage(l4.service("s", b.address), l4.route("r", "s", kind="TLSRoute", hostnames=["a.test"]),
+                        listeners=[l4.listener("tls", PORT, "TLS")]),
+                 conf='limits = { tls_handshake_timeout = "500ms"; };')
+    raw = hello("a.test")
+    body = raw[5:]
+    records = b"".join(b"\x16\x03\x01" + struct.pack(">H", len(body[i:i + 40])) + body[i:i + 40] for i in range(0, len(body), 40))
+    for whole in (raw + b"early data", records + b"early data"):
+        for size in (len(whole), 7, 1):
+            got.clear()
+            with l4.Conn(g.address()) as c:
+                c.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for i in range(0, len(whole), size):
+                    c.send(whole[i:i + size])
+                assert c.read(1) == b"."
+                wait_for(lambda w=whole: b"".join(got) == w, f"the bytes at the backend, sent by {size}")
+    for bad in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05\x02\x00\x00\x01\x00", b"\x16\x03\x01\x40\x01" + b"\x01" * 100, raw[:50]):
+        with l4.Conn(g.address()) as c:
+            assert c.send(bad).refused(), bad[:10]
+    reasons = sorted(x["reason"] for x in lines(g, 10, "tls") if x["reason"] != "ok")
+    assert reasons.count("bad_request") == 3 and reasons.count("request_timeout") == 1, reasons
+
+
+def test_terminate_and_mixed(instance, tcp, echo, pair):
+    """Passthrough, terminated TLS and HTTPS on one port, told apart by the name."""
+    back, term, web = pair("back", "pass.test"), pair("term", "term.test"), pair("web", "web.test")
+    b, clear, e = tcp(tls_echo(back)), tcp(named("clear")), echo("e")
+    g = instance(*stage(l4.service("p", b.address), l4.service("c", clear.address), o.service("e", e.address),
+                        tls.secret("term", term), tls.secret("web", web),
+                        l4.route("p", "p", kind="TLSRoute", hostnames=["pass.test"], section="pass"),
+                        l4.route("c", "c", kind="TLSRoute", hostnames=["term.test"], section="term"),
+                        o.route("web", [o.rule("e", path="/")], hostnames=["web.test"]),
+                        listeners=[l4.listener("pass", PORT, "TLS", "pass.test"),
+                                   l4.listener("term", PORT, "TLS", "term.test", "Terminate", "term"),
+                                   tls.listener("web", PORT, "web", hostname="web.test")]))
+    for _ in range(3):
+        assert say(g.address(), "pass.test") == (b"back:hi", "back")
+        with tls.Client(g.address(), "term.test", ctx=tls.context(alpn=None)) as c:
+            assert c.subject() == "term" and c.file.readline() == b"clear\n"
+            c.sock.sendall(b"x" * 100000)
+            assert c.file.read(100000) == b"x" * 100000
+        assert tls.ask(g.address(), "web.test")[0] == 200
+    assert alert(g.address(), "none.test") in ("TLSV1_UNRECOGNIZED_NAME", "closed")
+    a = [x for x in lines(g, 6, "tls") if x["listener"] == "term"][0]
+    assert a["tls_version"] == "TLSv1.3" and a["tls_sni"] == "term.test" and a["bytes_in"] == 100000
+    assert a["bytes_out"] >= 100006

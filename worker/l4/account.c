@@ -1,0 +1,85 @@
+/*
+ * account.c - what is left of a relayed connection: counters and one line. A rule's and a
+ * listener's `requests` count connections here, class 2xx those that were served, 5xx those that
+ * reached no backend, 4xx those that a limit or their own hello kept out.
+ */
+#include "base/clock.h"
+#include "worker/accesslog.h"
+#include "worker/l4/account.h"
+
+static void
+count(struct slot_rule *r, const struct l4_account *a)
+{
+	unsigned http = err_http(a->err);
+
+	r->requests++;
+	r->by_class[a->served ? 1 : http >= 500 || http == 0 ? 4 : 3]++;
+	r->bytes_in += a->in;
+	r->bytes_out += a->out;
+}
+
+static struct bytes
+second_of(struct worker *w, uint64_t real_ns)
+{
+	int64_t sec = (int64_t)(real_ns / SEC_NS);
+
+	if (w->log_at != sec) {
+		w->log_at = sec;
+		clock_rfc3339(sec, w->log_sec);
+	}
+	return bytes_of(w->log_sec, 20);
+}
+
+void
+l4_account(struct worker *w, const struct way *y, struct l4_account *a)
+{
+	static const char *const sides[] = {"gateway", "client", "backend"};
+	const struct label *l = y->label;
+	char client[46], endpoint[56];
+	struct access_l4 line;
+
+	METRIC(w, l4_bytes_in, a->in);
+	METRIC(w, l4_bytes_out, a->out);
+	if (l) {
+		count(&w->slot->listeners[y->listener], a);
+		if (l->rule != IM_NONE)
+			count(&w->slot->rules[y->rule], a);
+	}
+	if (w->log_format == IM_LOG_OFF)
+		return;
+	line = (struct access_l4){.real_ns = a->begun_real,
+	    .second = second_of(w, a->begun_real),
+	    .conn = a->conn,
+	    .protocol = a->protocol,
+	    .client_ip = bytes_of(client, addr_print_ip(a->client, client)),
+	    .client_port = a->client->port,
+	    .sni = a->sni,
+	    .tls_version = a->tls_version,
+	    .tls_cipher = a->tls_cipher,
+	    .in = a->in,
+	    .out = a->out,
+	    .packets_in = a->packets_in,
+	    .packets_out = a->packets_out,
+	    .t_total = loop_now(w->loop) - a->begun,
+	    .t_connect = a->t_connect,
+	    .attempts = y->attempts,
+	    .first = sides[a->first],
+	    .reason = err_reason(a->err),
+	    .error = a->err == HG_OK ? NULL : err_text(a->err)};
+	if (l) {
+		line.gen = l->gen;
+		line.gateway_ns = l->gateway_ns;
+		line.gateway = l->gateway;
+		line.listener = l->listener_name;
+		line.route_ns = l->route_ns;
+		line.route = l->route;
+		line.has_route = l->rule != IM_NONE;
+		line.rule = l->rule_index;
+		line.backend = l->backend;
+	}
+	if (y->attempts)
+		line.endpoint = y->is_unix ? BYTES("unix") :
+					     bytes_of(endpoint, addr_print(&y->to, endpoint));
+	if (!accesslog_l4(&line, w->log_format, &w->slot->ring))
+		METRIC(w, log_dropped, 1);
+}

@@ -1,0 +1,534 @@
+/*
+ * flow.c - the life of a relayed connection. While its endpoint is being connected the client's
+ * side is not read: what the client sends early waits in the kernel, so the next endpoint can be
+ * tried without a byte of memory. Then buffers go from one chan's reading into the other's queue
+ * without a copy; whoever has more than CHAN_HIGH queued stops the side that feeds it. Ends are
+ * told per direction, after what came before them; a broken side breaks the other.
+ *
+ * One timer, lazily set again: whatever the phase waits for. A flow holds no generation. Rejected:
+ * reading ahead while connecting (bytes to be kept for a second endpoint), and one record with the
+ * HTTP connections (they are held to 512 bytes).
+ */
+#include "worker/l4/flow.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/hello.h"
+#include "net/proxyproto.h"
+#include "net/sock.h"
+#include "net/tls.h"
+#include "shm/route.h"
+#include "worker/conn.h"
+#include "worker/l4/account.h"
+#include "worker/l4/l4.h"
+
+static const struct chan_events down_events, up_events;
+
+static void connect_next(struct flow *, enum hg_err last);
+
+struct bytes
+flow_sni(const struct flow *f)
+{
+	return f->sni ? bytes_of(f->sni, f->sni_len) : BYTES_NONE;
+}
+
+/* ---- the end */
+
+static void
+account(struct flow *f)
+{
+	struct l4_account a = {.protocol = f->tls ? "tls" : "tcp",
+	    .client = &f->client,
+	    .sni = flow_sni(f),
+	    .tls_version = f->tls_version,
+	    .tls_cipher = f->tls_cipher,
+	    .conn = f->id,
+	    .begun = f->begun,
+	    .begun_real = f->begun_real,
+	    .t_connect = f->t_connect,
+	    .in = f->in,
+	    .out = f->out,
+	    .first = f->first,
+	    .served = f->phase >= FLOW_RELAY,
+	    .err = f->err};
+
+	if (a.served)
+		METRIC(f->w, l4_connections, 1);
+	else
+		METRIC(f->w, l4_failed, 1);
+	l4_account(f->w, &f->way, &a);
+}
+
+static void
+forget(struct flow *f)
+{
+	struct worker *w = f->w;
+
+	timer_stop(&f->timer);
+	task_cancel(&f->handover);
+	way_over(&f->way, w);
+	mem_free(f->sni);
+	ipcount_sub(&w->ips, &f->client);
+	list_del(&f->link);
+	w->nconns--;
+	w->l4_extra--;
+	atomic_store_explicit(&w->slot->connections, w->nconns, memory_order_relaxed);
+	pool_put(&w->l4->flows, f);
+	if (w->draining)
+		worker_maybe_over(w);
+}
+
+void
+flow_end(struct flow *f, enum hg_err e)
+{
+	if (f->err == HG_OK)
+		f->err = e;
+	if (f->err == HG_OK) {
+		chan_close(&f->down);
+		if (f->has_up)
+			chan_close(&f->up);
+	} else {
+		chan_abort(&f->down);
+		if (f->has_up)
+			chan_abort(&f->up);
+	}
+	if (!f->counted)
+		METRIC(f->w, connections_accepted, 1);
+	METRIC(f->w, connections_closed, 1);
+	account(f);
+	forget(f);
+}
+
+static void
+end_by(struct flow *f, enum flow_side who, enum hg_err e)
+{
+	if (f->first == FLOW_US)
+		f->first = (uint8_t)who;
+	flow_end(f, e);
+}
+
+/* RFC 6066 section 3: fatal unrecognized_name. What the client said is read first: closing over
+ * unread bytes would reset the alert away. */
+void
+flow_unknown_name(struct flow *f)
+{
+	static const unsigned char alert[7] = {21, 3, 3, 0, 2, 2, 112};
+	int fd = f->down.watch.fd;
+
+	METRIC(f->w, tls_refused, 1);
+	while (recv(fd, f->w->l4->peek, HELLO_MAX, MSG_DONTWAIT) > 0)
+		;
+	(void)!send(fd, alert, sizeof(alert), MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)shutdown(fd, SHUT_WR);
+	chan_close(&f->down);
+}
+
+/* ---- time */
+
+static uint64_t
+sooner(uint64_t a, uint64_t b)
+{
+	return a == 0 ? b : b == 0 ? a : HG_MIN(a, b);
+}
+
+static void
+arm(struct flow *f)
+{
+	const struct way_terms *t = &f->way.terms;
+	uint64_t at = sooner(f->leave, f->oldest);
+
+	if (f->phase == FLOW_SNIFF)
+		at = f->begun + f->w->handshake_ms * MS_NS;
+	else if (f->phase == FLOW_CONNECT)
+		at = t->connect_ms == UINT64_MAX ? 0 : f->moved + t->connect_ms * MS_NS;
+	else if (t->idle_ms != UINT64_MAX)
+		at = sooner(at, f->moved + t->idle_ms * MS_NS);
+	if (at)
+		timer_set(f->w->loop, &f->timer, at);
+	else
+		timer_rest(&f->timer);
+}
+
+static void
+fire(struct timer *timer)
+{
+	struct flow *f = HG_CONTAINER(timer, struct flow, timer);
+	uint64_t now = loop_now(f->w->loop);
+
+	switch ((enum flow_phase)f->phase) {
+	case FLOW_SNIFF:
+		METRIC(f->w, timeouts, 1);
+		flow_end(f, HG_ERR_REQUEST_TIMEOUT);
+		return;
+	case FLOW_CONNECT:
+		METRIC(f->w, timeouts, 1);
+		chan_close(&f->up);
+		way_failed(&f->way, f->w);
+		connect_next(f, HG_ERR_CONNECT_TIMEOUT);
+		return;
+	case FLOW_RELAY:
+	case FLOW_LAST:
+		break;
+	}
+	if (f->leave && now >= f->leave) {
+		flow_end(f, HG_ERR_DRAINING);
+	} else if (f->oldest && now >= f->oldest) {
+		flow_end(f, HG_ERR_TOO_OLD);
+	} else if (f->way.terms.idle_ms != UINT64_MAX &&
+	    now >= f->moved + f->way.terms.idle_ms * MS_NS) {
+		METRIC(f->w, timeouts, 1);
+		flow_end(f, HG_ERR_IDLE);
+	} else {
+		arm(f);
+	}
+}
+
+/* ---- connect */
+
+/* The next endpoint, until one is on its way. `last`: why the one before failed. */
+static void
+connect_next(struct flow *f, enum hg_err last)
+{
+	struct worker *w = f->w;
+	enum hg_err e;
+
+	f->has_up = false;
+	f->phase = FLOW_CONNECT;
+	for (;;) {
+		struct target t;
+
+		e = way_pick(&f->way, w, flow_sni(f), &f->client, false, &t);
+		if (e != HG_OK)
+			break;
+		f->moved = loop_now(w->loop);
+		if (chan_connect(&f->up, w->loop, &w->bufs, &t.addr, t.unix_path, &up_events,
+			f) == 0) {
+			f->has_up = true;
+			arm(f);
+			return;
+		}
+		way_failed(&f->way, w);
+		last = errno == EMFILE || errno == ENFILE ? HG_ERR_OVERLOAD :
+							    HG_ERR_CONNECT_FAILED;
+		if (last == HG_ERR_OVERLOAD)
+			break;
+	}
+	flow_end(f, last != HG_OK ? last : e);
+}
+
+static void
+proxy_header(struct flow *f)
+{
+	char text[PROXYPROTO_WRITE];
+	struct addr local = {0};
+	struct buf *b = buf_new(&f->w->bufs, sizeof(text));
+	size_t n;
+
+	if (b == NULL) {
+		chan_break(&f->up);
+		return;
+	}
+	(void)sock_local(f->down.watch.fd, &local);
+	n = proxyproto_write(text, f->way.terms.proxy, false, &f->client, &local);
+	memcpy(b->data, text, n);
+	b->len = (uint32_t)n;
+	chan_send(&f->up, (struct slice){b, b->data, (uint32_t)n});
+}
+
+static void
+up_open(struct chan *c)
+{
+	struct flow *f = c->owner;
+	const struct way_terms *t = &f->way.terms;
+	struct loop *loop = f->w->loop;
+
+	f->phase = FLOW_RELAY;
+	f->t_connect = loop_now(loop) - f->begun;
+	f->moved = loop_now(loop);
+	if (t->max_ms != UINT64_MAX)
+		f->oldest = f->moved + t->max_ms * MS_NS;
+	way_connected(&f->way, f->w);
+	if (t->keepalive)
+		sock_keepalive(c->watch.fd, t->probes, t->keep_idle_s, t->keep_interval_s);
+	if (t->proxy)
+		proxy_header(f);
+	f->down.drain_on_error = f->up.drain_on_error = true;
+	arm(f);
+	chan_resume(&f->down);
+}
+
+/* ---- relay */
+
+static uint32_t
+forward(struct flow *f, struct chan *from, struct chan *to, struct slice s)
+{
+	uint32_t n = s.n;
+
+	f->moved = loop_now(f->w->loop);
+	chan_send(to, s);
+	if (to->over_high)
+		chan_pause(from);
+	return n;
+}
+
+static uint32_t
+down_data(struct chan *c, struct buf *b, uint32_t off, uint32_t n)
+{
+	struct flow *f = c->owner;
+
+	f->in += n;
+	return forward(f, c, &f->up, slice_of(b, b->data + off, n));
+}
+
+static uint32_t
+up_data(struct chan *c, struct buf *b, uint32_t off, uint32_t n)
+{
+	struct flow *f = c->owner;
+
+	f->out += n;
+	return forward(f, c, &f->down, slice_of(b, b->data + off, n));
+}
+
+static void
+down_drained(struct chan *c)
+{
+	struct flow *f = c->owner;
+
+	if (f->phase == FLOW_RELAY)
+		chan_resume(&f->up);
+}
+
+static void
+up_drained(struct chan *c)
+{
+	struct flow *f = c->owner;
+
+	if (f->phase == FLOW_RELAY)
+		chan_resume(&f->down);
+}
+
+/* One direction is over; in the last phase: this side has sent all. */
+static void
+ended(struct flow *f, enum flow_side who)
+{
+	struct chan *c = who == FLOW_CLIENT ? &f->down : &f->up,
+		    *other = who == FLOW_CLIENT ? &f->up : &f->down;
+
+	if (f->phase == FLOW_LAST) {
+		chan_close(c);
+		if (other->closed)
+			flow_end(f, HG_OK);
+		return;
+	}
+	if (f->first == FLOW_US)
+		f->first = (uint8_t)who;
+	f->moved = loop_now(f->w->loop);
+	if (who == FLOW_CLIENT)
+		f->down_eof = true;
+	else
+		f->up_eof = true;
+	chan_shutdown(other);
+	if (!f->down_eof || !f->up_eof)
+		return;
+	f->phase = FLOW_LAST;
+	chan_finish(&f->down);
+	chan_finish(&f->up);
+}
+
+static void
+down_ended(struct chan *c)
+{
+	struct flow *f = c->owner;
+
+	if (f->phase < FLOW_RELAY) /* nobody to tell it to yet */
+		end_by(f, FLOW_CLIENT, HG_ERR_CLIENT_CLOSED);
+	else
+		ended(f, FLOW_CLIENT);
+}
+
+static void
+up_ended(struct chan *c)
+{
+	ended(c->owner, FLOW_BACKEND);
+}
+
+static void
+down_error(struct chan *c, enum hg_err e)
+{
+	struct flow *f = c->owner;
+
+	if (f->phase == FLOW_LAST) { /* what it did not take is its own loss; the other goes on */
+		ended(f, FLOW_CLIENT);
+		return;
+	}
+	if (f->alert)
+		flow_unknown_name(f);
+	else if (f->phase == FLOW_SNIFF && f->tls && !f->passthrough && f->err == HG_OK)
+		f->err = HG_ERR_BAD_REQUEST; /* a handshake that failed */
+	METRIC(f->w, client_resets, f->phase >= FLOW_RELAY);
+	end_by(f, f->err == HG_OK || f->phase >= FLOW_RELAY ? FLOW_CLIENT : FLOW_US,
+	    e == HG_ERR_NOMEM ? HG_ERR_OVERLOAD : HG_ERR_CLIENT_CLOSED);
+}
+
+static void
+up_error(struct chan *c, enum hg_err e)
+{
+	struct flow *f = c->owner;
+
+	if (f->phase == FLOW_CONNECT) {
+		chan_close(c);
+		way_failed(&f->way, f->w);
+		connect_next(f, HG_ERR_CONNECT_FAILED);
+		return;
+	}
+	if (f->phase == FLOW_LAST)
+		ended(f, FLOW_BACKEND);
+	else
+		end_by(f, FLOW_BACKEND,
+		    e == HG_ERR_NOMEM ? HG_ERR_OVERLOAD : HG_ERR_BACKEND_RESET);
+}
+
+/* ---- the beginning */
+
+static void
+admit(struct flow *f)
+{
+	struct worker *w = f->w;
+	const struct gen *gen = w->gens.live;
+	uint32_t l = gen_listener(gen, f->way.listener),
+		 rule = l == IM_NONE ? IM_NONE : way_route(gen, l, flow_sni(f));
+	enum hg_err e = l == IM_NONE ? HG_ERR_NO_LISTENER :
+	    rule == IM_NONE          ? HG_ERR_NO_ROUTE :
+				       way_admit(&f->way, w, gen, l, rule, &f->client);
+
+	if (e == HG_OK)
+		connect_next(f, HG_OK);
+	else
+		flow_end(f, e);
+}
+
+/* The hello was passed by, or the handshake is done. */
+static void
+down_open(struct chan *c)
+{
+	struct flow *f = c->owner;
+	struct tls_info info;
+
+	chan_pause(c);
+	if (!f->passthrough) {
+		tls_info(c, &info);
+		f->tls_version = info.version;
+		f->tls_cipher = info.cipher;
+	}
+	admit(f);
+}
+
+static void
+hand_over(struct task *t)
+{
+	struct flow *f = HG_CONTAINER(t, struct flow, handover);
+	struct worker *w = f->w;
+	struct addr client = f->client;
+	uint32_t socket = f->socket;
+	int fd = chan_detach(&f->down);
+
+	forget(f);
+	if (!conn_start(w, fd, socket, &client)) {
+		METRIC(w, connections_rejected, 1);
+		close(fd);
+	}
+}
+
+static const struct chan_events down_events = {
+	.open = down_open,
+	.data = down_data,
+	.eof = down_ended,
+	.drained = down_drained,
+	.error = down_error,
+};
+static const struct chan_events up_events = {
+	.open = up_open,
+	.data = up_data,
+	.eof = up_ended,
+	.drained = up_drained,
+	.error = up_error,
+};
+
+static struct flow *
+new_flow(struct worker *w, uint32_t socket, const struct addr *peer)
+{
+	struct flow *f;
+
+	/* Two descriptors each. */
+	if (w->nconns + w->l4_extra + 1 >= w->conn_cap || !ipcount_add(&w->ips, peer, w->ip_limit))
+		return NULL;
+	f = pool_get(&w->l4->flows);
+	if (f == NULL) {
+		ipcount_sub(&w->ips, peer);
+		return NULL;
+	}
+	memset(f, 0, sizeof(*f));
+	f->w = w;
+	f->client = *peer;
+	f->socket = socket;
+	f->id = (uint32_t)++w->next_conn;
+	f->begun = f->moved = loop_now(w->loop);
+	f->begun_real = clock_real();
+	timer_init(&f->timer, fire);
+	task_init(&f->handover, hand_over);
+	list_append(&w->l4->open, &f->link);
+	w->nconns++;
+	w->l4_extra++;
+	atomic_store_explicit(&w->slot->connections, w->nconns, memory_order_relaxed);
+	return f;
+}
+
+bool
+flow_start(struct worker *w, int fd, uint32_t socket, bool tls, const struct addr *peer)
+{
+	const struct gen *gen = w->gens.live;
+	uint32_t s = gen_socket(gen, socket),
+		 l = s == IM_NONE || tls ? IM_NONE : gen->image.sockets[s].listeners.any;
+	struct flow *f = new_flow(w, socket, peer);
+
+	if (f == NULL)
+		return false;
+	chan_init(&f->down, w->loop, &w->bufs, fd, &down_events, f);
+	f->tls = tls;
+	f->counted = !tls; /* else by who gets it */
+	METRIC(w, connections_accepted, f->counted);
+	if (tls) {
+		chan_use(&f->down, &flow_sniff_ops, NULL);
+		chan_start(&f->down, false);
+		arm(f);
+		return true;
+	}
+	chan_pause(&f->down);
+	chan_start(&f->down, false);
+	if (l == IM_NONE) {
+		flow_end(f, HG_ERR_NO_LISTENER);
+		return true;
+	}
+	way_set(&f->way, w, gen, l, way_route(gen, l, BYTES_NONE));
+	admit(f);
+	return true;
+}
+
+/* ---- after a commit */
+
+void
+flow_check(
+    struct flow *f, const struct gen *gen, const struct way_rules *rules, uint64_t until)
+{
+	if (f->way.label == NULL)
+		return;
+	if (!way_gone(&f->way, gen, rules))
+		f->leave = 0;
+	else if (f->leave == 0)
+		f->leave = until;
+	if (f->phase >= FLOW_RELAY)
+		arm(f);
+}

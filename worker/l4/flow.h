@@ -1,0 +1,51 @@
+/*
+ * flow.h - one relayed connection: sniff -> pick -> connect -> relay -> finish. Bytes move by
+ * credit between two chans, each direction closes for itself, a reset on one side is a reset on the
+ * other.
+ */
+#ifndef WORKER_FLOW_H
+#define WORKER_FLOW_H
+
+#include "net/chan.h"
+#include "worker/l4/way.h"
+
+enum flow_phase { FLOW_SNIFF, FLOW_CONNECT, FLOW_RELAY, FLOW_LAST };
+enum flow_side { FLOW_US, FLOW_CLIENT, FLOW_BACKEND };
+
+struct flow {
+	struct chan down, up;
+	struct worker *w;
+	struct list link;
+	struct timer timer;
+	struct task handover;        /* to HTTPS, from outside the chan's callbacks */
+	struct way way;
+	struct addr client;
+	uint32_t socket;             /* im_socket.id */
+	uint32_t id;                 /* of the connection, for the log */
+	char *sni;                   /* of TLS; NULL: none or not known */
+	uint16_t sni_len;
+	const char *tls_version, *tls_cipher; /* terminated here; else NULL */
+	uint8_t phase, first;        /* enums; first: who ended it */
+	bool tls, passthrough, counted;
+	bool has_up, down_eof, up_eof, alert;
+	enum hg_err err;
+	uint32_t peeked;             /* bytes looked at before the hello was whole */
+	uint64_t begun, begun_real, moved, t_connect;
+	uint64_t in, out;            /* bytes from and to the client */
+	uint64_t leave, oldest;      /* to be over by: removed or draining; of old age. 0: no */
+};
+
+/* Takes fd. false: no room. tls: the hello decides. */
+bool flow_start(struct worker *, int fd, uint32_t socket, bool tls, const struct addr *peer);
+/* Ends it: HG_OK closes, else both sides see a reset. */
+void flow_end(struct flow *, enum hg_err);
+void flow_check(struct flow *, const struct gen *, const struct way_rules *, uint64_t until);
+
+/* ---- sniff.c */
+extern const struct chan_ops flow_sniff_ops;
+
+/* ---- flow.c, for sniff.c */
+struct bytes flow_sni(const struct flow *);
+void flow_unknown_name(struct flow *); /* the alert, and no more */
+
+#endif

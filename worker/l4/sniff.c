@@ -1,0 +1,115 @@
+/*
+ * sniff.c - what a TLS client says first decides which listener it means, before a byte is taken
+ * off the socket: passed through (the same chan goes on as plain TCP), terminated (TLS is put under
+ * it), or, where HTTPS listeners share the port, handed over to them as it was accepted. It runs in
+ * the place of a handshake under the chan, so no descriptor is registered twice. How often the
+ * bytes may be looked at again is bounded by their sum: a hello that comes byte by byte is read,
+ * one of 64 KB that does is not.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/mem.h"
+#include "net/hello.h"
+#include "shm/route.h"
+#include "worker/l4/flow.h"
+#include "worker/l4/l4.h"
+#include "worker/secure.h"
+
+#define PEEK_SUM (4u << 20)
+
+static int
+refuse(struct flow *f, enum hg_err e, bool alert)
+{
+	f->err = e;
+	f->alert = alert;
+	return -1;
+}
+
+static struct tls_ctx *
+choose(void *arg, const struct hello *h)
+{
+	struct flow *f = arg;
+	const struct gen *gen = f->w->gens.live;
+	uint32_t l = gen_listener(gen, f->way.listener);
+	struct tls_ctx *ctx = l == IM_NONE || gen->image.listeners[l].tls == IM_NONE ?
+	    NULL :
+	    secure_context(f->w->secure, gen, l, bytes_of(h->sni, h->sni_len));
+
+	if (ctx == NULL)
+		METRIC(f->w, tls_refused, 1);
+	return ctx;
+}
+
+/* 1 go on as plain bytes, 0 not yet, -1 refused; as a handshake. */
+static int
+decide(struct flow *f, const struct hello *h, uint32_t events)
+{
+	const struct gen *gen = f->w->gens.live;
+	const struct image *im = &gen->image;
+	struct bytes sni = bytes_of(h->sni, h->sni_len);
+	uint32_t s = gen_socket(gen, f->socket), rule,
+		 l = s == IM_NONE ? IM_NONE : route_listener(im, s, sni);
+
+	if (l == IM_NONE)
+		return refuse(f, HG_ERR_NO_LISTENER, true);
+	if (im->listeners[l].protocol == IM_HTTPS) {
+		loop_defer(f->w->loop, &f->handover);
+		return 0;
+	}
+	f->counted = true;
+	METRIC(f->w, connections_accepted, 1);
+	rule = way_route(gen, l, sni);
+	way_set(&f->way, f->w, gen, l, rule);
+	if (h->sni_len) {
+		f->sni = mem_dup(sni);
+		f->sni_len = h->sni_len;
+	}
+	if (rule == IM_NONE)
+		return refuse(f, HG_ERR_NO_ROUTE, true);
+	if (im->listeners[l].protocol != IM_TLS || (im->listeners[l].flags & IM_L_BROKEN))
+		return refuse(f, HG_ERR_BAD_RULE, false);
+	if (im->listeners[l].tls == IM_NONE) {
+		f->passthrough = true;
+		f->down.ops = &chan_tcp_ops;
+		return 1;
+	}
+	(void)tls_accept(
+	    &f->down, secure_env(f->w->secure), (struct tls_accept){choose, f});
+	return f->down.ops->handshake(&f->down, events);
+}
+
+static int
+sniff(struct chan *c, uint32_t events)
+{
+	struct flow *f = c->owner;
+	struct l4 *l4 = f->w->l4;
+	struct hello h;
+	enum hg_err e;
+	ssize_t n;
+
+	if (!list_empty(&f->handover.link))
+		return 0;
+	n = recv(c->watch.fd, l4->peek, HELLO_MAX, MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0)
+		return refuse(f, HG_ERR_CLIENT_CLOSED, false);
+	e = hello_parse(l4->peek, (size_t)n, l4->joined, &h);
+	if (e == HG_OK)
+		return decide(f, &h, events);
+	f->peeked += (uint32_t)n;
+	/* The end has come, or there is more than it is worth. */
+	if (e == HG_ERR_AGAIN && !c->hangup && f->peeked <= PEEK_SUM)
+		return 0;
+	return refuse(f, e == HG_ERR_AGAIN && c->hangup ? HG_ERR_CLIENT_CLOSED : HG_ERR_BAD_REQUEST,
+	    false);
+}
+
+const struct chan_ops flow_sniff_ops = {
+	.recv = NULL,
+	.send = NULL,
+	.shutdown = NULL,
+	.handshake = sniff,
+	.short_read_ends = true,
+};
