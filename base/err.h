@@ -25,6 +25,7 @@
 	/* the client is wrong */ \
 	ERR(BAD_REQUEST, 400, 13, 1, "bad_request", "malformed request") \
 	ERR(BAD_VERSION, 505, 13, 1, "bad_request", "HTTP version not supported") \
+	ERR(OLD_VERSION, 426, 13, 1, "bad_request", "HTTP/1.1 required") \
 	ERR(BAD_METHOD, 501, 12, 1, "bad_request", "method not supported") \
 	ERR(BAD_CODING, 501, 12, 1, "bad_request", "transfer coding not supported") \
 	ERR(BAD_EXPECT, 417, 13, 1, "bad_request", "expectation not supported") \

@@ -294,7 +294,7 @@ canonical(struct bytes in)
 
 /* Copies with escapes in normal form; bytes that must not pass are an error. */
 static enum hg_err
-decode(struct bytes in, char *out, size_t *len)
+decode(struct bytes in, char *out, size_t *len, bool slashes)
 {
 	static const char hex[] = "0123456789ABCDEF";
 	size_t o = 0;
@@ -308,7 +308,7 @@ decode(struct bytes in, char *out, size_t *len)
 			continue;
 		}
 		v = c == '%' ? escape(in.p + i, in.n - i) : -1;
-		if (v < 0x20 || v == 0x7f || v == '/' || v == '\\')
+		if (v < 0x20 || v == 0x7f || ((v == '/' || v == '\\') && !slashes))
 			return BAD;
 		i += 2;
 		if (is((char)v, C_UNRESERVED)) {
@@ -359,8 +359,38 @@ remove_dots(char *p, size_t *len)
 	return HG_OK;
 }
 
-enum hg_err
-uri_path(struct bytes in, char *out, size_t cap, struct bytes *out_path)
+static bool
+encoded_slash(const char *p, size_t left)
+{
+	int v = left && p[0] == '%' ? escape(p, left) : -1;
+
+	return v == '/' || v == '\\';
+}
+
+/* Is there a dot segment for whoever decodes slashes, as in "/a/..%2Fb"? */
+static bool
+hidden_dots(const char *p, size_t n)
+{
+	bool before = false, after;
+
+	for (size_t i = 0; i <= n; before = after) {
+		size_t end = i, body = 0;
+
+		while (end < n && p[end] != '/' && !encoded_slash(p + end, n - end))
+			end++;
+		after = end < n && p[end] == '%';
+		while (i + body < end && p[i + body] != ';')
+			body++;
+		if ((before || after) && (body == 1 || body == 2) && p[i] == '.' &&
+		    p[i + body - 1] == '.')
+			return true;
+		i = end + (after ? 3 : 1);
+	}
+	return false;
+}
+
+static enum hg_err
+path(struct bytes in, char *out, size_t cap, struct bytes *out_path, bool slashes)
 {
 	size_t n;
 
@@ -376,10 +406,23 @@ uri_path(struct bytes in, char *out, size_t cap, struct bytes *out_path)
 	}
 	if (cap < in.n)
 		return HG_ERR_URI_TOO_LONG;
-	if (decode(in, out, &n) != HG_OK || remove_dots(out, &n) != HG_OK)
+	if (decode(in, out, &n, slashes) != HG_OK || (slashes && hidden_dots(out, n)) ||
+	    remove_dots(out, &n) != HG_OK)
 		return BAD;
 	*out_path = bytes_of(out, n);
 	return HG_OK;
+}
+
+enum hg_err
+uri_path(struct bytes in, char *out, size_t cap, struct bytes *out_path)
+{
+	return path(in, out, cap, out_path, false);
+}
+
+enum hg_err
+uri_path_slashes(struct bytes in, char *out, size_t cap, struct bytes *out_path)
+{
+	return path(in, out, cap, out_path, true);
 }
 
 bool

@@ -53,6 +53,9 @@ enum hg_err uri_host(struct bytes authority, struct uri_host *out);
  * Empty segments ("//") are kept; "*" stays. If the path is canonical as sent (the common case, one
  * scan) *out_path borrows `in` and nothing is copied. */
 enum hg_err uri_path(struct bytes in, char *out, size_t cap, struct bytes *out_path);
+/* The same, but an encoded slash or backslash stays as it is, encoded. A segment that is a dot
+ * segment to whoever decodes it ("..%2F") is HG_ERR_BAD_REQUEST. */
+enum hg_err uri_path_slashes(struct bytes in, char *out, size_t cap, struct bytes *out_path);
 
 /* Iterate name=value pairs of a raw query: *rest starts as the query. Parts are raw, borrowed. */
 bool uri_query_next(struct bytes *rest, struct bytes *name, struct bytes *value);

@@ -62,6 +62,10 @@ void h1_down_start(struct h1_down *, struct loop *, struct bufs *, int fd, const
 void h1_down_init(struct h1_down *, struct loop *, struct bufs *, int fd, const struct h1_limits *,
     const struct h1_down_events *, void *owner, struct msg *storage);
 void h1_down_run(struct h1_down *, uint64_t ms);
+/* During a handshake: how long it may still take. */
+void h1_down_due(struct h1_down *, uint64_t ms);
+/* Before h1_down_run(), or in a handshake: nothing is read, and when it is due it is over. */
+void h1_down_hold(struct h1_down *);
 void h1_down_drain(
     struct h1_down *); /* finish what runs with Connection: close, close idle ones now */
 /* Another protocol takes over the chan, before any request began: only that is left as it is. */

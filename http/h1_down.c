@@ -703,6 +703,20 @@ h1_down_run(struct h1_down *d, uint64_t ms)
 }
 
 void
+h1_down_due(struct h1_down *d, uint64_t ms)
+{
+	set_due(d, ms);
+}
+
+void
+h1_down_hold(struct h1_down *d)
+{
+	d->s.lingering = true;
+	d->s.in = IN_DROP;
+	chan_pause(&d->chan);
+}
+
+void
 h1_down_start(struct h1_down *d, struct loop *l, struct bufs *bufs, int fd,
     const struct h1_limits *limits, const struct h1_down_events *ev, void *owner,
     struct msg *storage)

@@ -325,9 +325,11 @@ render_response(struct cursor at, struct h1_out *o, const struct head *h)
 {
 	const struct msg *m = h->m;
 	bool upgrade = h->flags & STREAM_UPGRADE;
+	/* RFC 9110 15.5.22: says what to come back with. */
+	bool old = m->status == 426 && fields_get(&m->fields, FIELD_UPGRADE) != NULL;
 
 	put_status(&at, m);
-	at = put_lines(at, m, OWNED | (upgrade ? 0 : BIT(UPGRADE)));
+	at = put_lines(at, m, OWNED | (upgrade || old ? 0 : BIT(UPGRADE)));
 	if (h->info) {
 		PUT(&at, "\r\n");
 		return at;
@@ -340,6 +342,8 @@ render_response(struct cursor at, struct h1_out *o, const struct head *h)
 	}
 	if (upgrade)
 		PUT(&at, "Connection: Upgrade\r\n");
+	else if (old)
+		PUT(&at, "Connection: Upgrade, close\r\n");
 	else if (h->persist == H1_PERSIST_CLOSE)
 		PUT(&at, "Connection: close\r\n");
 	else if (h->persist == H1_PERSIST_KEEP)

@@ -197,4 +197,5 @@ regions_clear_slot(struct regions *r, unsigned slot)
 	}
 	/* All of these are in-flight words: the pages go as a whole. */
 	(void)madvise(s->breakers, sizeof(s->breakers), MADV_REMOVE);
+	(void)madvise(s->admitted, sizeof(s->admitted), MADV_REMOVE);
 }

@@ -27,7 +27,7 @@ struct tls_conn {
 	struct bytes *names;      /* client: what the server may be called, in one block */
 	unsigned nnames;
 	char why[96];
-	bool failed;
+	bool failed, hold;
 };
 
 static void
@@ -175,7 +175,9 @@ choose(struct chan *c, struct tls_conn *t)
 	e = n > 0 ? hello_parse(env->peek, (size_t)n, env->scratch, &h) : HG_ERR_EOF;
 	if (e == HG_ERR_AGAIN)
 		return 0;
-	ctx = e == HG_OK ? t->accept.choose(t->accept.arg, &h) : NULL;
+	ctx = e == HG_OK ? t->accept.choose(t->accept.arg, &h, &t->hold) : NULL;
+	if (t->hold)
+		return 0;
 	if (ctx) {
 		t->ctx = tls_ctx_ref(ctx);
 		t->ssl = SSL_new(ctx->ssl_ctx);
@@ -198,6 +200,8 @@ tls_handshake(struct chan *c, uint32_t events)
 	int r, e;
 
 	(void)events;
+	if (t->hold)
+		return 0;
 	if (!t->ssl) {
 		r = choose(c, t);
 		if (r <= 0)

@@ -61,8 +61,8 @@ void tls_ctx_unref(struct tls_ctx *);
 /* ---- server: between chan_init and chan_start */
 struct tls_accept {
 	/* Called once with the parsed hello: which context? NULL refuses (the connection ends
-	 * without a word). */
-	struct tls_ctx *(*choose)(void *arg, const struct hello *);
+	 * without a word), with *hold it stays as it is until the owner closes it. */
+	struct tls_ctx *(*choose)(void *arg, const struct hello *, bool *hold);
 	void *arg;
 };
 bool tls_accept(struct chan *, struct tls_env *, struct tls_accept); /* false: no memory */

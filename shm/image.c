@@ -198,6 +198,8 @@ CHECK(sockets)
 	NEED(s->protocol >= IM_HTTP && s->protocol <= IM_RAW_UDP, "protocol");
 	NEED(s->id < SLOT_IDS, "id");
 	NEED(s->proxy <= IM_PROXY_OPTIONAL, "proxy");
+	NEED(index_ok(s->client, im->n_clients), "client");
+	NEED(index_ok(s->listener, im->n_listeners), "listener");
 	return NULL;
 }
 

@@ -92,6 +92,11 @@ struct slot_breaker {
 	uint32_t active, pending, retries, connections;
 };
 
+/* Client connections of one listener; an in-flight word too. */
+struct slot_listener {
+	uint32_t connections;
+};
+
 struct slot_ring { /* single producer (worker), single consumer (logger) */
 	_Atomic uint64_t head;      /* written by the worker: bytes ever put */
 	char pad0[56];
@@ -116,6 +121,7 @@ struct slot_segment {
 	struct slot_rule listeners[SLOT_IDS];
 	struct slot_endpoint endpoints[SLOT_IDS];
 	struct slot_breaker breakers[SLOT_IDS] __attribute__((aligned(4096)));
+	struct slot_listener admitted[SLOT_IDS] __attribute__((aligned(4096)));
 };
 
 /* Regions: create (master, once), map (any). -1/NULL with errno. */

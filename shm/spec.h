@@ -147,6 +147,10 @@ struct im_socket {
 	    protocol; /* protocol of its listeners; IM_HTTPS also where IM_TLS shares it */
 	uint8_t proxy;               /* enum im_proxy: what its connections begin with */
 	uint8_t pad;
+	/* IM_HTTP: by what its connections live, and the im_listener that they count for. A policy
+	 * on one of several listeners of the socket is refused (reference/policies.md 8), so there
+	 * is one answer. Else IM_NONE: the hello decides. */
+	uint32_t client, listener;
 };
 enum im_proxy { IM_PROXY_OFF, IM_PROXY_REQUIRED, IM_PROXY_OPTIONAL };
 

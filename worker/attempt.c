@@ -116,7 +116,7 @@ attempt_send(struct attempt *a)
 	a->sent = true;
 	a->req_ended = whole;
 	words(a)->requests++;
-	a->st->ops->credit(a->st, EXCHANGE_WINDOW);
+	a->st->ops->credit(a->st, a->x->window);
 	arm(a, ATTEMPT_ANSWER);
 	return HG_OK;
 }

@@ -6,11 +6,17 @@
  */
 #include "worker/client.h"
 
+#include "base/clock.h"
+#include "base/uri.h"
 #include "http/fields.h"
-#include "net/sock.h"
+#include "worker/attempt.h"
 #include "worker/clientip.h"
 #include "worker/conn.h"
 #include "worker/traffic.h"
+
+/* Bounds of what bufferLimit may ask for: body bytes under way in one direction. */
+#define WINDOW_LEAST 1024u
+#define WINDOW_MOST (1024u * 1024)
 
 /* ---- edits */
 
@@ -261,25 +267,100 @@ detect(struct exchange *x, const struct image *im, const struct im_client *c)
 	return true;
 }
 
-/* ---- the connection */
+/* ---- the connection and time */
+
+/* Until its last byte has gone on, or the answer has begun. */
+static void
+receive_over(struct timer *t)
+{
+	struct exchange *x = HG_CONTAINER(t, struct exchange, receive);
+
+	if (x->down == NULL || x->head_sent || (x->attempt && x->attempt->req_ended))
+		return;
+	METRIC(x->w, timeouts, 1);
+	exchange_fail(x, x->req_ended ? HG_ERR_BACKEND_TIMEOUT : HG_ERR_REQUEST_TIMEOUT);
+}
 
 static void
-connection(struct exchange *x, const struct im_client *c)
+times(struct exchange *x, const struct im_client *c)
 {
-	uint64_t requests = conn_requests(x->conn);
+	struct loop *loop = x->w->loop;
 
-	if (c->max_requests && requests >= c->max_requests) {
-		x->close = true;
-		conn_last(x->conn);
+	if (c->request_ms && c->request_ms != IM_NONE) {
+		x->receive_ms = c->request_ms;
+		timer_init(&x->receive, receive_over);
+		timer_set(loop, &x->receive, x->begun + c->request_ms * MS_NS);
 	}
-	if (c->tcp_keepalive && requests <= 1)
-		sock_keepalive(x->conn->h1.chan.watch.fd, c->keepalive_probes, c->keepalive_idle_s,
-		    c->keepalive_interval_s);
+	if (c->stream_max_ms && c->stream_max_ms != IM_NONE)
+		exchange_due(x, x->begun + c->stream_max_ms * MS_NS, true);
 	if (c->stream_idle_ms && c->stream_idle_ms != IM_NONE) {
 		x->idle_ms = c->stream_idle_ms;
 		traffic_moved(x);
-		timer_in(x->w->loop, &x->idle, x->idle_ms);
+		timer_in(loop, &x->idle, x->idle_ms);
 	}
+}
+
+/* Is this its last request? */
+static void
+connection(struct exchange *x, const struct im_client *c)
+{
+	bool many = c->max_requests && conn_requests(x->conn) >= c->max_requests;
+	bool old = c->connection_max_ms && c->connection_max_ms != IM_NONE &&
+	    conn_age(x->conn) >= c->connection_max_ms;
+
+	if (!many && !old)
+		return;
+	x->close = true;
+	conn_last(x->conn);
+}
+
+/* ---- HTTP/1 */
+
+static bool
+ignored(const struct image *im, const struct im_client *c, struct bytes value)
+{
+	struct bytes token;
+
+	while (fields_list(&value, &token))
+		for (uint32_t i = 0; i < c->upgrades.n; i++)
+			if (bytes_eqi(token, image_text(im, im->strings[c->upgrades.first + i])))
+				return true;
+	return false;
+}
+
+static void
+upgrades(struct exchange *x, const struct image *im, const struct im_client *c)
+{
+	struct field *f = fields_find(&x->head.fields, field_name(FIELD_UPGRADE));
+
+	if (f && c->upgrades.n && ignored(im, c, f->value))
+		fields_remove(&x->head.fields, f->name);
+}
+
+/* HTTP/1.0 comes without a Host. */
+static bool
+default_host(struct exchange *x, const struct image *im, const struct im_client *c)
+{
+	struct bytes name = image_text(im, c->http10_host);
+
+	if (x->head.host.len || name.n == 0)
+		return true;
+	name = arena_bytes(&x->arena, name);
+	x->head.authority = name;
+	return name.p && uri_host(name, &x->head.host) == HG_OK;
+}
+
+/* Whose policy? By the connection where nothing else says it. */
+static uint32_t
+whose(const struct exchange *x, const struct image *im, uint32_t socket)
+{
+	uint32_t l = conn_listener(x->conn); /* by the handshake, where there was one */
+
+	if (l == IM_NONE && x->head.host.len == 0 && x->conn->client != IM_NONE)
+		return x->conn->client;
+	if (l == IM_NONE)
+		l = route_listener(im, socket, bytes_of(x->head.host.name, x->head.host.len));
+	return l == IM_NONE ? IM_NONE : im->listeners[l].client;
 }
 
 enum step_result
@@ -287,27 +368,37 @@ client_admit(struct exchange *x)
 {
 	const struct gen *gen = x->w->gens.live;
 	const struct image *im = &gen->image;
-	uint32_t socket = conn_socket(x->conn, gen), l;
+	uint32_t socket = conn_socket(x->conn, gen);
 	const struct im_client *c;
 
 	if (socket == IM_NONE)
 		return STEP_NEXT;
-	l = conn_listener(x->conn); /* by the handshake, where there was one */
-	if (l == IM_NONE)
-		l = route_listener(im, socket, bytes_of(x->head.host.name, x->head.host.len));
-	if (l == IM_NONE || im->listeners[l].client == IM_NONE)
+	x->client = whose(x, im, socket);
+	if (x->client == IM_NONE)
 		return STEP_NEXT;
-	x->client = im->listeners[l].client;
 	c = &im->clients[x->client];
 	connection(x, c);
+	if (x->head.minor == 0 && !x->conn->is_h2 && !c->http10) {
+		x->close = true;
+		return exchange_refuse(x, HG_ERR_OLD_VERSION);
+	}
+	if (!default_host(x, im, c))
+		return exchange_refuse(x, HG_ERR_BAD_REQUEST);
 	if (!underscores(x, c)) {
 		x->close = true;
 		return exchange_refuse(x, HG_ERR_BAD_REQUEST);
 	}
 	if (!detect(x, im, c))
 		return exchange_refuse(x, HG_ERR_FORBIDDEN);
-	if (c->request_id == IM_RID_GENERATE)
-		fields_remove(&x->head.fields, field_name(FIELD_X_REQUEST_ID));
+	times(x, c);
+	x->fenv.id_dropped =
+	    c->request_id == IM_RID_GENERATE || c->request_id == IM_RID_DISABLE;
+	x->fenv.id_unmade = c->request_id == IM_RID_PRESERVE || c->request_id == IM_RID_DISABLE;
+	x->keep_slashes = c->slashes == IM_SL_KEEP;
+	x->no_trailers = !c->trailers && !x->conn->is_h2;
+	if (c->buffer_bytes != IM_NONE)
+		x->window = HG_MIN(HG_MAX(c->buffer_bytes, WINDOW_LEAST), WINDOW_MOST);
+	upgrades(x, im, c);
 	if (!early(x, im, c->early))
 		return exchange_refuse(x, HG_ERR_OVERLOAD);
 	return paths(x, im, c);

@@ -6,9 +6,12 @@
  */
 #include "worker/conn.h"
 
+#include "base/clock.h"
+#include "net/sock.h"
 #include "worker/exchange.h"
 #include "worker/preamble.h"
 #include "worker/secure.h"
+#include "worker/terms.h"
 
 static struct exchange *
 begin(struct conn *c, struct stream *st)
@@ -43,6 +46,8 @@ over(struct conn *c)
 
 	if (c->counted)
 		ipcount_sub(&w->ips, &c->peer);
+	if (c->admitted)
+		w->slot->admitted[c->listener].connections--;
 	list_del(&c->link);
 	w->nconns--;
 	METRIC(w, connections_closed, 1);
@@ -139,7 +144,7 @@ first_data(struct chan *ch, struct buf *b, uint32_t off, uint32_t n)
 	(void)plain(ch);
 	h1_down_leave(&c->h1);
 	c->is_h2 = true;
-	h2_down_adopt(&c->h2, &c->w->h2, &h2_events, c);
+	h2_down_adopt(&c->h2, &terms_of(c->w, c->client)->h2, &h2_events, c);
 	return 0;
 }
 
@@ -187,11 +192,48 @@ static const struct chan_events first_events = {
 	.blocked = first_blocked,
 };
 
+/* ---- whom it counts for, and by what it lives */
+
+#define AGE_SHIFT 26 /* 67 ms: 32 bits of it are nine years */
+
+uint64_t
+conn_age(const struct conn *c)
+{
+	uint32_t now = (uint32_t)(loop_now(c->w->loop) >> AGE_SHIFT);
+
+	return ((uint64_t)(now - c->born) << AGE_SHIFT) / MS_NS;
+}
+
+/* false: one too many; *delay: until its end. */
+static bool
+admit(struct conn *c, const struct image *im, uint32_t listener, uint32_t client,
+    uint32_t *delay)
+{
+	const struct im_client *k = client == IM_NONE ? NULL : &im->clients[client];
+	uint32_t id = im->listeners[listener].id;
+	struct worker *w = c->w;
+
+	c->client = client;
+	c->listener = id;
+	if (k && k->max_connections &&
+	    COUNTS_SUM(&w->counts, admitted, id, connections) >= k->max_connections) {
+		METRIC(w, connections_rejected, 1);
+		*delay = k->connection_delay_ms;
+		return false;
+	}
+	c->admitted = true;
+	w->slot->admitted[id].connections++;
+	if (k && k->tcp_keepalive)
+		sock_keepalive(c->h1.chan.watch.fd, k->keepalive_probes, k->keepalive_idle_s,
+		    k->keepalive_interval_s);
+	return true;
+}
+
 /* ---- TLS */
 
 /* The hello is there. */
 static struct tls_ctx *
-conn_choose(void *arg, const struct hello *h)
+conn_choose(void *arg, const struct hello *h, bool *hold)
 {
 	struct conn *c = arg;
 	const struct gen *gen = c->w->gens.live;
@@ -199,16 +241,24 @@ conn_choose(void *arg, const struct hello *h)
 	uint32_t l = secure_listener(gen, gen_socket(gen, c->socket), sni);
 	const struct im_listener *listener = l == IM_NONE ? NULL : &gen->image.listeners[l];
 	struct tls_ctx *ctx = NULL;
+	uint32_t delay = 0;
 
+	if (listener && !admit(c, &gen->image, l, listener->client, &delay)) {
+		*hold = true;
+		h1_down_hold(&c->h1);
+		h1_down_due(&c->h1, delay);
+		return NULL;
+	}
 	if (listener)
 		ctx = secure_context(c->w->secure, gen, l, sni);
 	if (!ctx) {
 		METRIC(c->w, tls_refused, 1);
 		return NULL;
 	}
-	c->listener = listener->id;
 	c->tls = secure_mark(&gen->image.tls[listener->tls]);
 	c->seen = 0;
+	c->h1.limits = &terms_of(c->w, c->client)->h1;
+	h1_down_due(&c->h1, terms_of(c->w, c->client)->handshake_ms);
 	return ctx;
 }
 
@@ -261,21 +311,29 @@ live_socket(const struct worker *w, uint32_t socket)
 	return i != IM_NONE ? &gen->image.sockets[i] : NULL;
 }
 
-/* What the first bytes are: what is due first is due in so many ms. */
+/* What the first bytes are, and the terms: what is due first is due in so many ms. */
 static uint64_t
 prepare(struct conn *c, const struct im_socket *s)
 {
 	struct worker *w = c->w;
+	uint32_t delay = 0;
 
 	c->secure = s && s->protocol == IM_HTTPS;
 	c->proxy = s ? s->proxy : IM_PROXY_OFF;
+	if (!c->secure && s && s->listener != IM_NONE &&
+	    !admit(c, &w->gens.live->image, s->listener, s->client, &delay)) {
+		(void)plain(&c->h1.chan);
+		h1_down_hold(&c->h1);
+		return delay;
+	}
+	c->h1.limits = &terms_of(w, c->client)->h1;
 	if (c->proxy != IM_PROXY_OFF)
 		chan_first(&c->h1.chan, &preamble_look);
 	else if (c->secure)
 		tls_accept(&c->h1.chan, secure_env(w->secure), (struct tls_accept){conn_choose, c});
-	return c->secure          ? w->handshake_ms :
-	    c->proxy != IM_PROXY_OFF ? w->down_limits.header_ms :
-				       w->down_limits.idle_ms;
+	return c->secure             ? w->handshake_ms :
+	    c->proxy != IM_PROXY_OFF ? c->h1.limits->header_ms :
+				       c->h1.limits->idle_ms;
 }
 
 bool
@@ -300,6 +358,8 @@ conn_start(struct worker *w, int fd, uint32_t socket, const struct addr *peer)
 	c->counted = counted;
 	c->peer = *peer;
 	c->socket = socket;
+	c->client = IM_NONE;
+	c->born = (uint32_t)(loop_now(w->loop) >> AGE_SHIFT);
 	c->id = (uint32_t)++w->next_conn;
 	list_append(&w->open_conns, &c->link);
 	w->nconns++;
@@ -325,12 +385,17 @@ conn_socket(struct conn *c, const struct gen *gen)
 	if (c->index == IM_NONE)
 		return IM_NONE;
 	s = &gen->image.sockets[c->index];
+	c->client = s->client;
+	if (c->secure) {
+		uint32_t l = c->admitted ? gen_listener(gen, c->listener) : IM_NONE;
+
+		c->client = l == IM_NONE ? IM_NONE : gen->image.listeners[l].client;
+		c->listener_index = l;
+	}
 	if (c->secure && c->h1.chan.handshaking) { /* a hello is looked at when it is there */
 		c->seen = 0;
 		return s->protocol == IM_HTTPS ? c->index : IM_NONE;
 	}
-	if (c->secure)
-		c->listener_index = gen_listener(gen, c->listener);
 	if (c->secure != (s->protocol == IM_HTTPS) || c->proxy != s->proxy ||
 	    (c->secure && !secure_same(gen, c->listener_index, c->tls)))
 		c->index = IM_NONE;
@@ -341,6 +406,13 @@ uint32_t
 conn_listener(const struct conn *c)
 {
 	return c->secure ? c->listener_index : IM_NONE;
+}
+
+void
+conn_idle(struct conn *c)
+{
+	if (!c->is_h2)
+		c->x = NULL;
 }
 
 uint64_t
@@ -373,12 +445,18 @@ conn_drain_all(struct worker *w)
 }
 
 void
-conn_drain_gone(struct worker *w)
+conn_take_over(struct worker *w)
 {
 	LIST_FOREACH_SAFE(it, tmp, &w->open_conns) {
 		struct conn *c = LIST_ENTRY(it, struct conn, link);
+		bool gone = conn_socket(c, w->gens.live) == IM_NONE;
+		const struct terms *t = terms_of(w, gone ? IM_NONE : c->client);
 
-		if (conn_socket(c, w->gens.live) == IM_NONE)
+		if (c->is_h2)
+			c->h2.h2.env = &t->h2;
+		else
+			c->h1.limits = &t->h1;
+		if (gone)
 			drain(c);
 	}
 }
@@ -389,7 +467,7 @@ conn_close_all(struct worker *w)
 	LIST_FOREACH_SAFE(it, tmp, &w->open_conns) {
 		struct conn *c = LIST_ENTRY(it, struct conn, link);
 
-		if (c->x)
+		if (!c->is_h2 && c->x)
 			exchange_lost(c->x, HG_ERR_DRAINING);
 		if (c->is_h2)
 			h2_down_close(&c->h2, HG_ERR_DRAINING);

@@ -28,9 +28,10 @@ struct worker {
 	bool chan_out;                /* EPOLLOUT is wanted */
 
 	struct gens gens;
-	/* Settings of the live generation; connections point at the limits, so they take changes
-	 * over. */
+	/* Settings of the live generation; connections point at limits (terms.h), so they take
+	 * changes over. */
 	struct h1_limits down_limits, up_limits;
+	struct terms *terms, *old_terms; /* terms.h: [0] the house's, then of each im_client */
 	int64_t connect_ms, response_ms, body_bytes;
 	uint64_t handshake_ms;        /* TLS of clients */
 	uint64_t mirror_bytes, replay_bytes, ip_limit;

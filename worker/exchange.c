@@ -50,6 +50,7 @@ exchange_new(struct worker *w, struct conn *conn, struct stream *down)
 	list_init(&x->pin);
 	list_init(&x->waits);
 	x->client = IM_NONE;
+	x->window = EXCHANGE_WINDOW;
 	list_init(&x->mirrors);
 	timer_init(&x->timer, time_over);
 	timer_init(&x->pause, pause_over);
@@ -125,11 +126,13 @@ retire(struct exchange *x)
 		compress_release(x);
 	if (x->idle_ms)
 		timer_stop(&x->idle);
+	if (x->receive_ms)
+		timer_stop(&x->receive);
 	x->retired = true;
 	timer_stop(&x->timer);
 	timer_stop(&x->pause);
 	if (x->conn)
-		x->conn->x = NULL;
+		conn_idle(x->conn);
 	x->conn = NULL;
 	x->down = NULL;
 	if (list_empty(&x->mirrors)) {
@@ -214,7 +217,17 @@ time_over(struct timer *t)
 	if (x->down == NULL)
 		return;
 	METRIC(x->w, timeouts, 1);
-	exchange_fail(x, HG_ERR_BACKEND_TIMEOUT);
+	exchange_fail(x, x->stream_due ? HG_ERR_REQUEST_TIMEOUT : HG_ERR_BACKEND_TIMEOUT);
+}
+
+void
+exchange_due(struct exchange *x, uint64_t at, bool client)
+{
+	if (x->deadline && x->deadline <= at)
+		return;
+	x->deadline = at;
+	x->stream_due = client;
+	timer_set(x->w->loop, &x->timer, at);
 }
 
 static void
@@ -273,6 +286,8 @@ down_end(struct stream *st, const struct fields *trailers)
 	struct exchange *x = st->owner;
 
 	x->req_ended = true;
+	if (x->no_trailers)
+		trailers = NULL;
 	if (trailers)
 		forward_trailers(&x->head.trailers);
 	body_end(&x->body, trailers);

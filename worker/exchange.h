@@ -17,7 +17,7 @@
 #include "worker/step.h"
 #include "worker/upstream/lbhash.h"
 
-#define EXCHANGE_WINDOW 65536  /* body bytes under way in one direction */
+#define EXCHANGE_WINDOW 65536  /* body bytes under way in one direction: the house's */
 #define EXCHANGE_EXPECT_MS 500 /* how long a backend may think about a 100 before we say it */
 
 struct attempt;
@@ -59,6 +59,9 @@ struct exchange {
 	uint64_t moved;                /* when a byte last went either way */
 	struct timer idle;
 	uint32_t client;               /* im_client of the listener, or IM_NONE */
+	uint32_t receive_ms, window;   /* of its policy; 0 = none; body bytes under way */
+	bool keep_slashes, no_trailers; /* of it too: %2F stays; HTTP/1 has no trailers */
+	bool stream_due;               /* the deadline is the client's, not the backend's */
 	uint32_t nlate;
 	struct filter_edit *late;      /* its edits of answers, after letting go */
 	struct bytes xff;              /* X-Forwarded-For of trusted proxies; absent = none */
@@ -96,6 +99,7 @@ struct exchange {
 	const char *tls_version, *tls_cipher; /* of the log; NULL in clear text */
 	struct bytes sni;
 	struct timer timer, pause;
+	struct timer receive;          /* the request must be here; only if receive_ms */
 	struct addr peer;
 	uint8_t ip_n;                  /* of ip[]; 0: not made yet */
 	uint64_t conn_id;
@@ -119,6 +123,8 @@ void exchange_fail(struct exchange *, enum hg_err);
 enum step_result exchange_refuse(struct exchange *, enum hg_err);
 /* The client's side is gone. */
 void exchange_lost(struct exchange *, enum hg_err);
+/* The whole must be over at `at`, or earlier. `client`: its policy says so. */
+void exchange_due(struct exchange *, uint64_t at, bool client);
 void exchange_let_go(struct exchange *); /* copy what the tail needs and unpin */
 struct bytes exchange_ip(struct exchange *);
 /* A mirror ended: frees an exchange that only waited for it. */

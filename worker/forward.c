@@ -134,20 +134,22 @@ write_id(const struct forward_env *e, char *p)
 
 /* The client's id, if it may be kept. */
 static struct bytes
-client_id(const struct msg *in)
+client_id(const struct forward_env *e, const struct msg *in)
 {
 	const struct field *id = fields_get(&in->fields, FIELD_X_REQUEST_ID);
 
+	if (e->id_dropped)
+		return BYTES_NONE;
 	return id && good_id(id->value) && !fields_next(&in->fields, id) ? id->value : BYTES_NONE;
 }
 
 enum hg_err
 forward_id(struct forward_env *e, const struct msg *in)
 {
-	struct bytes id = client_id(in);
+	struct bytes id = client_id(e, in);
 	char *p;
 
-	if (e->request_id.p)
+	if (e->request_id.p || (id.p == NULL && e->id_unmade))
 		return HG_OK;
 	if (id.p == NULL && (p = arena_alloc(e->arena, ID_LEN)) != NULL) {
 		write_id(e, p);
@@ -186,7 +188,7 @@ add_own(struct forward_env *e, const struct msg *in, struct msg *work)
 {
 	struct arena *a = e->arena;
 
-	return add(a, work, FIELD_X_REQUEST_ID, e->request_id) &&
+	return (e->request_id.n == 0 || add(a, work, FIELD_X_REQUEST_ID, e->request_id)) &&
 	    add(a, work, FIELD_X_FORWARDED_FOR, e->client_ip) &&
 	    add(a, work, FIELD_X_FORWARDED_PROTO, e->tls ? BYTES("https") : BYTES("http")) &&
 	    add(a, work, FIELD_X_FORWARDED_PORT, e->port) &&
@@ -226,7 +228,7 @@ write_line(char *p, struct bytes name, struct bytes value)
 static bool
 write_own(struct forward_env *e, const struct msg *in, struct msg *work)
 {
-	struct bytes id = e->request_id.p ? e->request_id : client_id(in);
+	struct bytes id = e->request_id.p ? e->request_id : client_id(e, in);
 	char *start, *p;
 
 	p = start = arena_alloc(e->arena,
@@ -234,16 +236,21 @@ write_own(struct forward_env *e, const struct msg *in, struct msg *work)
 		128);
 	if (p == NULL)
 		return false;
-	memcpy(p, "X-Request-Id: ", 14);
-	p += 14;
-	if (id.p == NULL) {
-		write_id(e, p);
-		id = bytes_of(p, ID_LEN);
-	} else {
-		memcpy(p, id.p, id.n);
+	e->request_id = BYTES_NONE;
+	if (id.p != NULL || !e->id_unmade) {
+		memcpy(p, "X-Request-Id: ", 14);
+		p += 14;
+		if (id.p == NULL) {
+			write_id(e, p);
+			id = bytes_of(p, ID_LEN);
+		} else {
+			memcpy(p, id.p, id.n);
+		}
+		e->request_id = bytes_of(p, id.n);
+		memcpy(p + id.n, "\r\n", 2);
+		p += id.n + 2;
 	}
-	e->request_id = bytes_of(p, id.n);
-	p = write_line(p + id.n, BYTES("\r\nX-Forwarded-For: "), e->client_ip);
+	p = write_line(p, BYTES("X-Forwarded-For: "), e->client_ip);
 	p = write_line(p, BYTES("X-Forwarded-Port: "), e->port);
 	if (in->authority.n)
 		p = write_line(p, BYTES("X-Forwarded-Host: "), in->authority);

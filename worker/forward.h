@@ -19,10 +19,12 @@ struct forward_env {
 	struct bytes date;       /* IMF-fixdate */
 	uint64_t random[2];      /* for a request id */
 	bool tls;
-	struct bytes request_id; /* out */
+	bool id_dropped, id_unmade; /* the client's request id goes; none is made */
+	struct bytes request_id; /* out; absent = none */
 };
 
-/* request_id: the client's, where it may be kept, else a new one. Once; later calls change nothing. */
+/* request_id: the client's, where it may be kept, else a new one, or none with id_unmade. Once;
+ * later calls change nothing. */
 enum hg_err forward_id(struct forward_env *, const struct msg *in);
 /* Working copy of a request: texts shared with `in`. HG_ERR_NOMEM if there is no room for the
  * fields. Has a table of its own. */

@@ -17,6 +17,7 @@
 #include "worker/l4/l4.h"
 #include "worker/listen.h"
 #include "worker/settings.h"
+#include "worker/terms.h"
 #include "worker/traffic.h"
 
 #define ORPHAN_MS 5000
@@ -184,6 +185,7 @@ adopt(struct worker *w)
 	struct gen *old = gens_adopt(&w->gens);
 
 	settings_adopt(w, w->gens.live);
+	terms_adopt(w);
 	traffic_warm(w);
 	METRIC(w, generations, 1);
 	if (old) {
@@ -194,9 +196,10 @@ adopt(struct worker *w)
 			if (x->head_sent)
 				exchange_let_go(x);
 		}
-		conn_drain_gone(w);
+		conn_take_over(w);
 		l4_adopt(w);
 	}
+	terms_tidy(w);
 	listen_adopt(w);
 	listen_activate(w);
 	atomic_store_explicit(&w->slot->active, w->gens.live->id, memory_order_release);

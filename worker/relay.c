@@ -16,7 +16,7 @@ relay_start(struct exchange *x)
 	if (x->credited || x->req_ended || x->down == NULL)
 		return;
 	x->credited = true;
-	x->down->ops->credit(x->down, EXCHANGE_WINDOW);
+	x->down->ops->credit(x->down, x->window);
 }
 
 void
@@ -86,7 +86,7 @@ relay_response_end(struct exchange *x, const struct fields *trailers)
 		x->down = NULL;
 	}
 	if (x->down && !x->resp_ended)
-		x->down->ops->send_end(x->down, trailers);
+		x->down->ops->send_end(x->down, x->no_trailers ? NULL : trailers);
 	x->resp_ended = true;
 }
 

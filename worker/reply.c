@@ -51,6 +51,8 @@ own_fields(struct exchange *x, struct msg *m, struct bytes text)
 	if (server.n)
 		(void)fields_set(f, field_name(FIELD_SERVER), server);
 	(void)fields_set(f, field_name(FIELD_DATE), worker_date(x->w));
+	if (x->err == HG_ERR_OLD_VERSION)
+		(void)fields_set(f, field_name(FIELD_UPGRADE), BYTES("HTTP/1.1"));
 	if (x->err == HG_ERR_CIRCUIT_OPEN)
 		(void)fields_set(f, BYTES("x-envoy-overloaded"), BYTES("true"));
 	if (m->status == 503 || m->status == 429)

@@ -67,7 +67,8 @@ step_admit(struct exchange *x)
 	room = arena_alloc(&x->arena, m->path.n + 1);
 	if (room == NULL)
 		return exchange_refuse(x, HG_ERR_OVERLOAD);
-	if (uri_path(m->path, room, m->path.n + 1, &x->path) != HG_OK) {
+	if ((x->keep_slashes ? uri_path_slashes : uri_path)(
+		m->path, room, m->path.n + 1, &x->path) != HG_OK) {
 		/* Two readers of this path may disagree: say no more to this peer. */
 		x->close = true;
 		return exchange_refuse(x, HG_ERR_BAD_REQUEST);
@@ -149,8 +150,7 @@ note_rule(struct exchange *x, const struct image *im)
 	x->timeout_set = r->request_ms || r->backend_ms;
 	x->backend_ms = r->backend_ms == IM_NONE ? 0 : r->backend_ms;
 	if (r->request_ms && r->request_ms != IM_NONE) {
-		x->deadline = loop_now(x->w->loop) + r->request_ms * MS_NS;
-		timer_set(x->w->loop, &x->timer, x->deadline);
+		exchange_due(x, loop_now(x->w->loop) + r->request_ms * MS_NS, false);
 	}
 	x->has_retry = r->retry != IM_NONE;
 	if (x->has_retry)
@@ -451,7 +451,7 @@ step_finish(struct exchange *x)
 	if (x->attempt)
 		attempt_done(x->attempt);
 	if (x->conn)
-		x->conn->x = NULL;
+		conn_idle(x->conn);
 	x->conn = NULL;
 	x->down = NULL;
 	/* What the client still sends is read and dropped by the adapter, if it is little. */

@@ -55,14 +55,8 @@ traffic_begin(struct exchange *x)
 	if (b == NULL)
 		return;
 	x->connect_ms = b->connect_ms;
-	if (b->stream_max_ms && b->stream_max_ms != IM_NONE) {
-		uint64_t at = loop_now(loop) + b->stream_max_ms * MS_NS;
-
-		if (x->deadline == 0 || at < x->deadline) {
-			x->deadline = at;
-			timer_set(loop, &x->timer, at);
-		}
-	}
+	if (b->stream_max_ms && b->stream_max_ms != IM_NONE)
+		exchange_due(x, loop_now(loop) + b->stream_max_ms * MS_NS, false);
 	if (b->stream_idle_ms && b->stream_idle_ms != IM_NONE) {
 		x->idle_ms = b->stream_idle_ms;
 		traffic_moved(x);

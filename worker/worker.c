@@ -24,6 +24,7 @@
 #include "worker/l4/l4.h"
 #include "worker/listen.h"
 #include "worker/secure.h"
+#include "worker/terms.h"
 #include "worker/protect/compress.h"
 #include "worker/settings.h"
 #include "worker/traffic.h"
@@ -222,6 +223,7 @@ leave(struct worker *w)
 	if (w->spare_fd >= 0)
 		close(w->spare_fd);
 	ipcount_release(&w->ips);
+	terms_release(w);
 	secure_free(w->secure);
 	pool_release(&w->conns);
 	pool_release(&w->exchanges);

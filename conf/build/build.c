@@ -74,6 +74,15 @@ sockets_write(struct build *b)
 			names[k].value = s->listeners[k]->index;
 		}
 		r.listeners = hosts_table(b, names, s->nlisteners);
+		r.client = r.listener = IM_NONE;
+		for (uint32_t k = 0; s->protocol == IM_HTTP && k < s->nlisteners; k++) {
+			if (r.listener != IM_NONE && s->listeners[k]->client == NULL)
+				continue;
+			r.client = client_record(b, s->listeners[k]->client);
+			r.listener = s->listeners[k]->index;
+			if (r.client != IM_NONE)
+				break;
+		}
 		r.addr = s->addr;
 		r.id = s->id;
 		r.transport = s->transport;

@@ -63,8 +63,9 @@ static const struct chan_events events = {
     .open = on_open, .data = on_data, .eof = on_eof, .drained = on_drained, .error = on_error};
 
 static struct tls_ctx *
-choose(void *arg, const struct hello *h)
+choose(void *arg, const struct hello *h, bool *hold)
 {
+	(void)hold;
 	(void)arg;
 	seen = *h;
 	return chosen;

@@ -39,7 +39,7 @@ hand_routing(struct blob_writer *w)
 	HAND_ADD(w, IM_SOCKET,
 	    (struct im_socket){
 		{0, 0, IM_NONE, 0, 0}, {.family = 4, .port = 80}, 1, IM_TCP, IM_HTTP, IM_PROXY_OFF,
-		0});
+		0, 0, 0});
 	HAND_ADD(w, IM_LISTENER,
 	    (struct im_listener){table, hosts, {0, 0, IM_NONE, IM_NONE, 0}, 1, 0,
 		blob_put_text(w, BYTES("http")), none, 80,

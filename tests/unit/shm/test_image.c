@@ -74,6 +74,8 @@ static const struct {
     {IM_SOCKET, AT(im_socket, protocol), 0, "sockets[0]: protocol"},
     {IM_SOCKET, AT(im_socket, proxy), 3, "sockets[0]: proxy"},
     {IM_SOCKET, AT(im_socket, id), 1u << 20, "sockets[0]: id"},
+    {IM_SOCKET, AT(im_socket, client), 1, "sockets[0]: client"},
+    {IM_SOCKET, AT(im_socket, listener), 1, "sockets[0]: listener"},
     {IM_LISTENER, AT(im_listener, http.first), 1, "listeners[0]: http"},
     {IM_LISTENER, AT(im_listener, grpc.any), 1, "listeners[0]: grpc"},
     {IM_LISTENER, AT(im_listener, gateway), 1, "listeners[0]: gateway"},

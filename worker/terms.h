@@ -1,0 +1,24 @@
+/*
+ * terms.h - what connections of one ClientTrafficPolicy live by: limits, times, HTTP/2's view of
+ * them. Made for each policy of the live generation; a connection points at its own, and after a
+ * commit at the new ones, before the old are freed.
+ */
+#ifndef WORKER_TERMS_H
+#define WORKER_TERMS_H
+
+#include "worker/core.h"
+
+struct terms {
+	struct h1_limits h1;
+	struct h2_env h2;
+	uint64_t handshake_ms;
+};
+
+/* Of the live generation's settings; the former ones stay until terms_tidy(). */
+void terms_adopt(struct worker *);
+void terms_tidy(struct worker *);
+void terms_release(struct worker *);
+/* client: im_client of the live generation, or IM_NONE: the house's. */
+const struct terms *terms_of(const struct worker *, uint32_t client);
+
+#endif
