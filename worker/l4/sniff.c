@@ -27,7 +27,7 @@ refuse(struct flow *f, enum hg_err e, bool alert)
 }
 
 static struct tls_ctx *
-choose(void *arg, const struct hello *h)
+choose(void *arg, const struct hello *h, bool *hold)
 {
 	struct flow *f = arg;
 	const struct gen *gen = f->w->gens.live;
@@ -36,6 +36,7 @@ choose(void *arg, const struct hello *h)
 	    NULL :
 	    secure_context(f->w->secure, gen, l, bytes_of(h->sni, h->sni_len));
 
+	(void)hold;
 	if (ctx == NULL)
 		METRIC(f->w, tls_refused, 1);
 	return ctx;
