@@ -5,12 +5,17 @@
  * and no sorting. One thread; a generator that is itself the limit says so by its own CPU share,
  * which is printed.
  *
- *     load [-c conns] [-d seconds | -n requests] [-w warm-up seconds] [-k] [-H "Name: value"]...
- * HOST:PORT /path -k: a new connection for every request
+ *     load [-c conns] [-d seconds | -n requests] [-w warm-up seconds] [-k] [-T [-S]]
+ *         [-H "Name: value"]... HOST:PORT /path
+ *
+ * -k: a new connection for every request; -T: over TLS, nothing is verified; -S: a connection offers
+ * the session of the one before it, and how many were taken up is printed.
  */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -27,19 +32,23 @@ struct conn {
 	uint64_t started;
 	size_t head_n, sent;
 	int64_t left; /* body bytes to come; -1: still in the head */
+	SSL *ssl;     /* -T */
+	SSL_SESSION *session;
+	bool ready;   /* its handshake is done */
 	char head[2048];
 };
 
 static struct {
 	unsigned conns, seconds, warm;
 	uint64_t requests;
-	bool new_each, stop, counting;
+	bool new_each, stop, counting, resume;
+	SSL_CTX *tls;
 	struct sockaddr_storage to;
 	socklen_t to_n;
 	char request[8192];
 	size_t request_n;
 	int ep;
-	uint64_t done, started, errors, connects, lat[BUCKETS];
+	uint64_t done, started, errors, connects, resumed, lat[BUCKETS];
 	char why[128];
 } ld = {.conns = 64, .seconds = 5};
 
@@ -69,14 +78,54 @@ quantile(double q)
 }
 
 static void
+hang_up(struct conn *c)
+{
+	if (c->ssl != NULL) {
+		if (ld.resume) {
+			SSL_SESSION_free(c->session);
+			c->session = SSL_get1_session(c->ssl);
+		}
+		/* Else its session would count as broken and not be taken up. */
+		SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+		SSL_free(c->ssl);
+		c->ssl = NULL;
+	}
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+}
+
+static void
 failed(struct conn *c, const char *why)
 {
 	ld.errors++;
 	if (ld.why[0] == '\0')
 		snprintf(ld.why, sizeof(ld.why), "%s (errno %d)", why, errno);
-	if (c->fd >= 0)
-		close(c->fd);
-	c->fd = -1;
+	hang_up(c);
+}
+
+/* As recv() and send(). */
+static ssize_t
+tls_result(struct conn *c, int n)
+{
+	int e;
+
+	if (n > 0)
+		return n;
+	e = SSL_get_error(c->ssl, n);
+	ERR_clear_error();
+	if (e == SSL_ERROR_ZERO_RETURN)
+		return 0;
+	errno = e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE ? EAGAIN : EPROTO;
+	return -1;
+}
+
+static ssize_t
+get(struct conn *c, void *p, size_t n)
+{
+	if (c->ssl != NULL)
+		return tls_result(c, SSL_read(c->ssl, p, (int)n));
+	return recv(c->fd, p, n, MSG_DONTWAIT);
 }
 
 static void
@@ -89,7 +138,10 @@ ask(struct conn *c)
 	if (!ld.new_each)
 		c->started = clock_mono();
 	ld.started++;
-	n = send(c->fd, ld.request, ld.request_n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (c->ssl != NULL)
+		n = tls_result(c, SSL_write(c->ssl, ld.request, (int)ld.request_n));
+	else
+		n = send(c->fd, ld.request, ld.request_n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n != (ssize_t)ld.request_n)
 		failed(c, "request not sent whole");
 }
@@ -108,8 +160,33 @@ dial(struct conn *c)
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (c->fd < 0 ||
 	    (connect(c->fd, (struct sockaddr *)&ld.to, ld.to_n) != 0 && errno != EINPROGRESS) ||
-	    epoll_ctl(ld.ep, EPOLL_CTL_ADD, c->fd, &e) != 0)
+	    epoll_ctl(ld.ep, EPOLL_CTL_ADD, c->fd, &e) != 0) {
 		failed(c, "connect");
+		return;
+	}
+	c->ready = ld.tls == NULL;
+	if (c->ready)
+		return;
+	c->ssl = SSL_new(ld.tls);
+	SSL_set_fd(c->ssl, c->fd);
+	SSL_set_tlsext_host_name(c->ssl, "bench.test");
+	if (c->session != NULL)
+		SSL_set_session(c->ssl, c->session);
+}
+
+/* false: the handshake goes on, or has failed. */
+static bool
+shake(struct conn *c)
+{
+	ssize_t n = tls_result(c, SSL_connect(c->ssl));
+
+	if (n > 0) {
+		c->ready = true;
+		ld.resumed += (unsigned)SSL_session_reused(c->ssl);
+	} else if (n == 0 || errno != EAGAIN) {
+		failed(c, "handshake");
+	}
+	return n > 0;
 }
 
 static bool
@@ -126,10 +203,9 @@ answered(struct conn *c)
 		ld.lat[bucket(clock_mono() - c->started)]++;
 	}
 	if (!more()) {
-		close(c->fd);
-		c->fd = -1;
+		hang_up(c);
 	} else if (ld.new_each || strcasestr(c->head, "\r\nConnection: close\r\n")) {
-		close(c->fd);
+		hang_up(c);
 		dial(c);
 	} else {
 		ask(c);
@@ -170,16 +246,17 @@ ready(struct conn *c, uint32_t events)
 	static char buf[ROOM];
 	int fd = c->fd;
 
-	if (fd < 0)
+	if (fd < 0 || (!c->ready && !shake(c)))
 		return;
 	if (c->sent == 0 && (events & EPOLLOUT)) {
 		c->sent = 1;
 		ask(c);
-		if (!(events & EPOLLIN))
+		if (!(events & EPOLLIN) && c->ssl == NULL)
 			return;
 	}
 	while (c->fd == fd) {
-		ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		uint64_t connects = ld.connects;
+		ssize_t n = get(c, buf, sizeof(buf));
 
 		if (n < 0 && errno == EAGAIN)
 			return;
@@ -191,7 +268,7 @@ ready(struct conn *c, uint32_t events)
 			failed(c, "answer is not what was expected");
 			break;
 		}
-		if (n < (ssize_t)sizeof(buf))
+		if (ld.connects != connects || (c->ssl == NULL && n < (ssize_t)sizeof(buf)))
 			return;
 	}
 	if (c->fd < 0 && more())
@@ -204,7 +281,7 @@ options(int argc, char **argv)
 	char extra[4096] = "";
 	int o;
 
-	while ((o = getopt(argc, argv, "c:d:n:w:kH:")) != -1) {
+	while ((o = getopt(argc, argv, "c:d:n:w:kTSH:")) != -1) {
 		size_t at = strlen(extra);
 
 		switch (o) {
@@ -222,6 +299,12 @@ options(int argc, char **argv)
 			break;
 		case 'k':
 			ld.new_each = true;
+			break;
+		case 'T':
+			ld.tls = SSL_CTX_new(TLS_client_method());
+			break;
+		case 'S':
+			ld.resume = true;
 			break;
 		case 'H':
 			snprintf(extra + at, sizeof(extra) - at, "%s\r\n", optarg);
@@ -267,7 +350,7 @@ main(int argc, char **argv)
 	if (!options(argc, argv)) {
 		fprintf(stderr,
 		    "usage: load [-c conns] [-d seconds | -n requests] [-w warm-up] [-k] "
-		    "[-H 'Name: value'] HOST:PORT /path\n");
+		    "[-T [-S]] [-H 'Name: value'] HOST:PORT /path\n");
 		return 64;
 	}
 	signal(SIGPIPE, SIG_IGN);
@@ -303,11 +386,11 @@ main(int argc, char **argv)
 	}
 	wall = (double)(clock_mono() - from) / 1e9;
 	printf(
-	    "requests=%llu errors=%llu connects=%llu seconds=%.2f rps=%.0f p50_us=%.0f "
+	    "requests=%llu errors=%llu connects=%llu resumed=%llu seconds=%.2f rps=%.0f p50_us=%.0f "
 	    "p99_us=%.0f p999_us=%.0f "
 	    "generator_cpu=%.2f%s%s\n",
 	    (unsigned long long)ld.done, (unsigned long long)ld.errors,
-	    (unsigned long long)ld.connects, wall, (double)ld.done / wall, quantile(0.5),
+	    (unsigned long long)ld.connects, (unsigned long long)ld.resumed, wall, (double)ld.done / wall, quantile(0.5),
 	    quantile(0.99), quantile(0.999), (cpu_seconds() - cpu) / wall,
 	    ld.why[0] ? " first_error=" : "", ld.why);
 	return ld.errors ? 1 : 0;
