@@ -34,6 +34,8 @@ static const struct verb {
 	TABLE},
     {"match", match_verb, "[METHOD] URL",
 	"which listener, route, rule and backend a request gets, and why", TABLE},
+    {"backends", backends_verb, "[NAME]", "endpoints: which are used, which are out, and why",
+	TABLE | 1u << OUT_WIDE | JSON},
     {"explain", explain_verb, "KIND[.field…]|HGnnnn", "a field or an error code", TABLE},
     {"echo", echo_verb, "[--listen ADDR:PORT]", "a small backend for trying things", TABLE},
     {"version", version_verb, "", "version and build", TABLE | JSON},

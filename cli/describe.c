@@ -8,6 +8,7 @@
 #include "base/strbuf.h"
 #include "cli/cli.h"
 #include "cli/get.h"
+#include "cli/live.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 #include "conf/kinds/schema.h"
@@ -108,6 +109,77 @@ print_diags(const struct view *v, struct bytes who)
 	}
 }
 
+/* ---- endpoints of a backend, or of all that a route sends to */
+
+/* only[i]: a rule of this route sends to cluster i. */
+static bool *
+of_route(struct view *v, struct bytes kind, struct bytes ns, struct bytes name)
+{
+	static const char *const kinds[] = {
+	    "", "HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"};
+	const struct image *im = &v->image;
+	bool *only = arena_zalloc(&v->arena, im->n_clusters + 1ul);
+
+	for (uint32_t i = 0; i < im->n_rules; i++) {
+		const struct im_rule *rule = &im->rules[i];
+		const struct im_route *r = &im->routes[rule->route];
+
+		if (r->kind >= HG_ARRAY_LEN(kinds) || !bytes_eq(kind, bytes_str(kinds[r->kind])) ||
+		    !bytes_eq(image_text(im, r->name), name) ||
+		    !bytes_eq(image_text(im, r->ns), ns))
+			continue;
+		for (uint32_t b = 0; b < rule->backends.n; b++) {
+			uint32_t c = im->backends[rule->backends.first + b].cluster;
+
+			if (c != IM_NONE)
+				only[c] = true;
+		}
+	}
+	return only;
+}
+
+static void
+endpoints(struct view *v, struct table *t, uint32_t cluster)
+{
+	struct live_set set;
+	struct live e;
+	char text[128], why[96];
+
+	live_open(&set, v, cluster);
+	for (uint32_t i = 0; i < set.n; i++) {
+		if (!live_get(&set, i, &e))
+			continue;
+		table_row(t);
+		table_cell(t, image_text(&v->image, set.cluster->name));
+		table_cell(t, bytes_str(live_address(&e, text)));
+		table_cell(t, v->online ? bytes_str(live_name(e.state)) : BYTES_NONE);
+		if (v->online && e.id)
+			table_cellf(t, "in-flight %llu", (unsigned long long)e.inflight);
+		else
+			table_cell(t, BYTES_NONE);
+		table_cell(t, bytes_str(live_why(&e, why)));
+	}
+}
+
+static void
+print_endpoints(struct view *v, struct bytes kind, struct bytes ns, struct bytes name)
+{
+	bool backend = bytes_eq(kind, BYTES("Service")) || bytes_eq(kind, BYTES("Backend"));
+	uint32_t n, *clusters;
+	struct table t;
+
+	if (!backend && !bytes_ends(kind, BYTES("Route")))
+		return;
+	clusters = live_clusters(v, backend ? NULL : of_route(v, kind, ns, name), &n);
+	table_init(&t, &v->arena);
+	for (uint32_t i = 0; i < n; i++)
+		if (!backend || live_is(v, clusters[i], ns, name))
+			endpoints(v, &t, clusters[i]);
+	if (t.first)
+		printf("Endpoints:\n");
+	table_print(&t, 2, stdout);
+}
+
 static void
 print_one(struct view *v, const struct cat_object *ob)
 {
@@ -138,6 +210,7 @@ print_one(struct view *v, const struct cat_object *ob)
 	}
 	if (status)
 		print_status(v, status);
+	print_endpoints(v, kind, ns, name);
 	print_diags(v,
 	    bytes_str(arena_printf(&v->arena, "%.*s %.*s%s%.*s", BYTES_ARG(kind), BYTES_ARG(ns),
 		ns.n ? "/" : "", BYTES_ARG(name))));

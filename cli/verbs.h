@@ -14,6 +14,7 @@ int get_verb(struct opts *);
 int describe_verb(struct opts *);
 int match_verb(struct opts *);
 int explain_verb(struct opts *);
+int backends_verb(struct opts *);
 int echo_verb(struct opts *);
 int version_verb(struct opts *);
 

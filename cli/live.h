@@ -1,0 +1,51 @@
+/*
+ * live.h - endpoints as they are now: of a cluster of an image, or of the addresses that its name
+ * has, with what the board and the workers' counters say of them.
+ */
+#ifndef CLI_LIVE_H
+#define CLI_LIVE_H
+
+#include "cli/view.h"
+
+struct strbuf;
+
+enum live_state {
+	LIVE_READY,     /* nothing speaks against it, and nobody checks it */
+	LIVE_HEALTHY,   /* its last check was good */
+	LIVE_UNHEALTHY, /* its last checks were not */
+	LIVE_EJECTED    /* taken out for a while by what requests met */
+};
+struct live {
+	struct addr addr;
+	struct bytes unix_path;   /* instead of addr */
+	uint32_t id, weight;      /* id 0: nothing is known of it by itself */
+	enum live_state state;
+	uint64_t ejected_ms;      /* from now */
+	uint64_t failing;         /* in a row, by passive checks */
+	/* of all workers */
+	uint64_t inflight, connections, requests, failures;
+};
+struct live_set {
+	const struct view *view;
+	const struct im_cluster *cluster;
+	struct names_bank bank;   /* of a cluster with a DNS name */
+	uint32_t n;
+	bool named;
+};
+
+void live_open(struct live_set *, const struct view *, uint32_t cluster);
+/* i < set.n. false: nobody is at this position. */
+bool live_get(const struct live_set *, uint32_t i, struct live *);
+bool live_usable(const struct live *);
+const char *live_name(enum live_state);
+/* "by passive checks, for 12s more"; "" if there is nothing to say. Returns out. */
+const char *live_why(const struct live *, char out[96]);
+/* "10.0.0.1:80", "unix:/run/x.sock" */
+const char *live_address(const struct live *, char out[128]);
+/* Clusters (those with only[i], or all if it is NULL) sorted by name, each name once: several
+ * protocols of one backend are one. */
+uint32_t *live_clusters(struct view *, const bool *only, uint32_t *n);
+/* Is the cluster called ns/name, ns/name:port or ns/name(host:port)? */
+bool live_is(const struct view *, uint32_t cluster, struct bytes ns, struct bytes name);
+
+#endif
