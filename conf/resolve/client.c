@@ -144,7 +144,6 @@ http1(struct ctx *c)
 		return;
 	c->m->rec.trailers = k->trailers.v;
 	c->m->rec.http10 = k->http10 != NULL;
-	/* The listener's own name, or the only one of its routes: traffic_rules.c. */
 	c->m->upgrades = arena_alloc(c->sc->arena, (k->upgrades.n + 1) * sizeof(struct bytes));
 	for (uint32_t i = 0; i < k->upgrades.n; i++) {
 		if (k->upgrades.v[i].type == K_SM_EXACT &&
@@ -154,8 +153,7 @@ http1(struct ctx *c)
 			unserved(c, k->upgrades.v[i].node, arena_printf(c->sc->arena,
 			    "spec.http1.ignoredUpgradeTypes[%u]", i));
 	}
-	if (k->http10 != NULL && k->http10->default_host.v)
-		unserved(c, k->http10->node, "spec.http1.http10.useDefaultHost");
+	c->m->default_host = k->http10 != NULL && k->http10->default_host.v;
 }
 
 static void

@@ -65,6 +65,7 @@ struct m_client {
 	struct m_edit *early, *late;
 	struct bytes *upgrades;
 	uint32_t ncidrs, nearly, nlate, nupgrades;
+	bool default_host;         /* http10_host is each listener's own: client_port.c */
 	uint32_t index;            /* build's own: 1 + im_client */
 };
 

@@ -415,6 +415,7 @@ traffic_resolve(struct scope *sc)
 		look(sc, p);
 	}
 	traffic_rules(sc);
+	client_ports(sc);
 	proxy_resolve(sc);
 	for (size_t i = 0; i < t->n; i++)
 		if (t->all[i]->errors.n != 0)

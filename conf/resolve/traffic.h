@@ -77,6 +77,12 @@ struct k_backendtrafficpolicy *traffic_merge(struct scope *, const struct t_poli
     const struct t_policy *patch, const char **why);
 /* proxy.c: after traffic_rules(), which of the sockets begin with a PROXY header. */
 void proxy_resolve(struct scope *);
+/* client_port.c. What a ClientTrafficPolicy is attached to, for one listener. */
+enum client_level { CLIENT_OF_SECTION, CLIENT_OF_SET, CLIENT_OF_GATEWAY };
+void client_ports(struct scope *);                     /* clear-text listeners of one socket */
+void client_host(struct scope *, struct r_listener *); /* http10.useDefaultHost */
+/* Its policy is Invalid at that target; the listener answers 500. */
+void client_fault(struct scope *, struct r_listener *, const char *text);
 /* client.c */
 void client_compile(struct scope *, struct t_policy *);
 void client_tls(struct scope *, const struct t_policy *, struct m_tls *);

@@ -206,6 +206,9 @@ client(struct scope *sc, struct r_listener *l)
 	l->client = s.v[0]->client;
 	l->client_of = s.v[0];
 	l->client_invalid = s.v[0]->errors.n != 0;
+	l->client_level = s.at[0].section.n != 0 ? CLIENT_OF_SECTION :
+	    bytes_eq(s.at[0].kind, BYTES("Gateway")) ? CLIENT_OF_GATEWAY : CLIENT_OF_SET;
+	client_host(sc, l);
 	if (l->tls != NULL)
 		client_tls(sc, s.v[0], l->tls);
 }

@@ -56,6 +56,7 @@ struct r_listener {
 	struct m_client *client;  /* of its ClientTrafficPolicy */
 	struct t_policy *client_of; /* that policy */
 	bool client_invalid;      /* which is in error: 500 */
+	uint8_t client_level;     /* enum client_level */
 	struct m_attach *attach;  /* HTTPRoutes only */
 	size_t nattach, cap;
 	uint32_t nsockets, nbound;

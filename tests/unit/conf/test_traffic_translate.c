@@ -10,7 +10,6 @@
 
 #define DYNAMIC "DynamicResolver is not served"
 #define NO_MTLS "clientValidation is not served: refused, never left out"
-#define SAME_PORT "headgate keeps listeners of one port apart by host"
 static const struct {
 	const char *file, *why;
 } skipped[] = {
@@ -21,11 +20,7 @@ static const struct {
 	{"backendtrafficpolicy-buffer-limit-out-of-range-error", "1000G is not rewritten to 1T"},
 	{"backendtrafficpolicy-with-preconnect", "against a CEL rule of the CRD"},
 	{"clienttrafficpolicy-headers-add-if-absent", "one key twice in a list by key"},
-	{"clienttrafficpolicy-http10", "useDefaultHost is not served: Warning"},
 	{"clienttrafficpolicy-idle-timeout-with-error", "the schema refuses 10sec"},
-	{"clienttrafficpolicy-listenerset-sectionname-same-port-conflict", SAME_PORT},
-	{"clienttrafficpolicy-listenerset-wide-same-port-conflict", SAME_PORT},
-	{"clienttrafficpolicy-listenerset-wide-same-port-prefix-name-conflict", SAME_PORT},
 	{"clienttrafficpolicy-mtls-allow-expired-cert", NO_MTLS},
 	{"clienttrafficpolicy-mtls-client-verification", NO_MTLS},
 	{"clienttrafficpolicy-mtls-cert-bundle-both-invalid", "against a CEL rule of the CRD"},
