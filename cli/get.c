@@ -110,6 +110,38 @@ col_addresses(struct row *r, const char *path)
 	strbuf_release(&b);
 }
 
+/* "path otherwise" */
+static void
+col_or(struct row *r, const char *arg)
+{
+	struct bytes other = bytes_str(arg), path = bytes_cut(&other, ' ');
+	struct bytes got = node_text(node_path(r->json, arena_dup(&r->view->arena, path)));
+
+	table_cell(r->table, got.n ? got : other);
+}
+
+/* As kubectl: the name of an ExternalName, the addresses of a LoadBalancer. */
+static void
+col_external(struct row *r, const char *unused)
+{
+	struct bytes type = node_text(node_path(r->json, "spec.type")),
+		     name = node_text(node_path(r->json, "spec.externalName"));
+	struct node *list = r->status ? node_path(r->status, "loadBalancer.ingress") : NULL;
+	struct strbuf b = STRBUF_INIT;
+
+	(void)unused;
+	for (struct node *n = list ? list->first : NULL; n; n = n->next) {
+		strbuf_addz(&b, b.n ? "," : "");
+		strbuf_add(&b, node_text(node_get(n, "ip")));
+	}
+	if (bytes_eq(type, BYTES("ExternalName")))
+		strbuf_add(&b, name);
+	else if (b.n == 0)
+		strbuf_addz(&b, bytes_eq(type, BYTES("LoadBalancer")) ? "<pending>" : "<none>");
+	table_cell(r->table, strbuf_bytes(&b));
+	strbuf_release(&b);
+}
+
 static void
 col_ports(struct row *r, const char *path)
 {
@@ -129,6 +161,7 @@ col_ports(struct row *r, const char *path)
 		strbuf_addc(&b, '/');
 		strbuf_add(&b, proto.n ? proto : BYTES("TCP"));
 	}
+	strbuf_addz(&b, b.n ? "" : "<none>");
 	table_cell(r->table, strbuf_bytes(&b));
 	strbuf_release(&b);
 }
@@ -194,8 +227,9 @@ static const struct column {
 	{GW | LS, "PROGRAMMED", col_condition, "Programmed", false},
 	{ROUTES | POLICIES, "ACCEPTED", col_parents_condition, "Accepted", false},
 	{ROUTES, "RESOLVED", col_parents_condition, "ResolvedRefs", false},
-	{SVC, "TYPE", col_path, "spec.type", false},
-	{SVC, "CLUSTER-IP", col_path, "spec.clusterIP", false},
+	{SVC, "TYPE", col_or, "spec.type ClusterIP", false},
+	{SVC, "CLUSTER-IP", col_or, "spec.clusterIP <none>", false},
+	{SVC, "EXTERNAL-IP", col_external, NULL, false},
 	{SVC, "PORT(S)", col_ports, "spec.ports", false},
 	{ANY, "AGE", col_age, NULL, false},
 	{ANY, "SOURCE", col_source, NULL, true},

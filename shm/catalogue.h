@@ -77,8 +77,11 @@ enum cat_idkind {
 	CAT_ID_ENDPOINT,
 	CAT_ID_NAME,
 	CAT_ID_SOCKET,
-	CAT_ID_LIMIT
+	CAT_ID_LIMIT,
+	CAT_ID_NODEPORT /* id + 29999 is the port */
 };
+#define NODEPORT_FIRST 30000u
+#define NODEPORT_LAST 32767u
 struct cat_id {
 	uint64_t key[2];          /* hash of what it stands for */
 	struct im_str name;       /* "HTTPRoute shop/web 0", "shop/cart:8080 10.0.0.1:80", … */

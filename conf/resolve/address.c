@@ -233,7 +233,7 @@ one(struct scope *sc, struct pool *p, struct r_gateway *gw)
 	for (uint32_t i = 0; i < gw->k->addresses.n; i++)
 		asked(sc, p, gw, i, &nth);
 	if (gw->k->addresses.n == 0)
-		assign(sc, p, gw, 0);
+		assign(sc, gw->service == NULL ? p : NULL, gw, 0);
 	for (uint32_t i = 0; i < gw->nown; i++)
 		some = some || gw->own[i].accepted;
 	for (size_t i = 0; i < gw->nsets; i++)

@@ -10,6 +10,7 @@
 #include "conf/resolve/route_http.h"
 #include "conf/resolve/route_l4.h"
 #include "conf/resolve/routekind.h"
+#include "conf/resolve/service.h"
 
 /* What all five route kinds share, read from their bound structs. */
 struct common {
@@ -252,9 +253,11 @@ attach_resolve(struct scope *sc)
 	for (unsigned k = 0; k < ROUTEKIND_COUNT; k++)
 		n += sc->in.objects->count[routekind_table[k].kind];
 	sc->routes = arena_zalloc(sc->arena, (n + 1) * sizeof(*sc->routes));
-	sc->model.routes = arena_zalloc(sc->arena, (n + 1) * sizeof(*sc->model.routes));
+	sc->model.routes = arena_zalloc(
+	    sc->arena, (n + service_routes(sc) + 1) * sizeof(*sc->model.routes));
 	for (unsigned k = 0; k < ROUTEKIND_COUNT; k++)
 		for (const struct object *o = sc->in.objects->first[routekind_table[k].kind];
 		     o != NULL; o = o->next)
 			one(sc, o, &routekind_table[k]);
+	service_attach(sc);
 }

@@ -14,6 +14,7 @@ struct r_service_port {
 	struct m_cluster *cluster; /* NULL: `missing` says why */
 	const char *missing;
 	struct bytes app;          /* appProtocol */
+	bool affinity;
 	struct bytes name;         /* of the port */
 	struct r_target *targets;  /* BackendTLSPolicies on the Service */
 	struct r_policy *policy;   /* the one that applies, or NULL */
@@ -80,6 +81,7 @@ service_port(struct scope *sc, struct bytes ns, struct bytes name, uint16_t port
 		    arena_printf(sc->arena, "has no port %u/%s", port, udp ? "UDP" : "TCP");
 		return sp;
 	}
+	sp->affinity = bytes_eq(s->session_affinity, BYTES("ClientIP"));
 	sp->app = p == NULL ? BYTES_NONE : p->app_protocol;
 	sp->name = p == NULL ? BYTES_NONE : p->name;
 	sp->targets = map_get(&sc->btls, KEY(&kb, ns, name));
@@ -191,6 +193,17 @@ cluster_for(struct scope *sc, const struct r_route *r, struct m_cluster *c)
 								      c;
 }
 
+struct m_cluster *
+backend_service(struct scope *sc, const struct object *o, const struct k_service_port *p)
+{
+	bool udp = bytes_eq(p->protocol, BYTES("UDP"));
+	struct r_service_port *sp =
+	    service_port(sc, o->meta.ns, o->meta.name, (uint16_t)p->port.v, udp);
+
+	return sp->missing != NULL ? NULL :
+				     cluster_as(sc, sp->cluster, udp ? IM_UP_UDP : IM_UP_TCP);
+}
+
 /* The same for the kind Backend. */
 static void
 follow_extern(struct scope *sc, struct r_route *r, const char *where,
@@ -264,6 +277,8 @@ backend_resolve(struct scope *sc, struct r_route *r, const char *where,
 		return;
 	}
 	out->error = HG_OK;
+	out->affinity = sp->affinity;
+	sc->affinity |= sp->affinity;
 	out->cluster = cluster_for(sc, r, sp->cluster);
 }
 

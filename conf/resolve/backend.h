@@ -9,6 +9,7 @@
 struct r_backend {
 	struct m_cluster *cluster; /* NULL when error is set */
 	enum hg_err error;
+	bool affinity;             /* sessionAffinity: ClientIP of the Service */
 	bool fault;                /* the reference is wrong (not just unserved) */
 	/* A Backend of several names: its clusters share the reference's weight; the first is
 	 * `cluster`. */
@@ -21,6 +22,10 @@ void backend_resolve(struct scope *, struct r_route *, const char *where,
 /* A Backend of several names stands as one entry a name; of[i] is the Backend of backends[i], or
  * NULL. All weights grow together, so that shares stay exact where numbers allow it. */
 void backend_spread(struct scope *, struct m_rule *, const struct r_backend_kind *const *of);
+/* The Service's port as bytes, for what comes in by a port that it opens. */
+struct k_service_port;
+struct m_cluster *backend_service(
+    struct scope *, const struct object *service, const struct k_service_port *);
 /* Ancestors of the policies that the route's backends met. */
 void backend_policies(struct scope *, struct r_route *);
 

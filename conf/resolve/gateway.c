@@ -44,7 +44,8 @@ void
 gateway_resolve(struct scope *sc)
 {
 	sc->gateways = arena_zalloc(
-	    sc->arena, (sc->in.objects->count[KIND_GATEWAY] + 1) * sizeof(*sc->gateways));
+	    sc->arena, (sc->in.objects->count[KIND_GATEWAY] +
+		2 * sc->in.objects->count[KIND_SERVICE] + 1) * sizeof(*sc->gateways));
 	for (const struct object *o = sc->in.objects->first[KIND_GATEWAY]; o != NULL; o = o->next)
 		if (class_ours(sc, ((const struct k_gateway *)o->spec)->class))
 			begin(sc, o);

@@ -36,6 +36,8 @@ struct ids {
 static uint32_t
 limit(unsigned kind)
 {
+	if (kind == CAT_ID_NODEPORT)
+		return NODEPORT_LAST - NODEPORT_FIRST + 2;
 	return kind == CAT_ID_NAME ? NAMES_SLOTS : SLOT_IDS;
 }
 
@@ -142,7 +144,7 @@ ids_get(struct ids *ids, enum cat_idkind kind, struct bytes name)
 
 	grow(ids, ids->n + 1);
 	r = find(ids, key, (uint8_t)kind);
-	if (r->kind != 0) {
+	if (r->kind != 0 && r->id != 0) {
 		r->used = true;
 		r->gone = 0;
 		r->name = name;
@@ -151,12 +153,22 @@ ids_get(struct ids *ids, enum cat_idkind kind, struct bytes name)
 	while (*next < limit(kind) && !take(ids, kind, *next))
 		++*next;
 	if (*next >= limit(kind)) {
-		ids->lost++;
+		ids->lost += kind != CAT_ID_NODEPORT;
 		return 0;
 	}
+	ids->n += r->kind == 0;
 	*r = (struct ids_row){{key[0], key[1]}, name, 0, (*next)++, (uint8_t)kind, true};
-	ids->n++;
 	return r->id;
+}
+
+void
+ids_reserve(struct ids *ids, enum cat_idkind kind, uint32_t id)
+{
+	if (take(ids, kind, id))
+		return;
+	for (size_t i = 0; i < ids->cap; i++)
+		if (ids->rows[i].kind == kind && ids->rows[i].id == id)
+			ids->rows[i].id = 0; /* its key stays, for its next number */
 }
 
 uint32_t
@@ -172,7 +184,7 @@ ids_record(const struct ids *ids, struct blob_writer *w)
 		const struct ids_row *r = &ids->rows[i];
 		struct cat_id c = {.id = r->id, .kind = r->kind, .key = {r->key[0], r->key[1]}};
 
-		if (r->kind == 0)
+		if (r->kind == 0 || r->id == 0)
 			continue;
 		c.gone = r->used ? 0 : r->gone != 0 ? r->gone : ids->generation;
 		/* Hardly ever equal to another text. */

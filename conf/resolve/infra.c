@@ -231,7 +231,9 @@ infra_list(struct scope *sc, struct blob_writer *w, struct constants *constants)
 	if (sc->nclasses != 0 && sc->classes[0] == &sc->builtin)
 		list = builtin_class(sc, w, constants);
 	for (uint32_t i = 0; i < sc->ngateways; i++) {
-		struct infra *in = sc->gateways[i]->accepted ? service(sc, sc->gateways[i]) : NULL;
+		struct infra *in = sc->gateways[i]->accepted && sc->gateways[i]->service == NULL ?
+		    service(sc, sc->gateways[i]) :
+		    NULL;
 
 		if (in != NULL) {
 			in->next = list;

@@ -5,7 +5,7 @@
  */
 #include "base/version.h"
 #include "conf/kinds/k_core.h"
-#include "conf/resolve/scope.h"
+#include "conf/resolve/service.h"
 
 static struct bytes
 listener_name(struct scope *sc, const struct r_listener *l)
@@ -23,8 +23,8 @@ listener_id(struct scope *sc, const struct r_listener *l)
 	const char *name;
 
 	if (l->set == NULL)
-		name = arena_printf(sc->arena, "Gateway %.*s/%.*s %.*s", BYTES_ARG(gw->meta.ns),
-		    BYTES_ARG(gw->meta.name), BYTES_ARG(l->k->name));
+		name = arena_printf(sc->arena, "%s %.*s/%.*s %.*s", gw->kind->name,
+		    BYTES_ARG(gw->meta.ns), BYTES_ARG(gw->meta.name), BYTES_ARG(l->k->name));
 	else
 		name = arena_printf(sc->arena, "ListenerSet %.*s/%.*s %.*s",
 		    BYTES_ARG(l->set->obj->meta.ns), BYTES_ARG(l->set->obj->meta.name),
@@ -179,9 +179,11 @@ resolve_count(const struct scope *sc, struct proto_result *r)
 	const struct model *m = &sc->model;
 
 	r->objects = sc->in.objects->n;
-	r->gateways = m->ngateways;
+	r->gateways = 0;
+	for (uint32_t i = 0; i < sc->ngateways; i++)
+		r->gateways += sc->gateways[i]->index >= 0 && sc->gateways[i]->service == NULL;
 	r->listeners = m->nlisteners;
-	r->routes = m->nroutes;
+	r->routes = m->nroutes - service_routes(sc);
 	r->rules = 0;
 	r->stale = 0;
 	for (uint32_t i = 0; i < m->nroutes; i++)

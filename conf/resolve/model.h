@@ -109,6 +109,7 @@ struct m_rule {
 	struct m_retry *retry;
 	struct m_persist *persist;
 	struct m_route *route;
+	bool affinity;       /* a Service of it keeps clients on their endpoint, by address */
 };
 struct m_route {
 	uint8_t kind;        /* enum im_routekind */

@@ -12,6 +12,7 @@
 #include "conf/read/doccache.h"
 #include "conf/resolve/certificate.h"
 #include "conf/resolve/infra.h"
+#include "conf/resolve/service.h"
 #include "conf/resolve/status.h"
 
 #define GONE_KEEP 20000u       /* rows */
@@ -103,11 +104,14 @@ same_text(const struct rows *rs, const struct meta *m, uint64_t origin)
 static void
 put_json(struct rows *rs, struct cat_object *r, const struct object *o, const struct meta *m)
 {
-	const struct cat_object *old;
+	const struct cat_object *old = NULL;
 	char created[21];
 
 	r->origin = origin_of(o);
-	old = same_text(rs, m, r->origin);
+	if (o->kind->id == KIND_SERVICE && rs->sc->slot[o->index] != NULL)
+		service_show(rs->sc, o);
+	else
+		old = same_text(rs, m, r->origin);
 	if (old != NULL) {
 		r->json = put_unique(rs, blob_text(&rs->sc->in.old->blob, old->json));
 		return;

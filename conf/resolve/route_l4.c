@@ -29,6 +29,7 @@ backends(struct scope *sc, struct r_route *r, const struct k_l4_rule *k, struct 
 		to->weight = b->weight.set ? (uint32_t)b->weight.v : 1;
 		to->error = got.error;
 		to->cluster = got.error == HG_OK ? got.cluster : NULL;
+		m->affinity |= got.affinity;
 		to->fallback = got.backend != NULL && got.backend->fallback;
 		of[i] = got.backend;
 		sum += to->weight;

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "conf/read/codes.h"
 #include "conf/resolve/backend.h"
+#include "conf/resolve/service.h"
 #include "conf/resolve/traffic.h"
 
 struct bytes
@@ -195,6 +196,7 @@ resolve_run(struct arena *a, const struct resolve_in *in)
 	class_resolve(sc);
 	gateway_resolve(sc);
 	listenerset_resolve(sc);
+	service_resolve(sc);
 	for (uint32_t i = 0; i < sc->ngateways; i++)
 		listener_conflicts(sc, sc->gateways[i]);
 	address_resolve(sc);

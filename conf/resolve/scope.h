@@ -48,6 +48,7 @@ struct scope {
 	struct model model;
 	bool quiet;                /* the object in hand is stale: its positions mean nothing */
 	uint32_t ids_lost;         /* objects that share id 0 */
+	bool affinity;             /* some rule has a Service with sessionAffinity */
 };
 
 /* A composite key, parts separated by NUL, in the caller's buffer (cut: never, names are bounded).

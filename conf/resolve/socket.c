@@ -77,10 +77,11 @@ place(struct scope *sc, struct r_listener *l)
 	reason = clash(sc, l);
 	if (reason != NULL) {
 		conflict_set(l, reason,
-		    arena_printf(sc->arena,
-			"port %u on this address with this hostname belongs "
-			"to an older Gateway",
-			(unsigned)l->k->port.v));
+		    arena_printf(sc->arena, "port %u on this address%s is taken by %s",
+			(unsigned)l->k->port.v,
+			l->hostname.p != NULL ? " with this hostname" : "",
+			l->gw->service == NULL ? "an older Gateway" :
+						 "a Gateway or an older Service"));
 		return;
 	}
 	for (uint32_t i = 0; i < l->gw->naddrs; i++) {

@@ -13,6 +13,7 @@
 #include "conf/resolve/backend.h"
 #include "conf/resolve/feature.h"
 #include "conf/resolve/routekind.h"
+#include "conf/resolve/service.h"
 #include "conf/resolve/traffic.h"
 
 static const char *const STATUS_TEXT[] = {"False", "True", "Unknown"};
@@ -387,23 +388,26 @@ policy(struct status *st, const struct r_policy *p)
 	strbuf_addz(&st->out, "]}");
 }
 
-/* A Service has no status of ours in a cluster either; what it asks for in vain is said all the
- * same. */
 static void
 service(struct status *st)
 {
 	const struct k_service *k = st->obj->spec;
+	const struct r_service *s = st->sc->slot[st->obj->index];
 	struct conds c = {.n = 0};
 	const char *why = NULL;
 
-	if (bytes_eq(k->type, BYTES("NodePort")) || bytes_eq(k->type, BYTES("LoadBalancer")))
-		why = "spec.type: no port is opened for a Service by this version";
-	else if (bytes_eq(k->session_affinity, BYTES("ClientIP")))
-		why = "spec.sessionAffinity: ClientIP is not served by this version";
+	if (s != NULL)
+		service_conditions(st->sc, s, &c);
+	if (s != NULL && bytes_eq(k->external_traffic_policy, BYTES("Local")))
+		why = "spec.externalTrafficPolicy: Local is read as Cluster, endpoints of other "
+		      "machines are used too";
 	if (why != NULL)
 		cond_set(&c, COND_NOT_SERVED, COND_TRUE, "FieldNotServed", why);
 	status_stale(st, &c);
-	strbuf_addz(&st->out, "{\"loadBalancer\":{}");
+	strbuf_addz(&st->out, "{\"loadBalancer\":{");
+	if (s != NULL)
+		service_ingress(s, &st->out);
+	strbuf_addc(&st->out, '}');
 	if (c.n != 0) {
 		strbuf_addc(&st->out, ',');
 		status_conditions(st, BYTES(""), &c, NULL, NULL);
@@ -426,10 +430,6 @@ backend(struct status *st, const struct r_backend_kind *b)
 static bool
 other(struct status *st)
 {
-	if (st->obj->kind->id == KIND_SERVICE) {
-		service(st);
-		return true;
-	}
 	if (st->obj->status == NULL || !st->obj->kind->status)
 		return false;
 	node_print_json(st->obj->status, &st->out);
@@ -441,6 +441,10 @@ status_print(struct status *st)
 {
 	const void *slot = st->sc->slot[st->obj->index];
 
+	if (st->obj->kind->id == KIND_SERVICE) {
+		service(st);
+		return true;
+	}
 	if (slot == NULL)
 		return other(st);
 	switch (st->obj->kind->id) {

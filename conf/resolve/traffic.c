@@ -400,9 +400,10 @@ traffic_resolve(struct scope *sc)
 	map_init(&t->merged);
 	begin(sc, KIND_BACKENDTRAFFICPOLICY);
 	begin(sc, KIND_CLIENTTRAFFICPOLICY);
-	if (t->n == 0)
+	if (t->n == 0 && !sc->affinity)
 		return;
-	qsort_r(t->all, t->n, sizeof(struct t_policy *), by_age, sc);
+	if (t->n != 0)
+		qsort_r(t->all, t->n, sizeof(struct t_policy *), by_age, sc);
 	for (size_t i = 0; i < t->n; i++) {
 		struct t_policy *p = t->all[i];
 

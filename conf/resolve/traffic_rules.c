@@ -7,6 +7,7 @@
  * once for each (base, patch), so that a merge over a thousand routes is one.
  */
 #include "conf/resolve/routekind.h"
+#include "conf/resolve/service.h"
 #include "conf/resolve/traffic.h"
 
 #define BTP KIND_BACKENDTRAFFICPOLICY
@@ -140,6 +141,24 @@ tell_side(struct scope *sc, const struct r_listener *l, struct side *s, struct t
 	}
 }
 
+/* What a policy says about the choice of an endpoint goes before the Service. */
+static struct m_policy *
+affine(struct scope *sc, struct m_policy *p)
+{
+	const void *pair[2] = {p, NULL};
+	struct bytes key = bytes_of((const char *)pair, sizeof(pair));
+	struct m_policy *m;
+
+	if (p != NULL && (p->invalid || (p->balance != NULL && p->balance->rec.type != 0)))
+		return p;
+	m = map_get(&sc->traffic->merged, key);
+	if (m == NULL) {
+		m = service_affinity(sc, p);
+		map_put(&sc->traffic->merged, arena_bytes(sc->arena, key), m);
+	}
+	return m;
+}
+
 static struct bytes
 rule_name(const struct object *o, uint32_t index)
 {
@@ -184,6 +203,8 @@ attach(struct scope *sc, const struct r_listener *l, struct side *s, struct m_at
 		if (rule != NULL && own != NULL)
 			tell_route(sc, own, name);
 		a->policies[i] = effective(sc, s, rule != NULL ? rule : own);
+		if (a->route->rules[i].affinity)
+			a->policies[i] = affine(sc, a->policies[i]);
 		some = some || a->policies[i] != NULL;
 	}
 	if (!some)
@@ -244,6 +265,8 @@ listener(struct scope *sc, struct r_listener *l)
 {
 	struct side s = side_of(sc, BTP, l);
 
+	if (l->gw->service != NULL) /* no policy can target it */
+		return;
 	side_overrides(sc, l, &s);
 	for (size_t i = 0; i < l->nattach; i++)
 		attach(sc, l, &s, &l->attach[i]);

@@ -85,6 +85,7 @@ struct r_gateway {
 	struct conds conds;
 	uint32_t attached_sets;
 	int32_t index;            /* in model.gateways, -1 = none */
+	const struct r_service *service; /* whose ports these are, or NULL: service.h */
 };
 struct r_set {
 	const struct object *obj;
