@@ -33,7 +33,8 @@ wanted(const struct listing *l, uint32_t cluster)
 	struct bytes rest = cluster_name(l, cluster), ns = bytes_cut(&rest, '/');
 
 	return (l->opts->all_ns || bytes_eq(ns, l->ns)) &&
-	    (!l->name.p || bytes_eq(rest, l->name) || live_is(l->view, cluster, ns, l->name));
+	    (!l->name.p || bytes_eq(rest, l->name) ||
+		live_is(l->view, cluster, BYTES_NONE, ns, l->name));
 }
 
 static void

@@ -36,6 +36,8 @@ static const struct verb {
 	"which listener, route, rule and backend a request gets, and why", TABLE},
     {"backends", backends_verb, "[NAME]", "endpoints: which are used, which are out, and why",
 	TABLE | 1u << OUT_WIDE | JSON},
+    {"port-forward", portforward_verb, "TYPE/NAME [LOCAL:]PORT…",
+	"from loopback to healthy endpoints of a service or backend", TABLE},
     {"explain", explain_verb, "KIND[.field…]|HGnnnn", "a field or an error code", TABLE},
     {"echo", echo_verb, "[--listen ADDR:PORT]", "a small backend for trying things", TABLE},
     {"version", version_verb, "", "version and build", TABLE | JSON},
@@ -48,7 +50,7 @@ usage(FILE *out)
 	    version_text());
 	fprintf(out, "usage: headgate VERB [arguments] [flags]\n\nverbs:\n");
 	for (unsigned i = 0; i < HG_ARRAY_LEN(verbs); i++)
-		fprintf(out, "  %-9s %-24s %s\n", verbs[i].name, verbs[i].args, verbs[i].doc);
+		fprintf(out, "  %-12s %-24s %s\n", verbs[i].name, verbs[i].args, verbs[i].doc);
 	fprintf(out, "\nflags:\n");
 	opts_usage(out);
 	fprintf(out,

@@ -173,7 +173,7 @@ print_endpoints(struct view *v, struct bytes kind, struct bytes ns, struct bytes
 	clusters = live_clusters(v, backend ? NULL : of_route(v, kind, ns, name), &n);
 	table_init(&t, &v->arena);
 	for (uint32_t i = 0; i < n; i++)
-		if (!backend || live_is(v, clusters[i], ns, name))
+		if (!backend || live_is(v, clusters[i], kind, ns, name))
 			endpoints(v, &t, clusters[i]);
 	if (t.first)
 		printf("Endpoints:\n");

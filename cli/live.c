@@ -160,11 +160,16 @@ live_clusters(struct view *v, const bool *only, uint32_t *n)
 }
 
 bool
-live_is(const struct view *v, uint32_t cluster, struct bytes ns, struct bytes name)
+live_is(const struct view *v, uint32_t cluster, struct bytes kind, struct bytes ns,
+    struct bytes name)
 {
 	struct bytes full = image_text(&v->image, v->image.clusters[cluster].name), own;
+	bool service;
 
 	own = bytes_cut(&full, '/');
-	return bytes_eq(own, ns) && full.p && bytes_starts(full, name) &&
-	    (full.n == name.n || full.p[name.n] == ':' || full.p[name.n] == '(');
+	if (!bytes_eq(own, ns) || !full.p || !bytes_starts(full, name) ||
+	    (full.n > name.n && full.p[name.n] != ':' && full.p[name.n] != '('))
+		return false;
+	service = full.n > name.n && full.p[name.n] == ':';
+	return !kind.p || service == bytes_eq(kind, BYTES("Service"));
 }

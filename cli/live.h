@@ -45,7 +45,9 @@ const char *live_address(const struct live *, char out[128]);
 /* Clusters (those with only[i], or all if it is NULL) sorted by name, each name once: several
  * protocols of one backend are one. */
 uint32_t *live_clusters(struct view *, const bool *only, uint32_t *n);
-/* Is the cluster called ns/name, ns/name:port or ns/name(host:port)? */
-bool live_is(const struct view *, uint32_t cluster, struct bytes ns, struct bytes name);
+/* Is it of the Service (ns/name:port), or of the Backend (ns/name, ns/name(host:port)) of this
+ * name? kind absent: either. */
+bool live_is(const struct view *, uint32_t cluster, struct bytes kind, struct bytes ns,
+    struct bytes name);
 
 #endif

@@ -15,6 +15,7 @@ int describe_verb(struct opts *);
 int match_verb(struct opts *);
 int explain_verb(struct opts *);
 int backends_verb(struct opts *);
+int portforward_verb(struct opts *);
 int echo_verb(struct opts *);
 int version_verb(struct opts *);
 

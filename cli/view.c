@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -155,6 +156,13 @@ view_open(const struct opts *o, struct view *v)
 	return o->nfiles ? open_offline(o, v) : open_online(o, v);
 }
 
+static void
+unmap(const void *region, size_t n)
+{
+	if (region)
+		munmap((void *)(uintptr_t)region, n);
+}
+
 void
 view_close(struct view *v)
 {
@@ -162,6 +170,11 @@ view_close(struct view *v)
 		catalogue_close(&v->cat);
 	if (v->image.blob.base)
 		image_close(&v->image);
+	unmap(v->control, sizeof(*v->control));
+	unmap(v->board, sizeof(*v->board));
+	unmap(v->names, sizeof(*v->names));
+	for (uint32_t i = 0; i < v->nslots; i++)
+		unmap(v->slots[i], sizeof(*v->slots[i]));
 	arena_release(&v->arena);
 }
 
