@@ -313,7 +313,7 @@ live_socket(const struct worker *w, uint32_t socket)
 
 /* What the first bytes are, and the terms: what is due first is due in so many ms. */
 static uint64_t
-prepare(struct conn *c, const struct im_socket *s)
+prepare(struct conn *c, const struct im_socket *s, bool begun)
 {
 	struct worker *w = c->w;
 	uint32_t delay = 0;
@@ -327,7 +327,7 @@ prepare(struct conn *c, const struct im_socket *s)
 		return delay;
 	}
 	c->h1.limits = &terms_of(w, c->client)->h1;
-	if (c->proxy != IM_PROXY_OFF)
+	if (c->proxy != IM_PROXY_OFF && !begun)
 		chan_first(&c->h1.chan, &preamble_look);
 	else if (c->secure)
 		tls_accept(&c->h1.chan, secure_env(w->secure), (struct tls_accept){conn_choose, c});
@@ -337,11 +337,11 @@ prepare(struct conn *c, const struct im_socket *s)
 }
 
 bool
-conn_start(struct worker *w, int fd, uint32_t socket, const struct addr *peer)
+conn_start(struct worker *w, int fd, uint32_t socket, const struct addr *peer, bool begun)
 {
 	const struct im_socket *s = live_socket(w, socket);
 	/* A load balancer is not a client: its connections count for whom they carry. */
-	bool counted = !s || s->proxy != IM_PROXY_REQUIRED;
+	bool counted = !s || s->proxy != IM_PROXY_REQUIRED || begun;
 	struct conn *c;
 
 	if (w->nconns + w->l4_extra >= w->conn_cap ||
@@ -368,7 +368,7 @@ conn_start(struct worker *w, int fd, uint32_t socket, const struct addr *peer)
 	h1_down_init(&c->h1, w->loop, &w->bufs, fd, &w->down_limits, &conn_events, c, NULL);
 	w->h1_events = c->h1.chan.ev;
 	c->h1.chan.ev = &first_events;
-	h1_down_run(&c->h1, prepare(c, s));
+	h1_down_run(&c->h1, prepare(c, s, begun));
 	return true;
 }
 

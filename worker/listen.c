@@ -73,7 +73,7 @@ accept_one(struct worker *w, struct listener *l)
 
 	if (fd >= 0) {
 		bool taken = l->l4 ? l4_accept(w, fd, l->what.key.id, l->l4, &peer) :
-				     conn_start(w, fd, l->what.key.id, &peer);
+				     conn_start(w, fd, l->what.key.id, &peer, false);
 
 		if (!taken)
 			turn_away(w, l, fd);

@@ -28,6 +28,7 @@
 static const struct chan_events down_events, up_events;
 
 static void connect_next(struct flow *, enum hg_err last);
+static void begin_raw(struct flow *);
 
 struct bytes
 flow_sni(const struct flow *f)
@@ -71,7 +72,8 @@ forget(struct flow *f)
 	task_cancel(&f->handover);
 	way_over(&f->way, w);
 	mem_free(f->sni);
-	ipcount_sub(&w->ips, &f->client);
+	if (f->in_ips)
+		ipcount_sub(&w->ips, &f->client);
 	list_del(&f->link);
 	w->nconns--;
 	w->l4_extra--;
@@ -79,6 +81,13 @@ forget(struct flow *f)
 	pool_put(&w->l4->flows, f);
 	if (w->draining)
 		worker_maybe_over(w);
+}
+
+void
+flow_counted(struct flow *f)
+{
+	METRIC(f->w, connections_accepted, !f->counted);
+	f->counted = true;
 }
 
 void
@@ -95,8 +104,7 @@ flow_end(struct flow *f, enum hg_err e)
 		if (f->has_up)
 			chan_abort(&f->up);
 	}
-	if (!f->counted)
-		METRIC(f->w, connections_accepted, 1);
+	flow_counted(f);
 	METRIC(f->w, connections_closed, 1);
 	account(f);
 	forget(f);
@@ -112,8 +120,8 @@ end_by(struct flow *f, enum flow_side who, enum hg_err e)
 
 /* RFC 6066 section 3: fatal unrecognized_name. What the client said is read first: closing over
  * unread bytes would reset the alert away. */
-void
-flow_unknown_name(struct flow *f)
+static void
+unknown_name(struct flow *f)
 {
 	static const unsigned char alert[7] = {21, 3, 3, 0, 2, 2, 112};
 	int fd = f->down.watch.fd;
@@ -188,6 +196,20 @@ fire(struct timer *timer)
 
 /* ---- connect */
 
+/* Who it is, before anything else is said to the backend. */
+static bool
+greet(struct flow *f)
+{
+	char text[PROXYPROTO_WRITE];
+	struct addr local = f->local;
+	size_t n;
+
+	if (local.family == 0)
+		(void)sock_local(f->down.watch.fd, &local);
+	n = proxyproto_write(text, f->way.terms.proxy, false, &f->client, &local);
+	return chan_greet(&f->up, text, n);
+}
+
 /* The next endpoint, until one is on its way. `last`: why the one before failed. */
 static void
 connect_next(struct flow *f, enum hg_err last)
@@ -207,7 +229,11 @@ connect_next(struct flow *f, enum hg_err last)
 		if (chan_connect(&f->up, w->loop, &w->bufs, &t.addr, t.unix_path, &up_events,
 			f) == 0) {
 			f->has_up = true;
-			arm(f);
+			if (!f->way.terms.proxy || greet(f)) {
+				arm(f);
+				return;
+			}
+			flow_end(f, HG_ERR_OVERLOAD);
 			return;
 		}
 		way_failed(&f->way, w);
@@ -217,25 +243,6 @@ connect_next(struct flow *f, enum hg_err last)
 			break;
 	}
 	flow_end(f, last != HG_OK ? last : e);
-}
-
-static void
-proxy_header(struct flow *f)
-{
-	char text[PROXYPROTO_WRITE];
-	struct addr local = {0};
-	struct buf *b = buf_new(&f->w->bufs, sizeof(text));
-	size_t n;
-
-	if (b == NULL) {
-		chan_break(&f->up);
-		return;
-	}
-	(void)sock_local(f->down.watch.fd, &local);
-	n = proxyproto_write(text, f->way.terms.proxy, false, &f->client, &local);
-	memcpy(b->data, text, n);
-	b->len = (uint32_t)n;
-	chan_send(&f->up, (struct slice){b, b->data, (uint32_t)n});
 }
 
 static void
@@ -253,8 +260,6 @@ up_open(struct chan *c)
 	way_connected(&f->way, f->w);
 	if (t->keepalive)
 		sock_keepalive(c->watch.fd, t->probes, t->keep_idle_s, t->keep_interval_s);
-	if (t->proxy)
-		proxy_header(f);
 	f->down.drain_on_error = f->up.drain_on_error = true;
 	arm(f);
 	chan_resume(&f->down);
@@ -365,7 +370,7 @@ down_error(struct chan *c, enum hg_err e)
 		return;
 	}
 	if (f->alert)
-		flow_unknown_name(f);
+		unknown_name(f);
 	else if (f->phase == FLOW_SNIFF && f->tls && !f->passthrough && f->err == HG_OK)
 		f->err = HG_ERR_BAD_REQUEST; /* a handshake that failed */
 	METRIC(f->w, client_resets, f->phase >= FLOW_RELAY);
@@ -418,6 +423,10 @@ down_open(struct chan *c)
 	struct tls_info info;
 
 	chan_pause(c);
+	if (!f->tls) { /* a PROXY header was all */
+		begin_raw(f);
+		return;
+	}
 	if (!f->passthrough) {
 		tls_info(c, &info);
 		f->tls_version = info.version;
@@ -433,10 +442,11 @@ hand_over(struct task *t)
 	struct worker *w = f->w;
 	struct addr client = f->client;
 	uint32_t socket = f->socket;
+	bool proxied = f->proxied;
 	int fd = chan_detach(&f->down);
 
 	forget(f);
-	if (!conn_start(w, fd, socket, &client)) {
+	if (!conn_start(w, fd, socket, &client, proxied)) {
 		METRIC(w, connections_rejected, 1);
 		close(fd);
 	}
@@ -458,21 +468,27 @@ static const struct chan_events up_events = {
 };
 
 static struct flow *
-new_flow(struct worker *w, uint32_t socket, const struct addr *peer)
+new_flow(struct worker *w, uint32_t socket, const struct addr *peer, uint8_t proxy)
 {
+	/* A load balancer is not a client: its connections count for whom they carry. */
+	bool in_ips = proxy != IM_PROXY_REQUIRED;
 	struct flow *f;
 
 	/* Two descriptors each. */
-	if (w->nconns + w->l4_extra + 1 >= w->conn_cap || !ipcount_add(&w->ips, peer, w->ip_limit))
+	if (w->nconns + w->l4_extra + 1 >= w->conn_cap ||
+	    (in_ips && !ipcount_add(&w->ips, peer, w->ip_limit)))
 		return NULL;
 	f = pool_get(&w->l4->flows);
 	if (f == NULL) {
-		ipcount_sub(&w->ips, peer);
+		if (in_ips)
+			ipcount_sub(&w->ips, peer);
 		return NULL;
 	}
 	memset(f, 0, sizeof(*f));
 	f->w = w;
 	f->client = *peer;
+	f->in_ips = in_ips;
+	f->proxy = proxy;
 	f->socket = socket;
 	f->id = (uint32_t)++w->next_conn;
 	f->begun = f->moved = loop_now(w->loop);
@@ -486,34 +502,44 @@ new_flow(struct worker *w, uint32_t socket, const struct addr *peer)
 	return f;
 }
 
+/* Plain TCP: the socket's only listener, its only route. */
+static void
+begin_raw(struct flow *f)
+{
+	const struct gen *gen = f->w->gens.live;
+	uint32_t s = gen_socket(gen, f->socket),
+		 l = s == IM_NONE ? IM_NONE : gen->image.sockets[s].listeners.any;
+
+	if (l == IM_NONE) {
+		flow_end(f, HG_ERR_NO_LISTENER);
+		return;
+	}
+	way_set(&f->way, f->w, gen, l, way_route(gen, l, BYTES_NONE));
+	admit(f);
+}
+
 bool
 flow_start(struct worker *w, int fd, uint32_t socket, bool tls, const struct addr *peer)
 {
-	const struct gen *gen = w->gens.live;
-	uint32_t s = gen_socket(gen, socket),
-		 l = s == IM_NONE || tls ? IM_NONE : gen->image.sockets[s].listeners.any;
-	struct flow *f = new_flow(w, socket, peer);
+	uint32_t s = gen_socket(w->gens.live, socket);
+	uint8_t proxy = s == IM_NONE ? IM_PROXY_OFF : w->gens.live->image.sockets[s].proxy;
+	struct flow *f = new_flow(w, socket, peer, proxy);
 
 	if (f == NULL)
 		return false;
 	chan_init(&f->down, w->loop, &w->bufs, fd, &down_events, f);
 	f->tls = tls;
-	f->counted = !tls; /* else by who gets it */
-	METRIC(w, connections_accepted, f->counted);
-	if (tls) {
-		chan_use(&f->down, &flow_sniff_ops, NULL);
+	if (!tls)
+		flow_counted(f);
+	if (tls || proxy != IM_PROXY_OFF) {
+		chan_first(&f->down, &flow_look);
 		chan_start(&f->down, false);
 		arm(f);
 		return true;
 	}
 	chan_pause(&f->down);
 	chan_start(&f->down, false);
-	if (l == IM_NONE) {
-		flow_end(f, HG_ERR_NO_LISTENER);
-		return true;
-	}
-	way_set(&f->way, w, gen, l, way_route(gen, l, BYTES_NONE));
-	admit(f);
+	begin_raw(f);
 	return true;
 }
 

@@ -19,7 +19,8 @@ struct flow {
 	struct timer timer;
 	struct task handover;        /* to HTTPS, from outside the chan's callbacks */
 	struct way way;
-	struct addr client;
+	struct addr client;          /* the peer, or who its PROXY header says */
+	struct addr local;           /* where to, by that header; family 0: as the socket says */
 	uint32_t socket;             /* im_socket.id */
 	uint32_t id;                 /* of the connection, for the log */
 	char *sni;                   /* of TLS; NULL: none or not known */
@@ -27,6 +28,9 @@ struct flow {
 	const char *tls_version, *tls_cipher; /* terminated here; else NULL */
 	uint8_t phase, first;        /* enums; first: who ended it */
 	bool tls, passthrough, counted;
+	bool proxied;                /* there could have been a PROXY header, and it is past */
+	bool in_ips;                 /* counted in worker.ips */
+	uint8_t proxy;               /* enum im_proxy: a header is still to come */
 	bool has_up, down_eof, up_eof, alert;
 	enum hg_err err;
 	uint32_t peeked;             /* bytes looked at before the hello was whole */
@@ -42,10 +46,10 @@ void flow_end(struct flow *, enum hg_err);
 void flow_check(struct flow *, const struct gen *, const struct way_rules *, uint64_t until);
 
 /* ---- sniff.c */
-extern const struct chan_ops flow_sniff_ops;
+extern const struct chan_look flow_look;
 
 /* ---- flow.c, for sniff.c */
 struct bytes flow_sni(const struct flow *);
-void flow_unknown_name(struct flow *); /* the alert, and no more */
+void flow_counted(struct flow *); /* it is ours, whatever comes of it */
 
 #endif
