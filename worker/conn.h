@@ -36,8 +36,8 @@ struct conn {
 /* 10,000 of them lie idle at small cost (DESIGN section 11). */
 _Static_assert(sizeof(struct conn) <= 512, "an idle connection costs at most 512 bytes");
 
-/* Takes fd. false: no room (fd is closed by the caller). begun: a PROXY header was taken off it, and
- * `peer` is who that says. */
+/* Takes fd. false: no room (fd is closed by the caller). begun: a PROXY header was taken off it,
+ * and `peer` is who that says. */
 bool conn_start(struct worker *, int fd, uint32_t socket, const struct addr *peer, bool begun);
 /* Index of its socket in the generation. IM_NONE if it is gone, or if what the connection was let
  * in by is no longer what is asked for: another protocol, another listener, other validation. */

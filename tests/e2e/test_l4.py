@@ -1,8 +1,10 @@
 """TCP, TLS and UDP routes: bytes both ways, half-close, resets, weights, names, reloads, deaths, limits."""
 import contextlib
+import os
 import socket
 import ssl
 import struct
+import threading
 
 import pytest
 
@@ -123,8 +125,7 @@ def test_next_endpoint_and_none(instance, tcp, block):
             assert c.fin().rest() == b"up\nbye up"
     assert max(x["attempts"] for x in lines(g, 6)) == 2
     for port in (PORT + 1, PORT + 2, PORT + 3):
-        with l4.Conn(g.address(port=port)) as c:
-            assert c.refused(), port
+        assert l4.refused(g.address(port=port)), port
     why = {x["listener"]: x["reason"] for x in lines(g, 9)}
     assert why["empty"] == "no_healthy_backend" and why["gone"] == "config_invalid_rule" and why["bare"] == "no_route", why
 
@@ -284,8 +285,7 @@ def test_hello_in_pieces(instance, tcp):
                 assert c.read(1) == b"."
                 wait_for(lambda w=whole: b"".join(got) == w, f"the bytes at the backend, sent by {size}")
     for bad in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05\x02\x00\x00\x01\x00", b"\x16\x03\x01\x40\x01" + b"\x01" * 100, raw[:50]):
-        with l4.Conn(g.address()) as c:
-            assert c.send(bad).refused(), bad[:10]
+        assert l4.refused(g.address(), bad), bad[:10]
     reasons = sorted(x["reason"] for x in lines(g, 10, "tls") if x["reason"] != "ok")
     assert reasons.count("bad_request") == 3 and reasons.count("request_timeout") == 1, reasons
 
@@ -313,3 +313,259 @@ def test_terminate_and_mixed(instance, tcp, echo, pair):
     a = [x for x in lines(g, 6, "tls") if x["listener"] == "term"][0]
     assert a["tls_version"] == "TLSv1.3" and a["tls_sni"] == "term.test" and a["bytes_in"] == 100000
     assert a["bytes_out"] >= 100006
+
+
+# ---- policies
+
+def test_connection_limit_and_rate(instance, tcp):
+    """maxConnections over all workers, rates by address from the shared buckets; one too many is reset."""
+    b = tcp(named("b"))
+    rate = {"local": {"rules": [{"clientSelectors": [{"sourceCIDR": {"value": "127.0.0.2/32"}}],
+                                 "limit": {"requests": 2, "unit": "Hour"}}]}}
+    g = instance(*stage(l4.service("s", b.address), l4.route("r", "s", section="tcp"), l4.route("r2", "s", section="two"),
+                        l4.policy("p", "r", circuitBreaker={"maxConnections": 3}), l4.policy("q", "r2", rateLimit=rate),
+                        listeners=[l4.listener("tcp", PORT), l4.listener("two", PORT + 1)]))
+    with contextlib.ExitStack() as open_:
+        for _ in range(3):
+            c = open_.enter_context(l4.Conn(g.address()))
+            assert c.read(2) == b"b\n"
+        assert l4.refused(g.address())
+
+    def again():
+        with contextlib.suppress(ConnectionError), l4.Conn(g.address()) as c:
+            return c.read(2) == b"b\n"
+        return False
+    wait_for(again, "room for one more")
+    assert "circuit_open" in {x["reason"] for x in lines(g, 5)}
+
+    def from_ip(ip):
+        with contextlib.suppress(ConnectionError), socket.create_connection(g.address(port=PORT + 1), 10, source_address=(ip, 0)) as s:
+            return s.recv(2) == b"b\n"
+        return False
+    assert [from_ip("127.0.0.2") for _ in range(4)] == [True, True, False, False]
+    assert from_ip("127.0.0.3")
+    wait_for(lambda: "rate_limited" in {x["reason"] for x in g.access()}, "the line")
+
+
+def test_hash_ejection_and_timeouts(instance, tcp, block):
+    """Source IP hashing, passive health by connect failures, connect and idle timeouts."""
+    one, two = tcp(named("one")), tcp(named("two"))
+    dead = (block.backend(), one.port)
+    passive = {"passive": {"consecutiveGatewayErrors": 1, "consecutiveLocalOriginFailures": 1, "consecutive5XxErrors": 1, "interval": "10s",
+                           "baseEjectionTime": "60s", "maxEjectionPercent": 100}}
+    g = instance(*stage(l4.service("s", one.address, two.address), l4.service("d", dead, one.address),
+                        l4.route("r", "s", section="tcp"), l4.route("r2", "d", section="two"), l4.route("r3", "s", section="three"),
+                        l4.policy("p", "r", loadBalancer={"type": "ConsistentHash", "consistentHash": {"type": "SourceIP"}}),
+                        l4.policy("q", "r2", healthCheck=passive),
+                        l4.policy("t", "r3", timeout={"http": {"connectionIdleTimeout": "300ms"}}),
+                        listeners=[l4.listener("tcp", PORT), l4.listener("two", PORT + 1), l4.listener("three", PORT + 2)]))
+
+    def ask(port, ip="127.0.0.1"):
+        with socket.create_connection(g.address(port=port), 10, source_address=(ip, 0)) as s:
+            return s.recv(4)
+    by_ip = {ip: {ask(PORT, ip) for _ in range(4)} for ip in (f"127.0.1.{i}" for i in range(1, 17))}
+    assert all(len(v) == 1 for v in by_ip.values()), "one address, one endpoint"
+    assert len(set().union(*by_ip.values())) == 2
+    for _ in range(8):
+        assert ask(PORT + 1) == b"one\n"
+    assert g.metric("ejections") == 1 and g.metric("upstream_errors") == 1
+    with l4.Conn(g.address(port=PORT + 2)) as c:
+        c.read(4)
+        with pytest.raises(ConnectionResetError):
+            c.rest()
+    assert lines(g, 73)[-1]["reason"] == "idle_timeout"
+
+
+# ---- PROXY protocol
+
+def test_proxy_protocol(instance, tcp):
+    """From clients by policy, to backends by policy; the address in it is who the log and the backend see."""
+    got = []
+
+    def handle(peer):
+        got.append(peer.sock.recv(1000))
+        peer.sock.sendall(b"ok")
+    b = tcp(handle)
+    ctp = {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "ClientTrafficPolicy", "metadata": o.meta("p"),
+           "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw"}], "proxyProtocol": {}}}
+    g = instance(*stage(l4.service("s", b.address), l4.route("r", "s"), ctp, l4.policy("out", "r", proxyProtocol={"version": "V1"})))
+    with l4.Conn(g.address()) as c:
+        assert c.send(b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 80\r\nhello").read(2) == b"ok"
+    assert got[0].startswith(b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 80\r\n"), got
+    a = lines(g, 1)[0]
+    assert (a["client_ip"], a["client_port"], a["bytes_in"]) == ("192.0.2.7", 1234, 5), a
+    assert l4.refused(g.address(), b"no header at all\r\n")
+    assert lines(g, 2)[1]["reason"] == "bad_request"
+
+
+# ---- UDP
+
+@pytest.fixture
+def udp(block):
+    with contextlib.ExitStack() as stack:
+        def start(name, port=5000, handle=None):
+            e = l4.UdpEcho(block.backend(), port, name, handle)
+            stack.callback(e.stop)
+            return e
+        yield start
+
+
+def ustage(*objs, listeners=None):
+    return stage(*objs, listeners=listeners or [l4.listener("udp", PORT, "UDP")])
+
+
+def query(address, data, n=1):
+    with l4.udp(address) as s:
+        s.send(data)
+        return [s.recv(65536) for _ in range(n)]
+
+
+def test_udp(instance, udp):
+    """Sessions by client; answers from where the client asked; weights by session; none without a backend."""
+    one, two = udp("one"), udp("two")
+    g = instance(*ustage(l4.service("a", one.address, protocol="UDP"), l4.service("b", two.address, protocol="UDP"),
+                         l4.route("r", o.ref("a", weight=3), o.ref("b", weight=1), kind="UDPRoute", section="udp"),
+                         listeners=[l4.listener("udp", PORT, "UDP"), l4.listener("bare", PORT + 1, "UDP")]), workers=1)
+    got = [query(g.address(), b"%d" % i)[0].split(b":")[0] for i in range(8)]
+    assert (got.count(b"one"), got.count(b"two")) == (6, 2), got
+    with l4.udp(g.address()) as s:
+        for i in range(100):
+            s.send(b"%d" % i)
+        answers = [s.recv(100) for _ in range(100)]
+        assert len({a.split(b":")[0] for a in answers}) == 1, "one session, one endpoint"
+        assert [a.split(b":")[1] for a in answers] == [b"%d" % i for i in range(100)]
+        s.send(b"")
+        assert s.recv(100)[-1:] == b":", "an empty datagram is one too"
+        s.send(b"x" * 60000)
+        assert len(s.recv(65536)) == 60004
+    with l4.udp(g.address(port=PORT + 1), timeout=0.3) as s, pytest.raises(socket.timeout):
+        s.send(b"nobody")
+        s.recv(100)
+    assert g.metric("udp_sessions") == 9 and g.metric("udp_dropped") == 1
+    assert g.metric("udp_in") == g.metric("udp_out") == 110
+
+
+def test_udp_reload_and_log(instance, udp):
+    """A session survives reloads, moves when its endpoint is gone, ends with its route; its line says what it carried."""
+    one, two = udp("one"), udp("two")
+    services = [l4.service("a", one.address, protocol="UDP"), l4.service("b", two.address, protocol="UDP")]
+    g = instance(*ustage(*services, l4.route("r", "a", kind="UDPRoute")), conf='shutdown = { grace = "500ms"; };')
+    with l4.udp(g.address()) as s:
+        for i in range(3):
+            s.send(b"%d" % i)
+            assert s.recv(100) == b"one:%d" % i
+            g.put(*ustage(*services, l4.route("r", o.ref("a", weight=i + 1), kind="UDPRoute")))
+            g.reload(0)
+        assert len(one.peers) == 1, "one session all the time"
+        g.put(*ustage(*services, l4.route("r", "b", kind="UDPRoute")))
+        g.reload(0)
+        s.send(b"moved")
+        assert s.recv(100) == b"two:moved"
+        g.put(*ustage(*services))
+        g.reload(0)
+        a = lines(g, 1, "udp")[0]
+    assert (a["packets_in"], a["packets_out"], a["bytes_in"], a["reason"]) == (4, 4, 8, "draining"), a
+    assert a["route"] == "default/r" and a["client_port"] > 0
+
+
+def test_udp_refused(instance, udp, block):
+    """ICMP moves a session on to an endpoint that is there."""
+    one = udp("one")
+    dead = (block.backend(), one.address[1])
+    g = instance(*ustage(l4.service("a", dead, one.address, protocol="UDP"), l4.route("r", "a", kind="UDPRoute")), workers=1)
+    for i in range(4):
+        with l4.udp(g.address(), timeout=0.5) as s:
+            for _ in range(20):
+                s.send(b"%d" % i)
+                with contextlib.suppress(socket.timeout):
+                    assert s.recv(100) == b"one:%d" % i
+                    break
+            else:
+                raise AssertionError("no answer")
+    assert g.metric("upstream_errors") >= 1
+
+
+def test_udp_wildcard(instance, udp, binary):
+    """On all addresses the answer comes from the address that was asked, and two of them are two sessions."""
+    one = udp("one")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    g = instance(*ustage(l4.service("a", one.address, protocol="UDP"), l4.route("r", "a", kind="UDPRoute"),
+                         listeners=[l4.listener("udp", port, "UDP")]), pool=None)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(5)
+        s.bind(("127.0.0.1", 0))
+        for ip in ("127.0.0.1", "127.9.8.7"):
+            s.sendto(b"x", (ip, port))
+            assert s.recvfrom(100) == (b"one:x", (ip, port))
+    if socket.has_ipv6:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+            s.settimeout(5)
+            s.sendto(b"6", ("::1", port))
+            data, peer = s.recvfrom(100)
+            assert (data, peer[:2]) == (b"one:6", ("::1", port))
+    assert len(one.peers) >= 3
+
+
+def test_udp_segments(instance, udp):
+    """Joined datagrams (GSO of the client, GRO here) arrive as the datagrams that they are, both ways."""
+    one = udp("one", handle=lambda d: [d])
+    g = instance(*ustage(l4.service("a", one.address, protocol="UDP"), l4.route("r", "a", kind="UDPRoute")))
+    with l4.udp(g.address()) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        try:
+            s.setsockopt(socket.IPPROTO_UDP, 103, 1200)  # UDP_SEGMENT
+        except OSError:
+            pytest.skip("no UDP_SEGMENT here")
+        for _ in range(5):
+            one.seen.clear()
+            s.send(bytes(range(200)) * 60)  # 10 datagrams
+            answers = [s.recv(65536) for _ in range(10)]
+            assert [len(a) for a in answers] == [1200] * 10
+            assert b"".join(answers) == bytes(range(200)) * 60
+            assert [len(x) for x in one.seen] == [1200] * 10
+
+
+def test_udp_worker_death(instance, udp):
+    """Its sessions begin anew in the worker that takes its place; nobody else's are touched."""
+    one = udp("one")
+    g = instance(*ustage(l4.service("a", one.address, protocol="UDP"), l4.route("r", "a", kind="UDPRoute")), workers=2)
+    socks = [l4.udp(g.address(), timeout=1) for _ in range(16)]
+
+    def all_answer():
+        for s in socks:
+            for _ in range(20):
+                s.send(b"x")
+                with contextlib.suppress(socket.timeout):
+                    assert s.recv(100) == b"one:x"
+                    break
+            else:
+                raise AssertionError("no answer")
+    all_answer()
+    assert len(one.peers) == 16
+    victim = g.role("worker")[0]
+    os.kill(victim, 9)
+    wait_for(lambda: len(g.role("worker")) == 2 and victim not in g.role("worker"), "a new worker")
+    all_answer()
+    assert 16 < len(one.peers) < 32, "only the dead worker's sessions are new"
+    for s in socks:
+        s.close()
+
+
+def test_udp_drain(instance, udp):
+    """SIGTERM: what was asked is still answered."""
+    go = threading.Event()
+
+    def handle(data):
+        go.wait(5)
+        return [b"late:" + data]
+    one = udp("one", handle=handle)
+    g = instance(*ustage(l4.service("a", one.address, protocol="UDP"), l4.route("r", "a", kind="UDPRoute")))
+    with l4.udp(g.address()) as s:
+        s.send(b"x")
+        wait_for(lambda: one.seen, "the datagram at the backend")
+        g.kick(15)
+        go.set()
+        assert s.recv(100) == b"late:x"
+    g.stop()

@@ -63,17 +63,18 @@ class Conn:
         self.sock.shutdown(socket.SHUT_WR)
         return self
 
-    def refused(self):
-        """Closed or reset without a byte."""
-        with contextlib.suppress(ConnectionError):
-            return self.sock.recv(1) == b""
-        return True
-
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.sock.close()
+
+
+def refused(address, data=b""):
+    """Closed or reset without a byte; perhaps before connect() knows that it had one."""
+    with contextlib.suppress(ConnectionError), Conn(address) as c:
+        return c.send(data).sock.recv(1) == b""
+    return True
 
 
 class UdpEcho:

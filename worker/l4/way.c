@@ -172,7 +172,7 @@ choose_backend(struct way *y, struct worker *w, const struct pick_in *in, uint32
 }
 
 static void
-raise_words(struct way *y, struct worker *w, const struct target *t)
+raise_words(struct way *y, struct worker *w, const struct target *t, bool udp)
 {
 	struct slot_endpoint *e;
 
@@ -182,6 +182,8 @@ raise_words(struct way *y, struct worker *w, const struct target *t)
 	e->connections++;
 	e->requests++;
 	y->inflight = true;
+	if (udp) /* there is nothing to wait for */
+		return;
 	breaker_words(&w->counts, y->rule)->pending++;
 	y->pending = true;
 }
@@ -255,7 +257,7 @@ way_pick(struct way *y, struct worker *w, struct bytes sni, const struct addr *c
 	y->is_unix = t->unix_path.p != NULL;
 	y->named = gen->image.clusters[y->backend_cluster].dns != IM_NONE;
 	pick_note(&y->tried, t);
-	raise_words(y, w, t);
+	raise_words(y, w, t, udp);
 	return HG_OK;
 }
 
@@ -310,6 +312,14 @@ way_failed(struct way *y, struct worker *w)
 }
 
 void
+way_leave(struct way *y, struct worker *w)
+{
+	lower_words(y, w);
+	y->attempts = 0;
+	y->tried.n = 0;
+}
+
+void
 way_over(struct way *y, struct worker *w)
 {
 	lower_words(y, w);
@@ -335,6 +345,38 @@ way_rules_of(const struct gen *gen, struct way_rules *out)
 		if (im->routes[im->rules[i].route].kind >= IM_TLSROUTE)
 			out->bits[id / 64] |= 1ull << id % 64;
 	}
+}
+
+static bool
+has_endpoint(const struct image *im, uint32_t cluster, uint32_t id)
+{
+	struct im_range v;
+
+	if (cluster == IM_NONE)
+		return false;
+	if (im->clusters[cluster].dns != IM_NONE)
+		return true;
+	v = im->clusters[cluster].endpoints;
+	for (uint32_t i = 0; i < v.n; i++)
+		if (im->endpoints[v.first + i].id == id)
+			return true;
+	return false;
+}
+
+bool
+way_endpoint_gone(const struct way *y, const struct gen *gen)
+{
+	const struct image *im = &gen->image;
+	uint32_t l = gen_listener(gen, y->listener),
+		 rule = l == IM_NONE ? IM_NONE : way_route(gen, l, BYTES_NONE);
+
+	if (rule == IM_NONE || im->rules[rule].id != y->rule || y->endpoint == 0)
+		return false;
+	for (uint32_t i = 0; i < im->rules[rule].backends.n; i++)
+		if (has_endpoint(im, im->backends[im->rules[rule].backends.first + i].cluster,
+			y->endpoint))
+			return false;
+	return true;
 }
 
 bool

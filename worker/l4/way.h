@@ -46,6 +46,7 @@ enum hg_err way_pick(struct way *, struct worker *, struct bytes sni, const stru
     bool udp, struct target *t);
 void way_connected(struct way *, struct worker *);
 void way_failed(struct way *, struct worker *); /* it could not be reached: noted for its health */
+void way_leave(struct way *, struct worker *);  /* it is left, and may be picked again */
 void way_over(struct way *, struct worker *);   /* lowers what is raised, lets the label go */
 
 /* Rules that L4 listeners of a generation can reach, by stable id; for "is it gone?". */
@@ -53,6 +54,8 @@ struct way_rules {
 	uint64_t bits[SLOT_IDS / 64];
 };
 void way_rules_of(const struct gen *, struct way_rules *);
+/* Its endpoint is no longer one of its rule's (which the listener still serves). */
+bool way_endpoint_gone(const struct way *, const struct gen *);
 bool way_gone(const struct way *, const struct gen *, const struct way_rules *);
 
 #endif
