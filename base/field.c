@@ -222,3 +222,13 @@ fields_joined(const struct fields *t, struct bytes name, char *out, size_t cap, 
 	}
 	return bytes_of(out, n);
 }
+
+bool
+fields_grpc(const struct fields *t)
+{
+	static const struct bytes type = {"application/grpc", 16};
+	const struct field *f = fields_get(t, FIELD_CONTENT_TYPE);
+
+	return f && f->value.n >= type.n && bytes_eqi(bytes_of(f->value.p, type.n), type) &&
+	    (f->value.n == type.n || strchr("+; \t", f->value.p[type.n]) != NULL);
+}

@@ -92,6 +92,9 @@ struct field *fields_next(
 void fields_remove(struct fields *, struct bytes name);
 /* Replace all lines of that name by one; false: full. */
 bool fields_set(struct fields *, struct bytes name, struct bytes value);
+/* Content-Type says gRPC: "application/grpc", also with "+proto" or parameters behind it, but not
+ * grpc-web. */
+bool fields_grpc(const struct fields *);
 /* All values of `name` joined with ", " (RFC 9110 5.3) into out; a single line is borrowed, not
  * copied. Absent if there is none; *too_long if it does not fit. */
 struct bytes fields_joined(

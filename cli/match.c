@@ -68,11 +68,9 @@ parse_headers(struct match *m)
 		value = bytes_trim(value);
 		if (field_id(name) == FIELD_HOST && uri_host(value, &m->host) != HG_OK)
 			return wrong("not a host", m->opts->headers[i]);
-		if (field_id(name) == FIELD_CONTENT_TYPE &&
-		    bytes_starts(value, BYTES("application/grpc")))
-			m->grpc = true;
 		fields_add(&m->fields, name, value, field_id(name));
 	}
+	m->grpc = fields_grpc(&m->fields);
 	return 0;
 }
 

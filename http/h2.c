@@ -519,7 +519,11 @@ on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 			h2_stream_end(st);
 		break;
 	case NGHTTP2_WINDOW_UPDATE:
-		if (f->window_update.window_size_increment < 1024)
+		if (f->window_update.window_size_increment >= 1024)
+			break;
+		if (c->nudges)
+			c->nudges--;
+		else
 			h2_glitch(c, 1);
 		break;
 	case NGHTTP2_GOAWAY:

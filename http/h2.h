@@ -55,6 +55,7 @@ struct h2 {
 	uint64_t block_since;       /* a header block began and has not ended; 0: none */
 	uint32_t opened;            /* streams in all */
 	float glitch_left;
+	uint16_t nudges;          /* small window updates that cost nothing: gRPC begins with them */
 	bool in_session, dead, ending, draining, goaway_sent, goaway_got, fed, calm, short_of;
 };
 

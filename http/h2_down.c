@@ -46,6 +46,7 @@ head(struct h2_stream *st, bool end)
 	st->in_end = st->end_told = end;
 	st->head_method = bytes_eq(m->method, BYTES("HEAD"));
 	st->expects_100 = m->expect_continue;
+	st->patient = fields_grpc(&m->fields);
 	if (e != HG_OK) {
 		h2_stream_refuse(st, e);
 		return;
@@ -80,7 +81,8 @@ slow_body(const struct h2_stream *st, uint64_t now)
 {
 	const struct h1_limits *l = st->c->env->limits;
 
-	return st->waiting && l->body_rate &&
+	/* Who has an answer already may say more when it likes; so may a stream of messages. */
+	return st->waiting && !st->patient && !st->head_sent && l->body_rate &&
 	    now >= st->since + l->body_grace_ms * MS_NS +
 		    (uint64_t)((double)st->got / (double)l->body_rate * (double)SEC_NS);
 }

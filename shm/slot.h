@@ -37,6 +37,8 @@ struct control_page {
 	M(responses_3xx, "Answers 3xx") \
 	M(responses_4xx, "Answers 4xx") \
 	M(responses_5xx, "Answers 5xx") \
+	M(grpc_calls, "gRPC calls") \
+	M(grpc_failed, "gRPC calls that ended without status OK") \
 	M(responses_own, "Answers that headgate made itself") \
 	M(bytes_in, "Bytes from clients") \
 	M(bytes_out, "Bytes to clients") \

@@ -197,6 +197,8 @@ accesslog_json(const struct access *a, char *out, size_t cap)
 	TEXT(&o, "endpoint", a->endpoint, 128);
 	if (a->upstream_status)
 		NUM(&o, "upstream_status", a->upstream_status);
+	if (a->grpc)
+		NUM(&o, "grpc_status", a->grpc - 1u);
 	if (a->attempts) {
 		NUM(&o, "attempts", a->attempts);
 		if (a->reused)

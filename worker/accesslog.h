@@ -30,6 +30,7 @@ struct access {
 	struct bytes user_agent, referer;
 	uint64_t req_bytes, resp_bytes; /* body bytes */
 	uint16_t status, upstream_status;
+	uint8_t grpc;            /* 1 + grpc-status, 0: none */
 	uint64_t t_total, t_connect, t_first_byte, t_upstream; /* ns; 0 = did not happen */
 	struct bytes backend, endpoint;
 	unsigned attempts;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "http/fields.h"
+#include "worker/grpc.h"
 #include "worker/traffic.h"
 
 static void attempt_timer(struct timer *);
@@ -50,7 +51,10 @@ limit_of(const struct attempt *a, enum attempt_phase phase)
 		return a->x->connect_ms == IM_NONE      ? 0 :
 		    a->x->connect_ms && !a->mirror ? (int64_t)a->x->connect_ms :
 						     w->connect_ms;
-	return phase == ATTEMPT_ANSWER && (a->mirror || !a->x->timeout_set) ? w->response_ms : 0;
+	/* A stream of messages may take its time to answer; its client has a deadline for that. */
+	return phase == ATTEMPT_ANSWER && (a->mirror || (!a->x->timeout_set && !a->x->grpc)) ?
+	    w->response_ms :
+	    0;
 }
 
 static void
@@ -259,6 +263,7 @@ attempt_over(struct exchange *x, enum retry_class what, enum hg_err e)
 	}
 	METRIC(x->w, retries, 1);
 	x->up_status = 0;
+	x->grpc_said = 0;
 	x->owed = 0;
 	x->step = STEP_pick;
 	if (wait == 0)
@@ -342,6 +347,17 @@ informational(struct exchange *x, const struct msg *m)
 		relay_start(x);
 }
 
+/* A call's outcome is its status, which mostly comes last. */
+static void
+note_result(struct attempt *a, const struct fields *f, bool last)
+{
+	struct exchange *x = a->x;
+	unsigned status = x->grpc ? grpc_note(x, a->resp.status, f, last) : a->resp.status;
+
+	if (x->policy != IM_NONE && status)
+		traffic_result(x, &a->target, status);
+}
+
 static void
 main_head(struct stream *st, struct msg *m, unsigned flags)
 {
@@ -360,8 +376,7 @@ main_head(struct stream *st, struct msg *m, unsigned flags)
 	x->up_status = m->status;
 	x->reused = a->reused;
 	arm(a, ATTEMPT_BODY);
-	if (x->policy != IM_NONE)
-		traffic_result(x, &a->target, m->status);
+	note_result(a, &m->fields, a->resp_ended);
 	if (x->has_retry && x->made < x->retry.attempts &&
 	    (retry_status(&x->retry, m->status) || retry_grpc(&x->retry, &m->fields)) && x->gen &&
 	    can_replay(x) && (x->policy == IM_NONE || traffic_may_retry(x))) {
@@ -389,6 +404,8 @@ main_end(struct stream *st, const struct fields *trailers)
 	struct attempt *a = st->owner;
 
 	a->resp_ended = true;
+	if (a->x->grpc && a->x->grpc_said == 0)
+		note_result(a, trailers, true);
 	relay_response_end(a->x, trailers);
 	exchange_run(a->x);
 }

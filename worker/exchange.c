@@ -12,6 +12,7 @@
 #include "worker/attempt.h"
 #include "worker/client.h"
 #include "worker/conn.h"
+#include "worker/grpc.h"
 #include "worker/protect/compress.h"
 #include "worker/traffic.h"
 
@@ -181,9 +182,11 @@ exchange_refuse(struct exchange *x, enum hg_err e)
 	timer_stop(&x->pause);
 	if (x->head_sent || err_http(e) == 0) {
 		/* Too late for an answer: end it so that nobody takes it for whole. */
-		if (x->down && !x->resp_ended)
-			x->down->ops->reset(x->down, e);
-		x->down = NULL;
+		if (!x->grpc || !grpc_break(x, e)) {
+			if (x->down && !x->resp_ended)
+				x->down->ops->reset(x->down, e);
+			x->down = NULL;
+		}
 		x->resp_ended = x->req_ended = true;
 		x->step = STEP_finish;
 		return STEP_JUMP;
@@ -252,6 +255,7 @@ down_head(struct stream *st, struct msg *m, unsigned flags)
 
 	HG_CHECK(m == &x->head);
 	x->head_seen = true;
+	x->grpc = fields_grpc(&m->fields);
 	if (flags & STREAM_END) {
 		x->req_ended = true;
 		body_end(&x->body, NULL);

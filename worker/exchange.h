@@ -44,6 +44,11 @@ struct exchange {
 	bool queued;                   /* waits for a connection, or did a moment ago */
 	bool delayed;                  /* a fault's pause was made */
 	bool limit_fields;             /* the listener wants them */
+	bool grpc;                     /* a gRPC call */
+	bool grpc_timeout;             /* the client gave a deadline */
+	uint8_t own_grpc;              /* 1 + grpc-status of an own answer; 0: by err or HTTP status */
+	uint8_t grpc_said;             /* 1 + grpc-status of the answer; 0: none (yet) */
+	uint32_t grpc_extra;           /* of work.extra without a timeout; 0: not asked yet */
 	int8_t collector;              /* 1 + cursor of what holds the body back, 0 = none */
 	uint8_t row;                   /* of protect: the next */
 	enum hg_err err; /* why the answer is not the backend's, or why it broke off */

@@ -29,6 +29,10 @@ counters(struct exchange *x, unsigned status)
 	s->metrics[METRIC_requests]++;
 	if (status >= 100 && status < 600)
 		s->metrics[by_class[status / 100]]++;
+	if (x->grpc) {
+		s->metrics[METRIC_grpc_calls]++;
+		s->metrics[METRIC_grpc_failed] += x->grpc_said != 1;
+	}
 	s->metrics[METRIC_bytes_in] += x->req_bytes;
 	s->metrics[METRIC_bytes_out] += x->resp_bytes;
 	if (x->hit.listener != IM_NONE)
@@ -98,6 +102,7 @@ log_line(struct exchange *x, unsigned status)
 	    .resp_bytes = x->resp_bytes,
 	    .status = (uint16_t)status,
 	    .upstream_status = x->up_status,
+	    .grpc = x->grpc_said,
 	    .t_total = loop_now(w->loop) - x->begun,
 	    .t_connect = x->t_connect,
 	    .t_first_byte = x->t_first,

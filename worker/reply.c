@@ -8,6 +8,7 @@
 #include "worker/attempt.h"
 #include "worker/client.h"
 #include "worker/exchange.h"
+#include "worker/grpc.h"
 #include "worker/protect/compress.h"
 #include "worker/protect/override.h"
 #include "worker/protect/protect.h"
@@ -92,7 +93,7 @@ reply_own(struct exchange *x)
 	struct msg *m = &x->answer;
 	struct bytes text = x->own_text;
 	unsigned flags = 0;
-	bool body;
+	bool body, call;
 
 	if (x->err != HG_OK) {
 		char *line;
@@ -107,9 +108,10 @@ reply_own(struct exchange *x)
 	if (x->head_seen && x->fenv.request_id.p == NULL)
 		own_id(x);
 	m->head = x->head_seen && bytes_eq(x->head.method, BYTES("HEAD"));
+	call = x->grpc && grpc_answer(x, m, &text);
 	own_fields(x, m, text);
 	backwards(x, NULL, m);
-	if (x->policy != IM_NONE)
+	if (x->policy != IM_NONE && !call)
 		(void)override_apply(x, m, true, &text);
 	m->framing = m->status == 204 || m->status == 304 ? MSG_NONE : MSG_LENGTH;
 	m->length = text.n;

@@ -10,6 +10,7 @@
 #include "worker/client.h"
 #include "worker/conn.h"
 #include "worker/exchange.h"
+#include "worker/grpc.h"
 #include "worker/secure.h"
 #include "worker/protect/protect.h"
 #include "worker/traffic.h"
@@ -157,6 +158,8 @@ note_rule(struct exchange *x, const struct image *im)
 		x->retry = im->retries[r->retry];
 	if (x->policy != IM_NONE)
 		traffic_begin(x);
+	if (x->grpc)
+		grpc_begin(x);
 }
 
 static void
@@ -172,15 +175,6 @@ prepare_filters(struct exchange *x, const struct im_rule *r)
 	x->shaped = r->error == HG_OK;
 }
 
-static bool
-is_grpc(const struct msg *m)
-{
-	const struct field *f = fields_get(&m->fields, FIELD_CONTENT_TYPE);
-
-	return f && f->value.n >= 16 &&
-	    bytes_eqi(bytes_of(f->value.p, 16), BYTES("application/grpc"));
-}
-
 static enum step_result
 step_route(struct exchange *x)
 {
@@ -192,7 +186,7 @@ step_route(struct exchange *x)
 	    .query = x->head.query,
 	    .method = x->head.method,
 	    .fields = &x->head.fields,
-	    .grpc = is_grpc(&x->head)};
+	    .grpc = x->grpc};
 	enum hg_err e;
 
 	/* Asked of the server itself, not of a resource (RFC 9110 9.3.7): no route can match it. */
@@ -295,9 +289,8 @@ step_shape(struct exchange *x)
 /* ---- pick */
 
 static void
-session(struct exchange *x, const struct im_rule *r, const struct im_backend *b)
+session(struct exchange *x, uint32_t which)
 {
-	uint32_t which = b->persist != IM_NONE ? b->persist : r->persist;
 	char *name;
 
 	if (which == IM_NONE)
@@ -312,6 +305,24 @@ session(struct exchange *x, const struct im_rule *r, const struct im_backend *b)
 		persist_strip(&x->persist, &x->arena, &x->work);
 }
 
+/* A session of the rule outranks the weights, also where they are 0 by now. IM_NONE: there is none.
+ */
+static uint32_t
+session_backend(struct exchange *x, const struct pick_in *in, const struct im_rule *r)
+{
+	const struct image *im = &x->gen->image;
+
+	session(x, r->persist);
+	for (uint32_t i = 0; x->persist.tag && i < r->backends.n; i++) {
+		const struct im_backend *b = &im->backends[r->backends.first + i];
+
+		if (b->error == HG_OK && b->persist == IM_NONE &&
+		    pick_tagged(in, b->cluster, x->persist.tag, &x->target))
+			return r->backends.first + i;
+	}
+	return IM_NONE;
+}
+
 static enum step_result
 pick_once(struct exchange *x, const struct pick_in *in)
 {
@@ -320,7 +331,9 @@ pick_once(struct exchange *x, const struct pick_in *in)
 	const struct im_backend *b;
 	enum step_result s;
 
-	x->backend = pick_backend(in, x->hit.rule);
+	x->backend = session_backend(x, in, r);
+	if (x->backend == IM_NONE)
+		x->backend = pick_backend(in, x->hit.rule);
 	if (x->backend == IM_NONE)
 		return exchange_refuse(x, HG_ERR_NO_BACKEND);
 	b = &im->backends[x->backend];
@@ -335,7 +348,7 @@ pick_once(struct exchange *x, const struct pick_in *in)
 	if (s != STEP_NEXT)
 		return s;
 	mirrors_begin(x);
-	session(x, r, b);
+	session(x, b->persist);
 	return STEP_NEXT;
 }
 
@@ -412,7 +425,7 @@ step_send(struct exchange *x)
 		}
 	}
 	a->cursor = x->cursor;
-	e = attempt_send(a);
+	e = x->grpc && !grpc_forward(x) ? HG_ERR_NOMEM : attempt_send(a);
 	if (e != HG_OK)
 		return exchange_refuse(x, e == HG_ERR_HEADER_TOO_LARGE ? e : HG_ERR_OVERLOAD);
 	if (x->head.expect_continue && !x->credited)

@@ -13,74 +13,15 @@ import pytest
 from lib import http1, objects as o, tls
 from lib.wait import DEADLINE, wait_for
 
-h2 = pytest.importorskip("h2.connection")
-from h2 import config, connection, events, exceptions  # noqa: E402
+pytest.importorskip("h2.connection")
+from h2 import config, connection, events, exceptions  # noqa: E402,F401
+from lib.h2peer import Client, h2_backend, next_request  # noqa: E402,F401  pylint: disable=unused-import
 
 PORT = 8080
 
 
 def simple(*backends_, **kw):
     return [o.gateway(port=PORT), o.route(rules=[{**o.rule("web"), **kw}]), o.service("web", *[b.address for b in backends_])]
-
-
-class Client:
-    """python3-h2 on a socket; what it does not check, tests can send."""
-
-    def __init__(self, address):
-        self.sock = socket.create_connection(address, timeout=DEADLINE)
-        self.c = connection.H2Connection(config.H2Configuration(
-            client_side=True, header_encoding="utf-8", validate_outbound_headers=False,
-            normalize_outbound_headers=False))
-        self.c.initiate_connection()
-        self.events = []
-        self.flush()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *a):
-        self.sock.close()
-
-    def flush(self):
-        self.sock.sendall(self.c.data_to_send())
-
-    def request(self, *more, method="GET", path="/", authority="h.example", body=None, end=True, trailers=None):
-        sid = self.c.get_next_available_stream_id()
-        head = [(":method", method), (":scheme", "http"), (":path", path), (":authority", authority), *more]
-        self.c.send_headers(sid, head, end_stream=end and body is None and trailers is None)
-        if body is not None:
-            self.c.send_data(sid, body, end_stream=end and trailers is None)
-        if trailers:
-            self.c.send_headers(sid, trailers, end_stream=True)
-        self.flush()
-        return sid
-
-    def step(self):
-        data = self.sock.recv(65536)
-        if not data:
-            return False
-        for e in self.c.receive_data(data):
-            if isinstance(e, events.DataReceived) and e.flow_controlled_length:
-                self.c.acknowledge_received_data(e.flow_controlled_length, e.stream_id)
-            self.events.append(e)
-        self.flush()
-        return True
-
-    def of(self, sid, kind):
-        return [e for e in self.events if isinstance(e, kind) and e.stream_id == sid]
-
-    def response(self, sid):
-        """(status, headers, body, trailers); raises ConnectionResetError(code) for a reset."""
-        while not self.of(sid, (events.StreamEnded, events.StreamReset)):
-            if not self.step():
-                raise EOFError
-        heads = self.of(sid, events.ResponseReceived)
-        if not heads or not self.of(sid, events.StreamEnded):
-            raise ConnectionResetError(self.of(sid, events.StreamReset)[0].error_code)
-        headers = dict(heads[0].headers)
-        body = b"".join(e.data for e in self.of(sid, events.DataReceived))
-        trailers = [dict(e.headers) for e in self.of(sid, events.TrailersReceived)]
-        return int(headers[":status"]), headers, body, trailers[0] if trailers else None
 
 
 def test_curl(instance, echo):
@@ -311,54 +252,6 @@ def h2c(*addresses):
     svc = o.service("web", *addresses)
     svc[0]["spec"]["ports"][0]["appProtocol"] = "kubernetes.io/h2c"
     return [o.gateway(port=PORT), o.route(rules=[o.rule("web")]), svc]
-
-
-@pytest.fixture
-def h2_backend(block):
-    """h2_backend(handle): each connection is given to handle(peer), peer being a Client turned server."""
-    open_ = []
-
-    def start(handle):
-        sock = socket.create_server((block.backend(), 3000))
-        open_.append(sock)
-
-        def serve():
-            while True:
-                try:
-                    conn, _ = sock.accept()
-                except OSError:
-                    return
-                threading.Thread(target=run, args=(conn,), daemon=True).start()
-
-        def run(conn):
-            peer = Client.__new__(Client)
-            peer.sock, peer.events = conn, []
-            conn.settimeout(DEADLINE)
-            peer.c = connection.H2Connection(config.H2Configuration(client_side=False, header_encoding="utf-8"))
-            peer.c.initiate_connection()
-            try:
-                peer.flush()
-                handle(peer)
-            except (OSError, EOFError, exceptions.ProtocolError):
-                pass
-            finally:
-                conn.close()
-        threading.Thread(target=serve, daemon=True).start()
-        return sock.getsockname()[:2]
-    yield start
-    for s in open_:
-        s.shutdown(socket.SHUT_RDWR)  # wakes accept()
-        s.close()
-
-
-def next_request(peer, seen):
-    while True:
-        for e in peer.events:
-            if isinstance(e, events.StreamEnded) and e.stream_id not in seen:
-                seen.add(e.stream_id)
-                return e.stream_id, dict(peer.of(e.stream_id, events.RequestReceived)[0].headers)
-        if not peer.step():
-            raise EOFError
 
 
 def answer(peer, sid, body=b"ok", trailers=None):

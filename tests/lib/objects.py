@@ -25,6 +25,19 @@ def route(name="route", rules=None, parents=("gw",), hostnames=None, ns="default
                      "rules": rules if rules is not None else [], **spec}}
 
 
+def grpc_route(name="route", rules=None, **kw):
+    return {**route(name, rules, **kw), "kind": "GRPCRoute"}
+
+
+def grpc_rule(*backends, service=None, method=None, kind="Exact", headers=None, **more):
+    match = {}
+    if service or method:
+        match["method"] = {"type": kind, **({"service": service} if service else {}), **({"method": method} if method else {})}
+    if headers:
+        match["headers"] = [{"name": n, "value": v} for n, v in headers.items()]
+    return {**({"matches": [match]} if match else {}), **rule(*backends, **more)}
+
+
 def ref(name, port=80, **more):
     return {"name": name, "port": port, **more}
 

@@ -460,7 +460,8 @@ floods(void **state)
 	}
 }
 
-/* What gRPC clients say to every answer: a window update and a PING. */
+/* What gRPC clients say: an update of a few bytes when a stream begins, and to every answer one of
+ * the connection and a PING. */
 static void
 chatty(void **state)
 {
@@ -468,9 +469,16 @@ chatty(void **state)
 	for (unsigned i = 0; i < 400; i++) {
 		struct said t;
 
-		get(1 + 2 * i, "/", "h", NULL, NULL);
-		begin_frame(UPDATE, 0, 0);
-		add("\0\0\0\2", 4);
+		begin_frame(HEADERS, END_HEADERS, 1 + 2 * i);
+		four("POST", "/", "h");
+		end_frame();
+		for (uint32_t id = 0; id < 2; id++) {
+			begin_frame(UPDATE, 0, id * (1 + 2 * i));
+			add("\0\0\0\5", 4);
+			end_frame();
+		}
+		begin_frame(DATA, END_STREAM, 1 + 2 * i);
+		add("x", 1);
 		end_frame();
 		begin_frame(PING, 0, 0);
 		add("12345678", 8);

@@ -1,0 +1,249 @@
+/*
+ * grpc.c - gRPC calls. A client of gRPC reads statuses, not HTTP errors: whatever headgate answers
+ * itself is HTTP 200 with grpc-status in its only head, by the table of base/err.h, and an answer
+ * that breaks off ends with trailers while nothing promised more bytes. Two things stay HTTP: 421,
+ * which tells a client to come again on another connection, and answers that are no errors. A
+ * deadline is the client's wish and the route's bound at once, so the earlier of both counts, and a
+ * backend is told what is left of it. Not taken from anybody: guessing a deadline where none came.
+ */
+#include "worker/grpc.h"
+
+#include "base/clock.h"
+#include "base/parse.h"
+
+#define MESSAGE_MAX 256
+#define LINE "grpc-timeout: "
+
+/* ---- timeouts */
+
+static const struct unit {
+	char letter;
+	uint64_t ns;
+} units[] = {{'n', 1}, {'u', 1000}, {'m', 1000000}, {'S', SEC_NS}, {'M', 60 * SEC_NS},
+    {'H', 3600 * SEC_NS}};
+
+bool
+grpc_timeout_parse(struct bytes v, uint64_t *ns)
+{
+	uint64_t n = 0;
+
+	if (v.n < 2 || v.n > 9)
+		return false;
+	for (size_t i = 0; i + 1 < v.n; i++) {
+		if (v.p[i] < '0' || v.p[i] > '9')
+			return false;
+		n = n * 10 + (uint64_t)(v.p[i] - '0');
+	}
+	for (unsigned i = 0; i < HG_ARRAY_LEN(units); i++)
+		if (units[i].letter == v.p[v.n - 1])
+			return !__builtin_mul_overflow(n, units[i].ns, ns);
+	return false;
+}
+
+struct bytes
+grpc_timeout_write(uint64_t ns, char out[GRPC_TIMEOUT_TEXT])
+{
+	const struct unit *u = units;
+	size_t at = GRPC_TIMEOUT_TEXT;
+	uint64_t n;
+
+	while (ns / u->ns > 99999999 && u + 1 < units + HG_ARRAY_LEN(units))
+		u++;
+	n = HG_MAX(HG_MIN(ns / u->ns, (uint64_t)99999999), (uint64_t)1);
+	out[--at] = u->letter;
+	for (; n; n /= 10)
+		out[--at] = (char)('0' + n % 10);
+	return bytes_of(out + at, GRPC_TIMEOUT_TEXT - at);
+}
+
+/* ---- statuses */
+
+static const uint16_t http_statuses[17] = {
+    200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401};
+
+unsigned
+grpc_to_http(unsigned grpc)
+{
+	return grpc < HG_ARRAY_LEN(http_statuses) ? http_statuses[grpc] : 500;
+}
+
+unsigned
+grpc_of_http(unsigned status)
+{
+	static const struct {
+		uint16_t http, grpc;
+	} table[] = {{400, 13}, {401, 16}, {403, 7}, {404, 12}, {429, 14}, {502, 14}, {503, 14},
+	    {504, 14}};
+
+	for (unsigned i = 0; i < HG_ARRAY_LEN(table); i++)
+		if (table[i].http == status)
+			return table[i].grpc;
+	return status == 200 ? 0 : 2;
+}
+
+size_t
+grpc_message(struct bytes text, char *out, size_t cap)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+		bool plain = c >= 0x20 && c < 0x7f && c != '%';
+
+		if (cap - n < (plain ? 1 : 3))
+			break;
+		if (plain) {
+			out[n++] = (char)c;
+		} else {
+			out[n++] = '%';
+			out[n++] = hex[c >> 4];
+			out[n++] = hex[c & 15];
+		}
+	}
+	return n;
+}
+
+int
+grpc_status_of(const struct fields *f)
+{
+	const struct field *s = f ? fields_get(f, FIELD_GRPC_STATUS) : NULL;
+	uint64_t n;
+
+	return s && parse_u64(s->value, UINT16_MAX, &n) ? (int)n : -1;
+}
+
+static void
+remember(struct exchange *x, unsigned status)
+{
+	x->grpc_said = (uint8_t)(HG_MIN(status, 254u) + 1);
+}
+
+/* ---- the deadline */
+
+void
+grpc_begin(struct exchange *x)
+{
+	const struct field *f = fields_get(&x->head.fields, FIELD_GRPC_TIMEOUT);
+	uint64_t ns, at;
+
+	if (f == NULL || fields_next(&x->head.fields, f) || !grpc_timeout_parse(f->value, &ns))
+		return;
+	at = x->begun + HG_MIN(ns, UINT64_MAX - x->begun);
+	x->grpc_timeout = true;
+	x->timeout_set = true;
+	if (x->deadline && x->deadline <= at)
+		return;
+	x->deadline = at;
+	timer_set(x->w->loop, &x->timer, at);
+}
+
+bool
+grpc_forward(struct exchange *x)
+{
+	uint64_t now = loop_now(x->w->loop);
+	char text[GRPC_TIMEOUT_TEXT], *p;
+	struct msg *m = &x->work;
+	struct bytes value;
+	struct field *f;
+
+	if (!x->grpc_timeout || x->deadline == 0)
+		return true;
+	value = grpc_timeout_write(x->deadline > now ? x->deadline - now : 1, text);
+	if (m->base == NULL) {
+		/* What a filter removed stays away. */
+		f = fields_get(&m->fields, FIELD_GRPC_TIMEOUT);
+		if (f)
+			f->value = arena_bytes(&x->arena, value);
+		return f == NULL || f->value.p != NULL;
+	}
+	if (x->grpc_extra == 0)
+		x->grpc_extra = (uint32_t)m->extra.n;
+	p = arena_alloc(&x->arena, x->grpc_extra + sizeof(LINE) + sizeof(text) + 2);
+	if (p == NULL)
+		return false;
+	memcpy(p, m->extra.p, x->grpc_extra);
+	m->extra.p = p;
+	p += x->grpc_extra;
+	memcpy(p, LINE, sizeof(LINE) - 1);
+	p += sizeof(LINE) - 1;
+	memcpy(p, value.p, value.n);
+	p += value.n;
+	memcpy(p, "\r\n", 2);
+	m->extra.n = (size_t)(p + 2 - m->extra.p);
+	forward_drop(m, FIELD_GRPC_TIMEOUT);
+	return true;
+}
+
+/* ---- answers */
+
+static const char *
+number(struct exchange *x, unsigned status)
+{
+	char *p = arena_printf(&x->arena, "%u", status);
+
+	return p ? p : "2";
+}
+
+static struct bytes
+message(struct exchange *x, struct bytes text)
+{
+	char *p = arena_alloc(&x->arena, MESSAGE_MAX);
+
+	return p ? bytes_of(p, grpc_message(bytes_trim(text), p, MESSAGE_MAX)) : BYTES_NONE;
+}
+
+static void
+put(struct exchange *x, struct fields *f, unsigned status, struct bytes text)
+{
+	struct bytes words = message(x, text);
+
+	remember(x, status);
+	(void)fields_set(f, field_name(FIELD_GRPC_STATUS), bytes_str(number(x, status)));
+	if (words.n)
+		(void)fields_set(f, field_name(FIELD_GRPC_MESSAGE), words);
+}
+
+bool
+grpc_answer(struct exchange *x, struct msg *m, struct bytes *text)
+{
+	unsigned status = x->err != HG_OK ? err_grpc(x->err) : grpc_of_http(m->status);
+
+	if (x->own_grpc)
+		status = x->own_grpc - 1u;
+	else if (m->status < 400 || x->err == HG_ERR_MISDIRECTED)
+		return false;
+	m->status = 200;
+	(void)fields_set(
+	    &m->fields, field_name(FIELD_CONTENT_TYPE), BYTES("application/grpc"));
+	put(x, &m->fields, status, x->err != HG_OK ? bytes_str(err_text(x->err)) : *text);
+	*text = BYTES_NONE;
+	return true;
+}
+
+bool
+grpc_break(struct exchange *x, enum hg_err e)
+{
+	struct field store[2];
+	struct fields f;
+
+	if (x->down == NULL || !x->head_sent || x->resp_ended || err_http(e) == 0 ||
+	    x->answer.status != 200 || x->answer.framing == MSG_LENGTH || x->head.minor != 2)
+		return false;
+	fields_init(&f, store, 2);
+	put(x, &f, err_grpc(e), bytes_str(err_text(e)));
+	x->down->ops->send_end(x->down, &f);
+	return true;
+}
+
+unsigned
+grpc_note(struct exchange *x, unsigned http, const struct fields *f, bool last)
+{
+	int status = grpc_status_of(f);
+
+	if (status >= 0) {
+		remember(x, (unsigned)status);
+		return http == 200 ? grpc_to_http((unsigned)status) : http;
+	}
+	return http == 200 && !last ? 0 : http;
+}
