@@ -1,51 +1,46 @@
 /*
- * health.h - active health checks: which endpoints are asked, how, when, and what the board says of
- * the answers. Helper only. An endpoint is checked once, however many rules use it; the first
- * rule's policy counts.
+ * health.h - active health checks: which endpoints are asked, when, and what the board says of the
+ * answers. Helper only. An endpoint is checked once, however many rules use it; where their
+ * policies differ, that of the first rule of the image counts. Addresses of DNS names are endpoints
+ * like others: they come and go with the answers (shm/board.h).
  */
 #ifndef HELPER_HEALTH_H
 #define HELPER_HEALTH_H
 
-#include "net/buf.h"
-#include "net/loop.h"
+#include "base/list.h"
+#include "helper/check.h"
 #include "shm/board.h"
 #include "shm/image.h"
 
 #define HEALTH_FLIGHT 128 /* checks under way at once; others wait their turn */
 #define HEALTH_TABLE 4096
 
-enum health_result {
-	HEALTH_GOOD,
-	HEALTH_FAIL, /* no answer in time, not connected, a status that may be tried again */
-	HEALTH_BAD   /* an answer that says no: unhealthy at once */
-};
 struct health_state {
 	uint8_t verdict; /* enum board_health */
 	uint16_t row;    /* results in a row that speak against the verdict */
 };
-struct health_terms { /* im_health without texts */
-	uint16_t healthy, unhealthy;
-};
 /* true: the verdict has changed. Pure. */
-bool health_judge(struct health_state *, struct health_terms, enum health_result);
-/* What an answer's status means. Pure. */
-enum health_result health_status(const struct im_statusrange *expected, uint32_t n,
-    const struct im_statusrange *retriable, uint32_t nretriable, unsigned status);
+bool health_judge(
+    struct health_state *, uint16_t healthy, uint16_t unhealthy, enum health_result);
 
-struct check;
+struct watched;
 struct health {
-	struct loop *loop;
+	struct checker checker;
 	struct board *board;
-	struct bufs bufs;
-	struct check *table[HEALTH_TABLE]; /* by endpoint id */
+	const struct names *names;
+	struct watched *table[HEALTH_TABLE]; /* by endpoint id */
+	struct list named;                   /* struct named: clusters with a DNS name */
 	struct list waiting;
 	unsigned flight;
 	uint64_t rng;
 };
 
-void health_init(struct health *, struct loop *, struct board *);
+/* names may be NULL: then no name has an address. */
+void health_init(struct health *, struct loop *, struct board *, const struct names *);
 void health_release(struct health *);
 /* The checks of a checked image replace the last ones; those that stay keep what they know. */
 void health_adopt(struct health *, const struct image *);
+/* The name in this slot may have other addresses now. */
+void health_moved(struct health *, uint32_t slot);
 
 #endif

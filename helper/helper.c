@@ -68,6 +68,15 @@ query(void *arg, const char *name, void (*done)(void *, const struct resolve_ans
 }
 
 static void
+moved(void *arg, uint32_t slot)
+{
+	struct helper *h = arg;
+
+	if (h->board)
+		health_moved(&h->health, slot);
+}
+
+static void
 adopt(struct helper *h, int fd, uint32_t seq)
 {
 	struct image im;
@@ -124,10 +133,10 @@ helper_run(struct role_env *env)
 	}
 	if (h->resolver)
 		resolver_attach(h->resolver, h->loop);
-	asker_init(&h->names, h->loop, env->names, (struct names_ops){query, h});
+	asker_init(&h->names, h->loop, env->names, (struct names_ops){query, h, moved});
 	h->board = env->board;
 	if (h->board)
-		health_init(&h->health, h->loop, h->board);
+		health_init(&h->health, h->loop, h->board, env->names);
 	imsg_init(&h->chan, env->chan);
 	h->watch = (struct watch){.fd = env->chan, .ready = ready};
 	if (loop_watch(h->loop, &h->watch, EPOLLIN) != 0)

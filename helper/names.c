@@ -35,18 +35,47 @@ asker_next_ms(const struct resolve_answer *a, uint32_t fails)
 	return 1000ull * (fails > 5 ? NAMES_RETRY_MAX_S : 1u << (HG_MAX(fails, 1u) - 1));
 }
 
+static bool
+has(const struct addr *v, uint32_t n, const struct addr *a)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (addr_eq(&v[i], a))
+			return true;
+	return false;
+}
+
+/* Who is there already keeps his position, whatever order an answer has. */
+static void
+place(struct names_bank *b, const struct addr *v, uint32_t n)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < b->n; i++)
+		if (!has(v, n, &b->addrs[i]))
+			b->addrs[i] = (struct addr){0};
+	for (uint32_t i = 0; i < n; i++) {
+		if (has(b->addrs, b->n, &v[i]))
+			continue;
+		while (at < b->n && b->addrs[at].family != 0)
+			at++;
+		b->addrs[at] = v[i];
+		b->n = HG_MAX(b->n, at + 1);
+	}
+	while (b->n && b->addrs[b->n - 1].family == 0)
+		b->n--;
+}
+
 void
 asker_bank(struct names_bank *b, const struct resolve_answer *a, uint64_t now_ns)
 {
+	b->n = HG_MIN(b->n, (uint32_t)NAMES_ADDRS);
 	if (a->ok && !a->none && a->n > 0) {
-		b->n = HG_MIN(a->n, (uint32_t)NAMES_ADDRS);
 		b->status = 1;
-		memcpy(b->addrs, a->addrs, b->n * sizeof(b->addrs[0]));
+		place(b, a->addrs, HG_MIN(a->n, (uint32_t)NAMES_ADDRS));
 		b->expires_ns =
 		    now_ns + HG_MAX(NAMES_TTL_MIN_S, HG_MIN(a->ttl_s, NAMES_TTL_MAX_S)) * SEC_NS;
 		return;
 	}
-	b->n = HG_MIN(b->n, (uint32_t)NAMES_ADDRS);
 	b->status = b->n ? 2 : 3;
 }
 
@@ -102,6 +131,8 @@ take_answer(struct asked *q, const struct resolve_answer *a)
 	q->fails = good ? 0 : q->fails + 1;
 	asker_bank(&bank, a, clock_mono());
 	names_write(k->region, q->slot, &bank);
+	if (good && k->ops.moved)
+		k->ops.moved(k->ops.arg, q->slot);
 	timer_in(k->loop, &q->timer, asker_next_ms(a, q->fails));
 }
 
@@ -153,6 +184,8 @@ want(struct asker *k, uint32_t slot, struct bytes name)
 		/* The slot stands for another name now: its old addresses would send traffic
 		 * astray. */
 		names_write(k->region, slot, &empty);
+		if (k->ops.moved)
+			k->ops.moved(k->ops.arg, slot);
 		leave(q);
 		q = NULL;
 	}

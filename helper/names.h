@@ -21,6 +21,8 @@ struct names_ops {
 	void (*query)(void *arg, const char *name,
 	    void (*done)(void *, const struct resolve_answer *), void *done_arg);
 	void *arg;
+	/* A slot was written and may have other addresses now; or NULL. */
+	void (*moved)(void *arg, uint32_t slot);
 };
 
 struct asker {
@@ -40,7 +42,8 @@ void asker_adopt(struct asker *, const struct image *);
 /* When to ask again after this answer, in ms; fails = failures in a row including this one. Pure.
  */
 uint64_t asker_next_ms(const struct resolve_answer *, uint32_t fails);
-/* What the region says after an answer, given what it said before. Pure. */
+/* What the region says after an answer, given what it said before: an address keeps its position.
+ * Pure. */
 void asker_bank(struct names_bank *bank, const struct resolve_answer *, uint64_t now_ns);
 
 #endif

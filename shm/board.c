@@ -10,6 +10,23 @@
 
 #include "base/check.h"
 
+void
+board_clear(struct board *b, uint32_t id, uint64_t now)
+{
+	struct board_endpoint *e;
+
+	if (id == 0 || id >= SLOT_IDS)
+		return;
+	e = &b->endpoints[id];
+	atomic_store_explicit(&e->active, BOARD_UNKNOWN, memory_order_relaxed);
+	atomic_store_explicit(&e->ejected_until, 0, memory_order_relaxed);
+	atomic_store_explicit(&e->healthy_since, now, memory_order_relaxed);
+	atomic_store_explicit(&e->failures, 0, memory_order_relaxed);
+	atomic_store_explicit(&e->tally, 0, memory_order_relaxed);
+	atomic_store_explicit(&e->tally_before, 0, memory_order_relaxed);
+	atomic_store_explicit(&e->checked_at, 0, memory_order_relaxed);
+}
+
 bool
 board_usable(const struct board *b, uint32_t id, uint64_t now_ns)
 {

@@ -394,7 +394,7 @@ CHECK(endpoints)
 	/* sun_path has 108 bytes with its NUL. */
 	NEED(plain_ok(im, e->unix_path, 107, false), "unix_path");
 	NEED(e->unix_path.off != IM_NONE ? e->unix_path.len != 0 :
-	    e->addr.family == 4 || e->addr.family == 6, "addr");
+	    e->addr.family == 4 || e->addr.family == 6 || e->addr.family == 0, "addr");
 	NEED(plain_ok(im, e->host, 255, true), "host");
 	return NULL;
 }

@@ -287,7 +287,7 @@ enum im_appproto { IM_UP_H1 = 1, IM_UP_H2C, IM_UP_H2, IM_UP_WS, IM_UP_TCP, IM_UP
 struct im_cluster {
 	uint32_t id;               /* stable */
 	struct im_str name;        /* "ns/service:port", for logs */
-	struct im_range endpoints;
+	struct im_range endpoints; /* with a DNS name: by position in the bank (shm/board.h) */
 	uint32_t dns; /* slot in the names region, or IM_NONE; then `port` is the port */
 	struct im_str dns_name;
 	uint32_t tls;              /* IM_NONE = clear text */

@@ -1,8 +1,8 @@
 /*
  * filter.c - the table of filters and the order in which they run. Lists run as the manifest has
- * them, with one exception: CORS looks first, before the limits, since a preflight must cost nothing
- * and meet no redirect, no edit and no mirror. Responses run the same lists backwards, the backend's before the rule's, over answers
- * that headgate made itself too.
+ * them, with one exception: CORS looks first, before the limits, since a preflight must cost
+ * nothing and meet no redirect, no edit and no mirror. Responses run the same lists backwards, the
+ * backend's before the rule's, over answers that headgate made itself too.
  */
 #include "worker/filter.h"
 

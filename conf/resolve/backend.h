@@ -47,6 +47,8 @@ bool extern_is(const struct k_backend_ref *);
 /* endpoint.c: fills endpoints or dns of a cluster. */
 struct k_service;
 struct k_service_port;
+/* A cluster with a DNS name: a record for each position in the name's bank (shm/board.h). */
+void endpoint_positions(struct scope *, struct m_cluster *, struct bytes host);
 void endpoint_index(struct scope *);
 void endpoint_resolve(struct scope *, const struct object *service, const struct k_service_port *,
     uint16_t ref_port, struct m_cluster *);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "conf/kinds/k_core.h"
 #include "conf/resolve/backend.h"
+#include "shm/board.h"
 
 struct entry {
 	struct entry *next;
@@ -190,6 +191,17 @@ by_addr(const void *a, const void *b)
 	return c != 0 ? c : (x->weight > y->weight) - (x->weight < y->weight);
 }
 
+void
+endpoint_positions(struct scope *sc, struct m_cluster *c, struct bytes host)
+{
+	c->nendpoints = NAMES_ADDRS;
+	c->endpoints = arena_zalloc(sc->arena, NAMES_ADDRS * sizeof(*c->endpoints));
+	for (uint32_t i = 0; i < NAMES_ADDRS; i++)
+		c->endpoints[i] = (struct m_endpoint){.weight = 1, .host = host,
+		    .id = ids_get(sc->ids, CAT_ID_ENDPOINT,
+			bytes_str(arena_printf(sc->arena, "%.*s #%u", BYTES_ARG(c->name), i)))};
+}
+
 static void
 finish(struct found *f, struct m_cluster *c)
 {
@@ -220,6 +232,8 @@ finish(struct found *f, struct m_cluster *c)
 		c->dns_slot = id == 0 ? IM_NONE : id;
 		if (id == 0)
 			c->dns = BYTES_NONE;
+		else
+			endpoint_positions(f->sc, c, BYTES_NONE);
 	}
 }
 

@@ -90,7 +90,7 @@ endpoint(struct scope *sc, struct r_backend_kind *b, const struct k_be_endpoint 
 }
 
 static const char *
-name(struct scope *sc, struct r_backend_kind *b, const struct k_be_host *f)
+name(struct scope *sc, struct r_backend_kind *b, const struct k_be_host *f, struct bytes hostname)
 {
 	struct bytes host = f->host;
 	struct m_cluster *c;
@@ -109,6 +109,7 @@ name(struct scope *sc, struct r_backend_kind *b, const struct k_be_host *f)
 	c->dns = host;
 	c->dns_slot = slot;
 	c->port = (uint16_t)f->port.v;
+	endpoint_positions(sc, c, hostname);
 	return NULL;
 }
 
@@ -124,7 +125,7 @@ endpoints(struct scope *sc, struct r_backend_kind *b, const struct k_backend *k)
 		const struct k_be_endpoint *e = &k->endpoints.v[i];
 
 		if (e->fqdn != NULL) {
-			why = name(sc, b, e->fqdn);
+			why = name(sc, b, e->fqdn, e->hostname);
 			continue;
 		}
 		if (c == NULL) {
@@ -160,8 +161,12 @@ judge(struct scope *sc, struct r_backend_kind *b)
 
 	b->fallback = k->fallback.v;
 	b->tls = k->tls != NULL;
-	for (uint32_t i = 0; i < k->protocols.n; i++)
-		b->app = bytes_of(k->protocols.v[i].p + 21, k->protocols.v[i].n - 21);
+	for (uint32_t i = 0; i < k->protocols.n; i++) {
+		struct bytes word = k->protocols.v[i];
+		size_t group = (size_t)(bytes_rchr(word, '/') + 1);
+
+		b->app = bytes_of(word.p + group, word.n - group);
+	}
 	if (k->type == K_BACKEND_DYNAMIC)
 		b->refused = "type DynamicResolver is not served by this version";
 	else if (k->tls != NULL && k->tls->cas.n == 0 && k->tls->well_known.n == 0 &&

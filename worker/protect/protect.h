@@ -14,7 +14,7 @@ enum step_result protect_run(struct exchange *);
 void protect_reply(struct exchange *, const struct msg *resp, struct msg *answer);
 void protect_over(struct exchange *); /* the answer is complete, or broke off */
 
-/* CORS filters of a list: answers a preflight. The one row that exchanges without policy pass too. */
+/* CORS filters of a list: answers a preflight. Exchanges without policy pass this row too. */
 enum step_result cors_run(struct exchange *, struct im_range filters);
 
 /* Rows. */

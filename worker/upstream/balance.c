@@ -162,9 +162,14 @@ among(const struct members *m, const struct pick_tried *tried, bool equal, struc
 static bool
 one(struct members *m, const struct pick_tried *tried, bool equal, struct target *out)
 {
-	if (m->in->balance->type == IM_LB_HASH && m->in->hash_on)
+	uint32_t i;
+
+	if (m->in->balance->type == IM_LB_HASH && m->in->hash_on) {
+		(void)members_panic(m);
 		return by_hash(m, tried, out);
-	if (may(m, tried, choose(m, NULL, m->n, equal), out))
+	}
+	i = choose(m, NULL, m->n, equal);
+	if (may(m, tried, i, out) || (members_panic(m) && may(m, tried, i, out)))
 		return true;
 	return among(m, tried, equal, out);
 }
@@ -174,8 +179,6 @@ balance_pick(struct members *m, const struct pick_tried *tried, bool equal, stru
 {
 	if (m->n == 0)
 		return false;
-	if (m->in->balance->health != IM_NONE)
-		(void)members_panic(m);
 	if (one(m, tried, equal, out))
 		return true;
 	return tried && one(m, NULL, equal, out);

@@ -8,7 +8,8 @@
 #include "base/check.h"
 
 uint32_t
-dns_addresses(const struct names *names, const struct im_cluster *c, struct addr out[NAMES_ADDRS])
+dns_members(const struct names *names, const struct im_cluster *c,
+    struct dns_member out[NAMES_ADDRS])
 {
 	struct names_bank bank;
 	uint32_t n = 0;
@@ -22,7 +23,7 @@ dns_addresses(const struct names *names, const struct im_cluster *c, struct addr
 		if (a.family != 4 && a.family != 6)
 			continue;
 		a.port = c->port;
-		out[n++] = a;
+		out[n++] = (struct dns_member){a, i};
 	}
 	return n;
 }

@@ -8,8 +8,12 @@
 #include "shm/board.h"
 #include "shm/image.h"
 
-/* Number of addresses in out (port set), 0 while there is none. */
-uint32_t dns_addresses(
-    const struct names *, const struct im_cluster *, struct addr out[NAMES_ADDRS]);
+struct dns_member {
+	struct addr addr; /* port set */
+	uint32_t at;      /* position in the bank (shm/board.h) */
+};
+/* Number of members in out, 0 while there is none. */
+uint32_t dns_members(
+    const struct names *, const struct im_cluster *, struct dns_member out[NAMES_ADDRS]);
 
 #endif

@@ -6,8 +6,8 @@
 #include "worker/upstream/members.h"
 
 #include "base/clock.h"
-#include "worker/upstream/dns.h"
 
+#define PANIC 50u /* of rules that say nothing, in % */
 #define COLD 100u /* a fresh endpoint begins with a tenth */
 
 void
@@ -18,7 +18,7 @@ members_of(struct members *m, const struct pick_in *in, uint32_t cluster)
 	m->c = &in->gen->image.clusters[cluster];
 	m->named = m->c->dns != IM_NONE;
 	m->panic = false;
-	m->n = m->named ? dns_addresses(in->names, m->c, m->addrs) : m->c->endpoints.n;
+	m->n = m->named ? dns_members(in->names, m->c, m->byname) : m->c->endpoints.n;
 }
 
 void
@@ -29,7 +29,11 @@ members_get(const struct members *m, uint32_t i, struct target *t)
 
 	*t = (struct target){.cluster = m->cluster, .proto = m->c->proto};
 	if (m->named) {
-		t->addr = m->addrs[i];
+		uint32_t at = m->byname[i].at;
+
+		t->addr = m->byname[i].addr;
+		if (at < m->c->endpoints.n)
+			t->id = im->endpoints[m->c->endpoints.first + at].id;
 		return;
 	}
 	e = &im->endpoints[m->c->endpoints.first + i];
@@ -76,19 +80,20 @@ bool
 members_panic(struct members *m)
 {
 	const struct im_balance *b = m->in->balance;
-	const struct im_health *h;
-	uint32_t good = 0;
+	uint32_t good = 0, percent = PANIC;
 
-	if (b == NULL || b->health == IM_NONE)
+	if (m->in->board == NULL)
 		return false;
-	h = &m->in->gen->image.healths[b->health];
+	/* Verdicts are shared: what another rule's checks say must not leave nobody to this one. */
+	if (b && b->health != IM_NONE)
+		percent = m->in->gen->image.healths[b->health].panic_percent;
 	for (uint32_t i = 0; i < m->n; i++) {
 		struct target t;
 
 		members_get(m, i, &t);
 		good += is_healthy(m, &t);
 	}
-	m->panic = (uint64_t)good * 100 < (uint64_t)h->panic_percent * m->n;
+	m->panic = (uint64_t)good * 100 < (uint64_t)percent * m->n;
 	return m->panic;
 }
 

@@ -5,6 +5,7 @@
 #ifndef WORKER_MEMBERS_H
 #define WORKER_MEMBERS_H
 
+#include "worker/upstream/dns.h"
 #include "worker/upstream/pick.h"
 
 struct members {
@@ -13,7 +14,7 @@ struct members {
 	uint32_t cluster, n;
 	bool named;
 	bool panic; /* too few are healthy: health says nothing */
-	struct addr addrs[NAMES_ADDRS];
+	struct dns_member byname[NAMES_ADDRS];
 };
 
 void members_of(struct members *, const struct pick_in *, uint32_t cluster);

@@ -10,6 +10,7 @@
 #include "conf/resolve/feature.h"
 #include "conf/resolve/ids.h"
 #include "conf/resolve/scope.h"
+#include "shm/board.h"
 
 #define GW(name, listeners) \
 	"apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: " name ", " \
@@ -430,7 +431,10 @@ endpoints_of(struct world *w, const char *cluster, char out[512])
 		if (c->dns_name.off != IM_NONE)
 			n += (size_t)snprintf(out + n, 512 - n, "dns %.*s:%u ",
 			    BYTES_ARG(image_text(&im, c->dns_name)), c->port);
-		for (uint32_t e = 0; e < c->endpoints.n; e++) {
+		/* by name: a record for each address that it may have */
+		if (c->dns != IM_NONE)
+			assert_int_equal(c->endpoints.n, NAMES_ADDRS);
+		for (uint32_t e = 0; c->dns == IM_NONE && e < c->endpoints.n; e++) {
 			char text[56];
 
 			addr_print(&im.endpoints[c->endpoints.first + e].addr, text);

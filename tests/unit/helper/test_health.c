@@ -14,22 +14,21 @@
 static void
 test_judge(void **state)
 {
-	static const struct health_terms t = {.healthy = 2, .unhealthy = 3};
 	struct health_state s = {0};
 
 	(void)state;
-	assert_true(health_judge(&s, t, HEALTH_GOOD)); /* the first is enough */
+	assert_true(health_judge(&s, 2, 3, HEALTH_GOOD)); /* the first is enough */
 	assert_int_equal(s.verdict, BOARD_HEALTHY);
-	assert_false(health_judge(&s, t, HEALTH_FAIL));
-	assert_false(health_judge(&s, t, HEALTH_FAIL));
-	assert_false(health_judge(&s, t, HEALTH_GOOD)); /* a row begins anew */
-	assert_false(health_judge(&s, t, HEALTH_FAIL));
-	assert_false(health_judge(&s, t, HEALTH_FAIL));
-	assert_true(health_judge(&s, t, HEALTH_FAIL));
+	assert_false(health_judge(&s, 2, 3, HEALTH_FAIL));
+	assert_false(health_judge(&s, 2, 3, HEALTH_FAIL));
+	assert_false(health_judge(&s, 2, 3, HEALTH_GOOD)); /* a row begins anew */
+	assert_false(health_judge(&s, 2, 3, HEALTH_FAIL));
+	assert_false(health_judge(&s, 2, 3, HEALTH_FAIL));
+	assert_true(health_judge(&s, 2, 3, HEALTH_FAIL));
 	assert_int_equal(s.verdict, BOARD_UNHEALTHY);
-	assert_false(health_judge(&s, t, HEALTH_GOOD));
-	assert_true(health_judge(&s, t, HEALTH_GOOD));
-	assert_true(health_judge(&s, t, HEALTH_BAD)); /* at once */
+	assert_false(health_judge(&s, 2, 3, HEALTH_GOOD));
+	assert_true(health_judge(&s, 2, 3, HEALTH_GOOD));
+	assert_true(health_judge(&s, 2, 3, HEALTH_BAD)); /* at once */
 	assert_int_equal(s.verdict, BOARD_UNHEALTHY);
 }
 
@@ -47,11 +46,36 @@ test_status(void **state)
 	assert_int_equal(health_status(want, 2, again, 1, 504), HEALTH_BAD);
 }
 
+static void
+test_grpc_status(void **state)
+{
+	static const struct {
+		const char *p;
+		size_t n;
+		int status;
+	} rows[] = {{"\0\0\0\0\2\010\1", 7, 1}, {"\0\0\0\0\2\010\2", 7, 2},
+	    {"\0\0\0\0\0", 5, 0}, /* proto3 leaves out what is 0 */
+	    {"\0\0\0\0\2\010\1 more", 12, 1},
+	    {"\0\0\0\0\5\022\1x\010\1", 10, 1}, /* another field before it */
+	    {"\0\0\0\0\6\035abcd\010", 11, -1}, {"\0\0\0\0\7\035abcd\010\1", 12, 1},
+	    {"\0\0\0\0\3\010\201\2", 8, 255}, {"\0\0\0\0\2\010\200", 7, -1},
+	    {"\0\0\0\0\3\022\7x", 8, -1}, {"\0\0\0\0\2\031\1", 7, -1},
+	    {"\0\0\0\0\1\013", 6, -1}, {"\1\0\0\0\2\010\1", 7, -1}, /* compressed */
+	    {"\0\0\0\0\3\010\1", 7, -1}, {"\0\0", 2, -1}, {"\0\377\377\377\377", 5, -1}};
+
+	(void)state;
+	for (size_t i = 0; i < HG_ARRAY_LEN(rows); i++)
+		if (check_grpc_status((const unsigned char *)rows[i].p, rows[i].n) !=
+		    rows[i].status)
+			fail_msg("row %zu", i);
+}
+
 /* ---- whole checks */
 
 static struct bench {
 	struct loop *loop;
 	struct board *board;
+	struct names *names;
 	struct health h;
 	int listener;
 	struct watch accepting;
@@ -73,7 +97,7 @@ static struct bench {
 	struct im_health health;
 	struct im_backend backend;
 	struct im_cluster cluster;
-	struct im_endpoint endpoint;
+	struct im_endpoint endpoint, byname[NAMES_ADDRS];
 	struct im_statusrange statuses[2];
 } b;
 
@@ -135,7 +159,9 @@ setup(void **state)
 	b.loop = loop_new();
 	b.board = mmap(NULL, sizeof(*b.board), PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	assert_ptr_not_equal(b.board, MAP_FAILED);
+	b.names = mmap(NULL, sizeof(*b.names), PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert_true(b.board != MAP_FAILED && b.names != MAP_FAILED);
 	assert_true(addr_parse(BYTES("127.0.0.1:1"), &b.addr));
 	b.addr.port = 0;
 	b.listener = sock_bind(&b.addr, false, true);
@@ -143,7 +169,7 @@ setup(void **state)
 	assert_int_equal(sock_listen(b.listener, 64), 0);
 	b.accepting = (struct watch){.fd = b.listener, .ready = accept_ready};
 	assert_int_equal(loop_watch(b.loop, &b.accepting, 1), 0);
-	health_init(&b.h, b.loop, b.board);
+	health_init(&b.h, b.loop, b.board, b.names);
 	b.im.blob.text = b.text;
 	b.im.blob.ntext = sizeof(b.text);
 	b.health = (struct im_health){.type = IM_HC_HTTP,
@@ -191,19 +217,26 @@ teardown(void **state)
 	close(b.listener);
 	loop_free(b.loop);
 	munmap(b.board, sizeof(*b.board));
+	munmap(b.names, sizeof(*b.names));
 	return 0;
 }
 
 /* Turns the loop until the board says this. */
 static void
-until(uint64_t verdict)
+until_of(uint32_t id, uint64_t verdict)
 {
 	for (int i = 0; i < 2000; i++) {
-		if (atomic_load(&b.board->endpoints[9].active) == verdict)
+		if (atomic_load(&b.board->endpoints[id].active) == verdict)
 			return;
 		loop_turn(b.loop, 1000);
 	}
 	fail_msg("the board never said %u", (unsigned)verdict);
+}
+
+static void
+until(uint64_t verdict)
+{
+	until_of(9, verdict);
 }
 
 static void
@@ -269,12 +302,64 @@ test_nobody_listens(void **state)
 	assert_int_equal(b.asked, 0);
 }
 
+/* A cluster with a DNS name: id 20 + k is whoever stands at position k. */
+static void
+test_named(void **state)
+{
+	struct names_bank bank = {.n = 2, .status = 1};
+
+	(void)state;
+	for (uint32_t k = 0; k < NAMES_ADDRS; k++)
+		b.byname[k] = (struct im_endpoint){
+		    .id = 20 + k, .weight = 1, .unix_path = {IM_NONE, 0}, .host = {IM_NONE, 0}};
+	b.im.endpoints = b.byname;
+	b.im.n_clusters = 1;
+	b.cluster.endpoints.n = NAMES_ADDRS;
+	b.cluster.dns = 3;
+	b.cluster.dns_name = str("web.example");
+	b.cluster.port = b.addr.port;
+	b.health.host = (struct im_str){IM_NONE, 0};
+	b.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+	health_adopt(&b.h, &b.im); /* no address yet */
+	assert_true(addr_parse_ip(BYTES("127.0.0.1"), &bank.addrs[0]));
+	assert_true(addr_parse_ip(BYTES("127.0.0.2"), &bank.addrs[1])); /* nobody listens there */
+	names_write(b.names, 3, &bank);
+	health_moved(&b.h, 3);
+	until_of(20, BOARD_HEALTHY);
+	until_of(21, BOARD_UNHEALTHY);
+	assert_non_null(strstr(b.request, "Host: web.example\r\n"));
+	assert_true(atomic_load(&b.board->endpoints[20].checked_at) != 0);
+	/* an adoption changes nothing */
+	health_adopt(&b.h, &b.im);
+	assert_int_equal(atomic_load(&b.board->endpoints[21].active), BOARD_UNHEALTHY);
+	/* another takes the place of the one that is out, and one goes */
+	atomic_store(&b.board->endpoints[21].ejected_until, 77);
+	bank.addrs[1] = bank.addrs[0];
+	bank.addrs[0] = (struct addr){0};
+	names_write(b.names, 3, &bank);
+	health_moved(&b.h, 3);
+	assert_int_equal(atomic_load(&b.board->endpoints[21].ejected_until), 0);
+	assert_true(atomic_load(&b.board->endpoints[21].healthy_since) != 0);
+	until_of(20, BOARD_UNKNOWN);
+	until_of(21, BOARD_HEALTHY);
+	/* the words of names that nobody checks are cleared too */
+	b.rule.policy = IM_NONE;
+	health_adopt(&b.h, &b.im);
+	atomic_store(&b.board->endpoints[20].failures, 5);
+	bank.addrs[0] = bank.addrs[1];
+	names_write(b.names, 3, &bank);
+	health_moved(&b.h, 3);
+	assert_int_equal(atomic_load(&b.board->endpoints[20].failures), 0);
+}
+
 int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_judge),
-	    cmocka_unit_test(test_status), T(test_http), T(test_tcp), T(test_nobody_listens)};
+	    cmocka_unit_test(test_status),
+	    cmocka_unit_test(test_grpc_status), T(test_http), T(test_tcp), T(test_nobody_listens),
+	    T(test_named)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,7 @@ setup(void **state)
 	b.loop = loop_new();
 	b.region = mmap(NULL, sizeof(*b.region), PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	asker_init(&b.k, b.loop, b.region, (struct names_ops){query, NULL});
+	asker_init(&b.k, b.loop, b.region, (struct names_ops){query, NULL, NULL});
 	return b.loop && b.region != MAP_FAILED ? 0 : -1;
 }
 
@@ -130,6 +130,45 @@ test_failure_keeps_the_last_good(void **state)
 	assert_int_equal(bank.n, 1);
 }
 
+static struct addr
+ip(const char *text)
+{
+	struct addr a;
+
+	assert_true(addr_parse_ip(bytes_str(text), &a));
+	return a;
+}
+
+/* Health is kept by position, so an address stays where it is. */
+static void
+test_positions(void **state)
+{
+	struct addr v[3] = {ip("10.0.0.1"), ip("10.0.0.2"), ip("10.0.0.3")};
+	struct resolve_answer a = good("10.0.0.1", 30);
+	struct names_bank bank = {0};
+
+	(void)state;
+	memcpy(a.addrs, v, sizeof(v));
+	a.n = 3;
+	asker_bank(&bank, &a, 5);
+	assert_true(bank.n == 3 && addr_eq(&bank.addrs[2], &v[2]));
+	a.addrs[0] = v[2]; /* another order, and one is gone */
+	a.addrs[1] = v[0];
+	a.n = 2;
+	asker_bank(&bank, &a, 6);
+	assert_true(bank.n == 3 && addr_eq(&bank.addrs[0], &v[0]) &&
+	    addr_eq(&bank.addrs[2], &v[2]));
+	assert_int_equal(bank.addrs[1].family, 0);
+	a.addrs[0] = ip("10.0.0.4"); /* takes the free place; the same twice is one */
+	a.addrs[1] = a.addrs[0];
+	asker_bank(&bank, &a, 7);
+	assert_int_equal(bank.n, 1);
+	assert_true(addr_eq(&bank.addrs[0], &a.addrs[0]));
+	bank.n = 99; /* what stands in shared memory is not believed */
+	asker_bank(&bank, &a, 8);
+	assert_true(bank.n >= 1 && bank.n <= NAMES_ADDRS);
+}
+
 static void
 test_times(void **state)
 {
@@ -185,7 +224,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_answer_reaches_the_region, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failure_keeps_the_last_good, setup, teardown),
-		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_positions), cmocka_unit_test(test_times),
 		cmocka_unit_test_setup_teardown(test_a_slot_with_another_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_name_that_left_while_asked, setup, teardown),
 	};

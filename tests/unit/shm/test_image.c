@@ -122,7 +122,7 @@ static const struct {
     {IM_CLUSTER, AT(im_cluster, dns), 0, "clusters[0]: dns_name"},
     {IM_CLUSTER, AT(im_cluster, dns), 4096, "clusters[0]: dns"},
     {IM_CLUSTER, AT(im_cluster, proto), 0, "clusters[0]: proto"},
-    {IM_ENDPOINT, AT(im_endpoint, addr.family), 0, "endpoints[0]: addr"},
+    {IM_ENDPOINT, AT(im_endpoint, addr.family), 5, "endpoints[0]: addr"},
     {IM_FILTER, AT(im_filter, type), 7, "filters[0]: type"},
     {IM_FILTER, AT(im_filter, arg.n), 2, "filters[0]: arg"},
     {IM_EDIT, AT(im_edit, op), 0, "edits[0]: op"},

@@ -395,6 +395,61 @@ test_ejection_kinds(void **state)
 	assert_false(note(2, 0, &ms)); /* one only */
 }
 
+/* n outcomes of each of these endpoints, so many of endpoint `bad` are failures. */
+static bool
+interval(uint32_t endpoints, unsigned n, uint32_t bad, unsigned failures)
+{
+	uint32_t ms = 0;
+	bool out = false;
+
+	for (unsigned k = 0; k < n; k++)
+		for (uint32_t i = 0; i < endpoints; i++)
+			out |= note(i, i == bad && k < failures ? 503 : 200, &ms);
+	in.now += SEC_NS;
+	return out;
+}
+
+static void
+test_failure_share(void **state)
+{
+	uint32_t ms = 0;
+
+	(void)state;
+	bal.health = 0;
+	health.consecutive_5xx = 0;
+	health.failure_percent = 40;
+	health.eject_max_percent = 100;
+	cl[0].endpoints.n = 2 * N;
+	for (unsigned i = 0; i < 2 * N; i++)
+		ep[i].id = 10 + i;
+	assert_false(interval(5, 49, 1, 49)); /* too few requests */
+	assert_false(interval(4, 50, 1, 50)); /* too few endpoints that had enough */
+	assert_false(interval(5, 50, 1, 19)); /* less than the share */
+	assert_false(interval(5, 50, 1, 21)); /* judged when its interval is over */
+	assert_false(note(0, 200, &ms));
+	in.now -= SEC_NS; /* a worker whose turn began earlier */
+	assert_false(note(1, 200, &ms));
+	in.now += SEC_NS;
+	assert_true(note(1, 200, &ms));
+	assert_false(note(1, 200, &ms)); /* once */
+	assert_false(board_usable(board, 11, in.now));
+	assert_true(board_usable(board, 10, in.now));
+	/* a pause of many intervals: what was before it still counts, once */
+	in.now += 100 * SEC_NS;
+	(void)interval(5, 50, 2, 50);
+	in.now += 100 * SEC_NS;
+	assert_true(note(2, 200, &ms));
+	assert_false(note(2, 200, &ms));
+	/* failures to connect apart: they are not answers */
+	health.split_local = 1;
+	in.now += 100 * SEC_NS;
+	for (unsigned k = 0; k < 60; k++)
+		for (uint32_t i = 0; i < 5; i++)
+			assert_false(note(i, i == 3 ? 0 : 200, &ms));
+	in.now += SEC_NS;
+	assert_false(note(3, 200, &ms));
+}
+
 static struct lbhash
 hashed(struct msg *m)
 {
@@ -458,6 +513,7 @@ main(void)
 	const struct CMUnitTest tests[] = {T(test_least_request), T(test_random_weights),
 	    T(test_hash), T(test_slow_start), T(test_panic), T(test_fallback),
 	    T(test_endpoint_connections), T(test_breaker), T(test_ejection), T(test_ejection_kinds),
+	    T(test_failure_share),
 	    T(test_what_is_hashed)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

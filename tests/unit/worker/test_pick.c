@@ -226,6 +226,8 @@ test_weighted_endpoints(void **state)
 static void
 test_unusable(void **state)
 {
+	static const struct im_health health = {.panic_percent = 0};
+	static const struct im_balance bal = {.endpoint_connections = IM_NONE};
 	uint32_t c = cluster("a/even:80"), id[4];
 	struct target t;
 	unsigned got[4];
@@ -247,9 +249,14 @@ test_unusable(void **state)
 	in.now = 101;
 	count(c, 1000, got);
 	assert_true(got[0] > 300);
+	/* less than half are left: health says nothing, but where the policy says never */
 	for (int i = 0; i < 4; i++)
 		board->endpoints[id[i]].active = BOARD_UNHEALTHY;
+	assert_int_equal(pick_endpoint(&in, c, NULL, &t), HG_OK);
+	in.gen->image.healths = &health;
+	in.balance = &bal;
 	assert_int_equal(pick_endpoint(&in, c, NULL, &t), HG_ERR_NO_ENDPOINT);
+	in.balance = NULL;
 }
 
 static void
