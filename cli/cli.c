@@ -38,6 +38,8 @@ static const struct verb {
 	TABLE | 1u << OUT_WIDE | JSON},
     {"port-forward", portforward_verb, "TYPE/NAME [LOCAL:]PORT…",
 	"from loopback to healthy endpoints of a service or backend", TABLE},
+    {"workload", workload_verb, "add|drain|remove|list [NAME]",
+	"the programs that Services select by label", EVERY},
     {"explain", explain_verb, "KIND[.field…]|HGnnnn", "a field or an error code", TABLE},
     {"echo", echo_verb, "[--listen ADDR:PORT]", "a small backend for trying things", TABLE},
     {"version", version_verb, "", "version and build", TABLE | JSON},

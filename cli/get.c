@@ -120,6 +120,20 @@ col_or(struct row *r, const char *arg)
 	table_cell(r->table, got.n ? got : other);
 }
 
+/* "a=1,b=2" of a map */
+static void
+col_map(struct row *r, const char *path)
+{
+	struct node *map = node_path(r->json, path);
+	struct strbuf b = STRBUF_INIT;
+
+	for (struct node *n = map ? map->first : NULL; n; n = n->next)
+		strbuf_printf(&b, "%s%.*s=%.*s", b.n ? "," : "", BYTES_ARG(n->key),
+		    BYTES_ARG(node_text(n)));
+	table_cell(r->table, strbuf_bytes(&b));
+	strbuf_release(&b);
+}
+
 /* As kubectl: the name of an ExternalName, the addresses of a LoadBalancer. */
 static void
 col_external(struct row *r, const char *unused)
@@ -204,6 +218,7 @@ print_noun(struct strbuf *b, struct bytes kind, struct bytes group)
 	    1u << KIND_UDPROUTE)
 #define HOSTED (1u << KIND_HTTPROUTE | 1u << KIND_GRPCROUTE | 1u << KIND_TLSROUTE)
 #define SVC (1u << KIND_SERVICE)
+#define WL (1u << KIND_WORKLOAD)
 #define POLICIES \
 	(1u << KIND_BACKENDTLSPOLICY | 1u << KIND_XBACKENDTRAFFICPOLICY | \
 	    1u << KIND_XTELEMETRYPOLICY | 1u << KIND_BACKENDTRAFFICPOLICY | \
@@ -231,6 +246,10 @@ static const struct column {
 	{SVC, "CLUSTER-IP", col_or, "spec.clusterIP <none>", false},
 	{SVC, "EXTERNAL-IP", col_external, NULL, false},
 	{SVC, "PORT(S)", col_ports, "spec.ports", false},
+	{WL, "ADDRESS", col_path, "spec.address", false},
+	{WL, "PORTS", col_map, "spec.ports", false},
+	{WL, "WEIGHT", col_or, "spec.weight 1", false},
+	{WL, "LABELS", col_map, "metadata.labels", false},
 	{ANY, "AGE", col_age, NULL, false},
 	{ANY, "SOURCE", col_source, NULL, true},
 };

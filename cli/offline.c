@@ -53,6 +53,26 @@ add_root(struct proto_compile *p, const char *path)
 	return 0;
 }
 
+static const char *
+root_of(const struct opts *o, struct arena *a, struct bytes conf_text)
+{
+	struct diags d;
+	struct k_headgate *k;
+
+	diags_init(&d, a);
+	k = load_conf(a, &d, bytes_str(o->conf), conf_text);
+	return k && k->resources.p ? arena_dup(a, k->resources) : "/etc/headgate";
+}
+
+const char *
+offline_root(const struct opts *o, struct arena *a)
+{
+	int rc = 0;
+	struct bytes text = slurp_conf(o->conf, a, &rc);
+
+	return rc ? NULL : root_of(o, a, text);
+}
+
 static int
 roots(const struct opts *o, struct offline *off, struct bytes conf_text)
 {
@@ -67,14 +87,8 @@ roots(const struct opts *o, struct offline *off, struct bytes conf_text)
 	p->flat = p->nroots > 0;
 	if (p->flat || rc)
 		return rc;
-	struct diags d;
-	struct k_headgate *k;
-
-	diags_init(&d, &off->arena);
-	k = load_conf(&off->arena, &d, bytes_str(o->conf), conf_text);
 	p->service = geteuid() == 0;
-	return k && k->resources.p ? add_root(p, arena_dup(&off->arena, k->resources)) :
-				     add_root(p, "/etc/headgate");
+	return add_root(p, root_of(o, &off->arena, conf_text));
 }
 
 int

@@ -18,6 +18,8 @@ struct offline {
  * saying why; also 0 with errors in objects (out.diags). Memory: `keep` (for texts that outlive),
  * released by offline_release. */
 int offline_compile(const struct opts *, struct arena *keep, struct offline *);
+/* The resource root of headgate.conf, or NULL after saying why. */
+const char *offline_root(const struct opts *, struct arena *);
 /* People read stderr; editors and programs (short, json) read stdout. */
 void offline_print(const struct diags *, enum diag_format, bool color);
 void offline_release(struct offline *);

@@ -22,6 +22,7 @@ enum flag_type {
 	FLAG_STR,
 	FLAG_FILES,
 	FLAG_HEADERS,
+	FLAG_LIST,
 	FLAG_OUTPUT,
 	FLAG_DURATION,
 	FLAG_INT
@@ -52,7 +53,10 @@ static const struct flag {
 	"match: a request header; may repeat"},
     {"--request", "-X", FLAG_STR, OFF(method), "METHOD", "match: request method (default GET)"},
     {"--address", NULL, FLAG_STR, OFF(address), "IP",
-	"match: local address; port-forward: where to listen"},
+	"match: local address; port-forward, workload: where to listen"},
+    {"--label", "-l", FLAG_LIST, OFF(labels), "KEY=VALUE", "workload: a label; may repeat"},
+    {"--port", "-p", FLAG_LIST, OFF(ports), "NAME=NUMBER", "workload: a port; may repeat"},
+    {"--weight", NULL, FLAG_INT, OFF(weight), "N", "workload: share of the traffic (default 1)"},
     {"--listen", NULL, FLAG_STR, OFF(listen), "ADDR:PORT",
 	"echo: where to listen (default 127.0.0.1:9000)"},
     {"--name", NULL, FLAG_STR, OFF(name), "NAME", "echo: what it calls itself"},
@@ -113,6 +117,14 @@ set_flag(struct opts *o, const struct flag *f, const char *value)
 			return wrong("too many -H, at", value, NULL);
 		o->headers[o->nheaders++] = value;
 		return 0;
+	case FLAG_LIST: {
+		struct opts_list *l = at;
+
+		if (l->n == OPTS_HEADERS)
+			return wrong("too many of", f->longname, NULL);
+		l->v[l->n++] = value;
+		return 0;
+	}
 	case FLAG_OUTPUT:
 		return set_output(o, value);
 	case FLAG_DURATION:
@@ -232,7 +244,7 @@ opts_parse(int argc, char **argv, struct opts *o)
 {
 	bool ended = false;
 
-	*o = (struct opts){.verb = argc > 1 ? argv[1] : NULL};
+	*o = (struct opts){.verb = argc > 1 ? argv[1] : NULL, .weight = -1};
 	o->color = isatty(STDERR_FILENO) && !getenv("NO_COLOR") && getenv("TERM") &&
 	    strcmp(getenv("TERM"), "dumb");
 	o->args = argv + 2; /* positional ones are moved to the front */

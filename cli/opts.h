@@ -11,6 +11,11 @@
 #define OPTS_FILES 16
 #define OPTS_HEADERS 64
 
+struct opts_list {
+	const char *v[OPTS_HEADERS];
+	int n;
+};
+
 enum opts_output { OUT_TABLE, OUT_WIDE, OUT_JSON, OUT_YAML, OUT_NAME, OUT_SHORT };
 
 struct opts {
@@ -24,10 +29,12 @@ struct opts {
 	int nfiles;
 	const char *headers[OPTS_HEADERS]; /* -H "name: value" */
 	int nheaders;
+	struct opts_list labels, ports; /* workload add: KEY=VALUE, NAME=NUMBER */
+	int64_t weight;           /* workload add; -1 = not given */
 	const char *runtime_dir, *state_dir,
 	    *conf;                           /* never NULL after opts_parse, conf may be "" */
 	char *owned[2];                          /* the two folders where they are defaults */
-	const char *address, *listen, *name; /* match --address; echo --listen, --name */
+	const char *address, *listen, *name; /* match, workload --address; echo --listen, --name */
 	const char *method;       /* -X */
 	uint64_t delay_ms, timeout_ms, size, stream, interval_ms;
 	int64_t status;

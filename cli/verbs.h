@@ -13,6 +13,7 @@ int status_verb(struct opts *);
 int get_verb(struct opts *);
 int describe_verb(struct opts *);
 int match_verb(struct opts *);
+int workload_verb(struct opts *);
 int explain_verb(struct opts *);
 int backends_verb(struct opts *);
 int portforward_verb(struct opts *);
