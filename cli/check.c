@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/findings.h"
 #include "cli/offline.h"
 #include "cli/verbs.h"
 #include "conf/read/diag_print.h"
@@ -21,6 +22,7 @@ check_verb(struct opts *o)
 	arena_init(&a, 4096, 0);
 	rc = offline_compile(o, &a, &off);
 	if (rc == 0) {
+		findings_add(&off);
 		const struct diags *d = &off.out.diags;
 		struct diag_totals totals = {0, off.out.result.objects,
 		    (uint32_t)((clock_mono() - start) / MS_NS)};

@@ -74,7 +74,7 @@ on_data(struct chan *c, struct buf *b, uint32_t off, uint32_t n)
 	struct chan *to = other(c->owner, c);
 
 	chan_send(to, slice_of(b, b->data + off, n));
-	if (to->queued > CHAN_HIGH)
+	if (to->over_high)
 		chan_pause(c);
 	return n;
 }

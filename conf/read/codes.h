@@ -161,6 +161,9 @@
 	/* 06xx policy conflicts */ \
 	CODE(601, POLICY_CONFLICT, "policies conflict", \
 	    "Two policies of one kind target the same object. The older one wins, then the first by name.") \
+	CODE(602, NOT_VALID, "object is not valid as written", \
+	    "A field has a value that cannot be served. The object's condition Accepted is False with reason Invalid, and " \
+	    "its targets answer 500 rather than without it. `headgate describe` shows the condition.") \
 	/* 07xx patterns and matching */ \
 	CODE(701, REGEX, "regular expression not usable", \
 	    "The pattern is not valid, or uses what RE2 does not have: look-around, back-references, possessive or atomic " \
@@ -185,6 +188,9 @@
 	CODE(2105, SHADOWED, "object is hidden by one of a higher role", \
 	    "The same kind, namespace and name is defined in a folder of a higher role (infra, then security, then routes). " \
 	    "That one is used; this one has no effect.") \
+	CODE(2106, IN_PART, "object is served only in part", \
+	    "One of its conditions says what does not work or is not served: a field that this version lacks, a target that " \
+	    "another object has, a reference. `headgate describe` shows them all.") \
 	CODE(2107, CERTIFICATE_EXPIRES, "certificate expires soon", \
 	    "Renew it before clients start to refuse it.") \
 	CODE(2701, UNREACHABLE_RULE, "rule can never match", \

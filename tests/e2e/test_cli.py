@@ -253,3 +253,21 @@ def test_unreadable_folder_is_said(tmp_path):
 @pytest.mark.parametrize("name", ["-", "x" * 300])
 def test_odd_names(name):
     cli("get", "gateway", name, "-f", "/dev/null")
+
+
+def test_check_tells_what_statuses_say(tmp_path):
+    """A policy that is not valid is an error, a field that is not served a warning with its place, each once."""
+    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw"}
+    policy = {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": o.meta("p"),
+              "spec": {"targetRefs": [target], "connection": {"preconnect": {"perEndpointPercent": 150}}}}
+    path = write(tmp_path, "a.yaml", *GOOD, policy)
+    p = cli("check", path, "-o", "short", check=0)
+    line, = p.stdout.splitlines()
+    assert line.startswith(path + ":") and "warning[HG2106]" in line and line.endswith("spec.connection.preconnect"), line
+    assert "perEndpointPercent" in open(path, encoding="utf-8").read().splitlines()[int(line.split(":")[1]) - 1]
+    cli("check", path, "--strict", check=1)
+    policy["spec"]["connection"]["bufferLimit"] = "-5"
+    path = write(tmp_path, "a.yaml", *GOOD, policy)
+    p = cli("check", path, "-o", "short", check=1)
+    assert ["HG0602" in x for x in p.stdout.splitlines()].count(True) == 1, p.stdout
+    assert "HG0602" in cli("explain", "HG0602", check=0).stdout
