@@ -35,7 +35,7 @@ turn_away(struct worker *w, const struct listener *l, int fd)
 	char drop[4096];
 
 	METRIC(w, connections_rejected, 1);
-	if (l->l4) { /* nothing that would be understood */
+	if (l->mute) {
 		close(fd);
 		return;
 	}
@@ -175,8 +175,10 @@ look(struct worker *w, struct listener *l)
 	const struct gen *gen = w->gens.live;
 	uint32_t i = gen_socket(gen, l->what.key.id);
 
-	if (i != IM_NONE)
+	if (i != IM_NONE) {
 		l->l4 = l4_protocol(gen, i);
+		l->mute = gen->image.sockets[i].protocol != IM_HTTP;
+	}
 	if (l->on && l->what.key.transport == IM_TCP)
 		defer(l);
 }

@@ -18,6 +18,7 @@ struct listener {
 	bool pending;           /* more may wait to be accepted */
 	bool later;             /* no descriptor: asked again when the loop turns by itself */
 	uint8_t l4;             /* of the live generation: l4_protocol() */
+	bool mute;              /* its clients would not understand an answer in clear text */
 	bool deferred;          /* accept() comes with the client's first bytes */
 	struct udp_port *udp;   /* IM_UDP, once it serves */
 };

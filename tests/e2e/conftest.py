@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+from lib import http1, tls
 from lib.fixtures import binary, block, echo, instance, script  # noqa: F401  pylint: disable=unused-import
 
 
@@ -10,3 +11,19 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "root" in item.keywords and os.geteuid() != 0:
             item.add_marker(pytest.mark.skip(reason="needs root"))
+
+
+def pytest_generate_tests(metafunc):
+    """Modules that name TRANSPORTS run their tests over each of them; those marked plain over the first only."""
+    kinds = getattr(metafunc.module, "TRANSPORTS", None)
+    if kinds:
+        plain = any(m.name == "plain" for m in metafunc.definition.iter_markers())
+        metafunc.parametrize("transport", kinds[:1] if plain else kinds, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def transport(request):
+    """Clients of http1 speak TLS where this is "tls", and faults.house() has an HTTPS listener."""
+    http1.Client.secure = tls.context(alpn=None) if getattr(request, "param", "") == "tls" else None
+    yield
+    http1.Client.secure = None

@@ -13,7 +13,10 @@ from lib.faults import scaled
 from lib.fixtures import skip_loudly
 from lib.wait import wait_for
 
+TRANSPORTS = ("tcp", "tls")
 
+
+@pytest.mark.plain  # two threads on one connection
 def test_slowloris_is_408(instance, echo):
     """A byte now and then does not keep a head alive: its time is total."""
     web = echo("web")
@@ -55,6 +58,7 @@ def test_silent_newcomer_is_closed(instance, echo):
     f.quiet(g)
 
 
+@pytest.mark.plain  # two threads on one connection
 def test_slow_body_is_408(instance, echo):
     g = instance(*f.house(echo("web")), conf='limits = { body_grace = "200ms"; body_rate_bytes = 1000; };')
     with http1.Client(*g.address()) as c:
@@ -188,6 +192,7 @@ def idle_cpu(pid):
     return f.cpu_ns(pid) - before
 
 
+@pytest.mark.plain  # its clients would wait in their handshake
 @pytest.mark.parametrize("how", ["connections", "held"])
 def test_descriptors_run_out(instance, echo, script, how):
     """A worker with few descriptors: newcomers are told 503 or wait, nothing spins, and it recovers."""
@@ -235,6 +240,7 @@ def test_descriptors_run_out(instance, echo, script, how):
     g.reload(0)
 
 
+@pytest.mark.plain  # every connection would need its handshake
 def test_few_descriptors_from_the_start(instance, echo, tmp_path):
     """ulimit -n 128 for the whole tree: it starts, says no in time, and serves again."""
     web = echo("web")
@@ -264,6 +270,7 @@ def test_few_descriptors_from_the_start(instance, echo, tmp_path):
     assert g.ask().status == 200
 
 
+@pytest.mark.plain  # TLS clients are closed without a word: test_tls.py
 def test_connection_limits_are_told(instance, echo):
     g = instance(*f.house(echo("web")), conf="limits = { connections_per_ip = 5; };", workers=1)
     clients = [http1.Client(*g.address()) for _ in range(5)]
@@ -278,6 +285,7 @@ def test_connection_limits_are_told(instance, echo):
     assert g.ask().status == 200
 
 
+@pytest.mark.plain  # raw sockets
 @pytest.mark.root  # to see the memory of a process that is not dumpable
 @pytest.mark.heavy
 def test_ten_thousand_idle_connections(instance, echo):

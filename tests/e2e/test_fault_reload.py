@@ -11,6 +11,8 @@ from lib import faults as f, http1, objects as o
 from lib.faults import PORT, SAN, scaled
 from lib.wait import wait_for
 
+TRANSPORTS = ("tcp", "tls")
+
 
 def settled(g):
     """Memory of master and workers in kB, and their descriptors, once nothing changes any more."""
@@ -31,6 +33,7 @@ def settled(g):
     return last
 
 
+@pytest.mark.plain  # for its time
 @pytest.mark.heavy
 def test_a_thousand_reloads_with_downloads_open(instance, script, echo):
     web, slow = echo("web"), script(f.endless)
@@ -88,6 +91,7 @@ def test_fifty_reloads_lose_nothing_and_log_everything(instance, echo):
     f.quiet(g)
 
 
+@pytest.mark.plain  # listeners of its own
 @pytest.mark.heavy
 def test_listeners_come_and_go_under_load(instance, echo, script):
     web = echo("web")
@@ -347,6 +351,7 @@ def test_worker_killed_at_offered_is_asked_again(instance, echo):
     assert {g.ask().json()["service"] for _ in range(12)} == {"b"}
 
 
+@pytest.mark.plain  # listeners of its own
 def test_ready_worker_killed_aborts(instance, echo):
     a, b = echo("a"), echo("b")
     g = instance(*f.house(a, b), conf="limits = { heartbeat_ms = 0; };", workers=3)

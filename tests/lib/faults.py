@@ -1,14 +1,17 @@
 """What the fault tests share: a look into processes, load that counts, readers that take their time."""
 import contextlib
+import functools
 import os
 import resource
 import selectors
 import signal
 import socket
+import ssl
 import subprocess
+import tempfile
 import threading
 
-from . import http1, objects as o
+from . import http1, objects as o, tls
 from .gateway import BINARY
 from .wait import wait_for
 
@@ -21,10 +24,23 @@ def scaled(n, san):
     return san if SAN else n
 
 
+@functools.cache
+def pair():
+    with tempfile.TemporaryDirectory() as folder:
+        made = tls.Pair(folder, "house", ("h.test",))
+        made.crt, made.key = made.text("crt"), made.text("key")
+        made.text = lambda what: getattr(made, what)
+        return made
+
+
 def house(*backends, rules=None, listeners=None):
     """A Gateway, a Service for each backend (by who["service"], else web), a route to the first."""
     names = [getattr(b, "who", {}).get("service", "web") for b in backends]
-    return [o.gateway(listeners=listeners, port=PORT), *[o.service(n, b.address) for n, b in zip(names, backends)],
+    secret = []
+    if http1.Client.secure is not None and listeners is None:
+        listeners = [tls.listener("https", PORT, "house")]
+        secret = [tls.secret("house", pair())]
+    return [o.gateway(listeners=listeners, port=PORT), *secret, *[o.service(n, b.address) for n, b in zip(names, backends)],
             o.route(rules=rules or [o.rule(names[0])])]
 
 
@@ -204,6 +220,7 @@ class Downloads(threading.Thread):
             s = socket.socket()
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
             s.connect(address)
+            s = http1.encrypted(s)
             s.sendall(b"GET %s HTTP/1.1\r\nHost: h\r\n\r\n" % target.encode())
             s.setblocking(False)
             self.sel.register(s, selectors.EVENT_READ, i)
@@ -215,7 +232,7 @@ class Downloads(threading.Thread):
             for key, _ in self.sel.select(0.1):
                 try:
                     data = key.fileobj.recv(2048)
-                except BlockingIOError:
+                except (BlockingIOError, ssl.SSLWantReadError):
                     continue
                 except OSError as e:
                     data, why = b"", repr(e)

@@ -1,6 +1,7 @@
 """Raw HTTP/1 for both sides: what was on the wire, never prettified."""
 import re
 import socket
+import ssl
 import struct
 
 from .wait import DEADLINE
@@ -110,7 +111,7 @@ class Wire:
             body += data
 
     def half_close(self):
-        self.sock.shutdown(socket.SHUT_WR)
+        socket.socket.shutdown(self.sock, socket.SHUT_WR)  # of an ssl.SSLSocket too, which would forget its keys
 
     def reset(self):
         """Ends the connection with RST."""
@@ -143,11 +144,23 @@ class Response:
         return f"<{self.status} {self.reason} {list(self.headers)} {self.body[:200]!r}>"
 
 
+def encrypted(sock):
+    """A connected socket, with TLS on it if Client.secure says so."""
+    if Client.secure is None:
+        return sock
+    try:
+        return Client.secure.wrap_socket(sock, server_hostname="h.test")
+    except ssl.SSLError as e:
+        sock.close()
+        raise ConnectionResetError(str(e)) from e
+
+
 class Client(Wire):
     """A client's connection."""
+    secure = None  # the ssl.SSLContext that all clients use, or None
 
     def __init__(self, host, port, source=None):
-        super().__init__(socket.create_connection((host, port), DEADLINE, source and (source, 0)))
+        super().__init__(encrypted(socket.create_connection((host, port), DEADLINE, source and (source, 0))))
         self.peer = (host, port)
 
     def pieces(self, data, size=1):
