@@ -296,8 +296,28 @@ pem_certificate(
 	return why;
 }
 
-uint32_t
-pem_bundle(struct arena *a, struct bytes text, struct bytes **ders, const char **why)
+static bool
+cert_good(struct bytes der)
+{
+	X509 *x = parse_cert(der);
+
+	X509_free(x);
+	return x != NULL;
+}
+
+static bool
+crl_good(struct bytes der)
+{
+	const unsigned char *p = (const unsigned char *)der.p;
+	X509_CRL *x = d2i_X509_CRL(NULL, &p, (long)der.n);
+
+	X509_CRL_free(x);
+	ERR_clear_error();
+	return x != NULL && p == (const unsigned char *)der.p + der.n;
+}
+
+static uint32_t
+bundle(struct arena *a, struct bytes text, bool crls, struct bytes **ders, const char **why)
 {
 	struct block *v;
 	uint32_t cap = 1, n;
@@ -305,19 +325,30 @@ pem_bundle(struct arena *a, struct bytes text, struct bytes **ders, const char *
 	for (ptrdiff_t at = 0; text.p && (at = find(text, (size_t)at, "-----BEGIN ")) >= 0; at++)
 		cap++;
 	v = arena_alloc(a, cap * sizeof(*v));
-	n = blocks(a, text, "CERTIFICATE", v, cap, why);
+	n = blocks(a, text, crls ? "X509 CRL" : "CERTIFICATE", v, cap, why);
 	if (n == 0 && *why == NULL)
-		*why = "there is no certificate";
+		*why = crls ? "there is no list of revoked certificates" :
+			      "there is no certificate";
 	*ders = arena_alloc(a, (n + 1) * sizeof(**ders));
 	for (uint32_t i = 0; i < n; i++) {
-		X509 *x = parse_cert(v[i].der);
-
-		if (x == NULL) {
-			*why = "a certificate cannot be read";
+		if (!(crls ? crl_good : cert_good)(v[i].der)) {
+			*why = crls ? "a list of revoked certificates cannot be read" :
+				      "a certificate cannot be read";
 			return 0;
 		}
-		X509_free(x);
 		(*ders)[i] = v[i].der;
 	}
 	return n;
+}
+
+uint32_t
+pem_bundle(struct arena *a, struct bytes text, struct bytes **ders, const char **why)
+{
+	return bundle(a, text, false, ders, why);
+}
+
+uint32_t
+pem_crls(struct arena *a, struct bytes text, struct bytes **ders, const char **why)
+{
+	return bundle(a, text, true, ders, why);
 }

@@ -32,6 +32,9 @@ const char *pem_certificate(
 /* All certificates of a bundle as DER: how many, 0 with *why. */
 uint32_t pem_bundle(struct arena *, struct bytes text, struct bytes **ders, const char **why);
 
+/* The same for lists of revoked certificates. */
+uint32_t pem_crls(struct arena *, struct bytes text, struct bytes **ders, const char **why);
+
 /* A digest for content (SHA-256, cut). */
 void pem_digest(uint64_t id[2], const struct bytes *v, unsigned n);
 

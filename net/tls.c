@@ -73,7 +73,8 @@ static int
 ticket_key(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *cipher,
     EVP_MAC_CTX *mac, int enc)
 {
-	const struct tls_env *e = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	const struct tls_ctx *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	const struct tls_env *e = t->env;
 	struct tls_keys k;
 	OSSL_PARAM params[3];
 	int i = 0, rc = 0;
@@ -117,13 +118,32 @@ choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *n, const unsigne
 	return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301 3.2: no overlap ends the handshake */
 }
 
-/* Whatever certificate comes is taken; the worker knows that it was not verified. */
 static int
-accept_any(int ok, X509_STORE_CTX *ctx)
+verify_client(int ok, X509_STORE_CTX *ctx)
 {
-	(void)ok;
-	(void)ctx;
-	return 1;
+	const SSL *ssl =
+	    X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+	const struct tls_ctx *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+	return tls_checks_ask(t->checks, ok, ctx);
+}
+
+static bool
+revoked(X509_STORE *store, const struct tls_conf *conf)
+{
+	bool ok = true;
+
+	for (unsigned i = 0; ok && i < conf->ncrls; i++) {
+		const unsigned char *p = (const unsigned char *)conf->crls[i].p;
+		X509_CRL *x = d2i_X509_CRL(NULL, &p, (long)conf->crls[i].n);
+
+		ok = x && X509_STORE_add_crl(store, x) == 1;
+		X509_CRL_free(x);
+	}
+	if (conf->ncrls)
+		X509_STORE_set_flags(store,
+		    X509_V_FLAG_CRL_CHECK | (conf->crl_leaf ? 0 : X509_V_FLAG_CRL_CHECK_ALL));
+	return ok;
 }
 
 static bool
@@ -141,28 +161,27 @@ trust(SSL_CTX *c, const struct tls_conf *conf, bool server)
 		X509_free(x);
 	}
 	X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
-	return ok;
+	return ok && revoked(store, conf);
 }
 
-static void
-verify(SSL_CTX *c, const struct tls_conf *conf, bool server)
+static bool
+verify(struct tls_ctx *t, const struct tls_conf *conf, bool server, char why[160])
 {
-	static const struct {
-		int mode;
-		int (*check)(int, X509_STORE_CTX *);
-	} modes[] = {
-	    [TLS_CLIENT_NONE] = {SSL_VERIFY_NONE, NULL},
-	    [TLS_CLIENT_REQUEST] = {SSL_VERIFY_PEER, accept_any},
-	    [TLS_CLIENT_REQUIRE_ANY] = {SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-		accept_any},
-	    [TLS_CLIENT_VERIFY_IF_GIVEN] = {SSL_VERIFY_PEER, NULL},
-	    [TLS_CLIENT_REQUIRE] = {SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL},
-	};
+	static const int modes[] = {[TLS_CLIENT_NONE] = SSL_VERIFY_NONE,
+	    [TLS_CLIENT_REQUEST] = SSL_VERIFY_PEER,
+	    [TLS_CLIENT_REQUIRE_ANY] = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+	    [TLS_CLIENT_VERIFY_IF_GIVEN] = SSL_VERIFY_PEER,
+	    [TLS_CLIENT_REQUIRE] = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT};
 
-	if (server)
-		SSL_CTX_set_verify(c, modes[conf->client].mode, modes[conf->client].check);
-	else
-		SSL_CTX_set_verify(c, SSL_VERIFY_PEER, NULL);
+	if (!server) {
+		SSL_CTX_set_verify(t->ssl_ctx, SSL_VERIFY_PEER, NULL);
+		return true;
+	}
+	if (conf->client == TLS_CLIENT_NONE)
+		return true;
+	t->checks = tls_checks_new(conf, why);
+	SSL_CTX_set_verify(t->ssl_ctx, modes[conf->client], verify_client);
+	return t->checks != NULL;
 }
 
 static bool
@@ -228,8 +247,9 @@ tls_ctx_new(struct tls_env *env, bool server, const struct tls_conf *conf, char 
 		explain(why, "TLS settings");
 		goto bad;
 	}
-	SSL_CTX_set_app_data(t->ssl_ctx, env);
-	verify(t->ssl_ctx, conf, server);
+	SSL_CTX_set_app_data(t->ssl_ctx, t);
+	if (!verify(t, conf, server, why))
+		goto bad;
 	if (!trust(t->ssl_ctx, conf, server)) {
 		explain(why, "CA certificate");
 		goto bad;
@@ -326,6 +346,7 @@ tls_ctx_unref(struct tls_ctx *t)
 	if (--t->refs)
 		return;
 	SSL_CTX_free(t->ssl_ctx); /* connections hold it on their own */
+	tls_checks_free(t->checks);
 	mem_free(t->alpn);
 	mem_free(t->ocsp);
 	mem_free(t);

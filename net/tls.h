@@ -33,6 +33,24 @@ enum tls_client {
 	TLS_CLIENT_REQUIRE
 };
 
+/* What a client's certificate must have besides its chain: one of the pins, if there are any, and
+ * one of the names, if there are any. */
+enum tls_checkkind {
+	TLS_CHECK_SPKI = 1, /* SHA-256 of the public key, 32 bytes */
+	TLS_CHECK_HASH,     /* of the certificate */
+	TLS_CHECK_DNS,      /* subject alternative names */
+	TLS_CHECK_EMAIL,
+	TLS_CHECK_IP,
+	TLS_CHECK_URI,
+	TLS_CHECK_OTHER     /* otherName with a text, type `oid` */
+};
+enum tls_checkmatch { TLS_MATCH_EXACT = 1, TLS_MATCH_PREFIX, TLS_MATCH_SUFFIX, TLS_MATCH_REGEX };
+struct tls_check {
+	enum tls_checkkind kind;
+	enum tls_checkmatch match;
+	struct bytes value, oid;
+};
+
 struct tls_conf { /* borrowed during the call */
 	unsigned char id[TLS_ID];       /* content digest */
 	uint16_t min_version, max_version;
@@ -41,7 +59,10 @@ struct tls_conf { /* borrowed during the call */
 	const struct bytes *cas;        /* DER trust anchors */
 	unsigned ncas;
 	enum tls_client client;         /* server */
-	bool tickets;
+	bool tickets, crl_leaf, expired; /* crl_leaf: the chain is not looked up; server */
+	const struct bytes *crls;       /* DER; none: nothing is looked up */
+	const struct tls_check *checks;
+	unsigned ncrls, nchecks;
 };
 
 void tls_prepare(void);

@@ -12,6 +12,13 @@ struct tls_env {
 	unsigned char peek[HELLO_MAX];
 };
 struct ssl_ctx_st; /* OpenSSL's SSL_CTX: its headers stay out of ours */
+struct x509_store_ctx_st;
+struct tls_checks;       /* tls_checks.c: the server's demands on a client's certificate */
+struct tls_checks *tls_checks_new(const struct tls_conf *, char why[160]); /* NULL with why */
+void tls_checks_free(struct tls_checks *);
+/* Like a verify callback's; asked for every certificate of a chain. */
+int tls_checks_ask(const struct tls_checks *, int ok, struct x509_store_ctx_st *);
+
 struct tls_ctx {
 	struct ssl_ctx_st *ssl_ctx;
 	struct tls_env *env;
@@ -19,6 +26,7 @@ struct tls_ctx {
 	unsigned char *alpn; /* wire format, server */
 	unsigned alpn_n;
 	struct bytes *ocsp;  /* staple, in one block with its bytes */
+	struct tls_checks *checks; /* server that asks for certificates */
 };
 
 #endif

@@ -11,6 +11,7 @@
 #define LIST_BYTES 1024u /* ciphers, curves */
 #define NAMES_MAX 4096u
 #define CAS_MAX 4096u
+#define CHECKS_MAX 4096u
 
 static bool
 versions_ok(uint16_t lo, uint16_t hi)
@@ -73,6 +74,23 @@ CHECK(tls)
 	NEED(versions_ok(t->min_version, t->max_version), "version");
 	NEED(t->client <= IM_CA_REQUIRE && t->tickets <= 1, "client");
 	NEED(t->client < IM_CA_VERIFY_IF_GIVEN || t->cas.n != 0, "client without cas");
+	NEED(t->crl_leaf <= 1 && t->expired <= 1, "flags");
+	NEED(range_ok(t->crls, im->n_cas) && t->crls.n <= CAS_MAX, "crls");
+	NEED(range_ok(t->checks, im->n_certchecks) && t->checks.n <= CHECKS_MAX, "checks");
+	return NULL;
+}
+
+CHECK(certchecks)
+{
+	const struct im_certcheck *c = &im->certchecks[i];
+	bool pin = c->kind == IM_CC_SPKI || c->kind == IM_CC_HASH;
+
+	NEED(c->kind >= IM_CC_SPKI && c->kind <= IM_CC_OTHER, "kind");
+	NEED(c->match >= IM_CM_EXACT && c->match <= IM_CM_REGEX, "match");
+	NEED(c->value.off != IM_NONE && text_ok(im, c->value, 1024), "value");
+	NEED(!pin || c->value.len == 32, "pin");
+	NEED(plain_ok(im, c->oid, 255, true) &&
+	    (c->kind != IM_CC_OTHER || c->oid.off != IM_NONE), "oid");
 	return NULL;
 }
 

@@ -13,6 +13,7 @@
 	SEC(TLSCONF, struct im_tls, tls) \
 	SEC(CERT, struct im_cert, certs) \
 	SEC(CA, struct im_ca, cas) \
+	SEC(CERTCHECK, struct im_certcheck, certchecks) \
 	SEC(UPTLS, struct im_uptls, uptls)
 
 enum im_clientauth { /* what the listener wants of a client's certificate */
@@ -30,7 +31,20 @@ struct im_tls { /* one a listener; equal ones are shared */
 	uint16_t min_version, max_version; /* 0x0303, 0x0304 */
 	uint8_t client;            /* enum im_clientauth */
 	uint8_t tickets;           /* 1: session tickets */
-	uint8_t pad[2];
+	uint8_t crl_leaf;          /* 1: only the client's own certificate is looked up */
+	uint8_t expired;           /* 1: an expired one is good */
+	struct im_range crls;      /* im_ca, but CRLs; n == 0: nothing is looked up */
+	struct im_range checks;    /* im_certcheck: of pins one must fit, of names one too */
+};
+enum im_certkind { /* pins: SHA-256 as 32 bytes; names: of the subject's alternative ones */
+	IM_CC_SPKI = 1, IM_CC_HASH, IM_CC_DNS, IM_CC_EMAIL, IM_CC_IP, IM_CC_URI, IM_CC_OTHER
+};
+enum im_certmatch { IM_CM_EXACT = 1, IM_CM_PREFIX, IM_CM_SUFFIX, IM_CM_REGEX };
+struct im_certcheck {
+	struct im_str value; /* pin, text, or pattern (whole name) */
+	struct im_str oid;   /* IM_CC_OTHER: dotted */
+	uint8_t kind, match; /* enums above */
+	uint8_t pad[6];
 };
 struct im_cert {
 	struct im_str

@@ -24,6 +24,9 @@ _Static_assert((int)IM_CA_REQUEST == (int)TLS_CLIENT_REQUEST &&
 	(int)IM_CA_REQUIRE == (int)TLS_CLIENT_REQUIRE &&
 	(int)IM_CA_VERIFY_IF_GIVEN == (int)TLS_CLIENT_VERIFY_IF_GIVEN,
     "one order in image and net");
+_Static_assert((int)IM_CC_SPKI == (int)TLS_CHECK_SPKI && (int)IM_CC_OTHER == (int)TLS_CHECK_OTHER &&
+	(int)IM_CM_EXACT == (int)TLS_MATCH_EXACT && (int)IM_CM_REGEX == (int)TLS_MATCH_REGEX,
+    "the same for what a certificate must have");
 
 struct entry {
 	struct list lru;
@@ -176,10 +179,32 @@ text(const struct image *im, struct im_str s, char room[1025])
 	return room;
 }
 
+static void
+demands(const struct image *im, const struct im_tls *t, struct tls_conf *conf,
+    struct tls_check *checks, struct bytes *crls)
+{
+	for (uint32_t i = 0; i < t->crls.n; i++)
+		crls[i] = image_text(im, im->cas[t->crls.first + i].der);
+	for (uint32_t i = 0; i < t->checks.n; i++) {
+		const struct im_certcheck *c = &im->certchecks[t->checks.first + i];
+
+		checks[i] = (struct tls_check){(enum tls_checkkind)c->kind,
+		    (enum tls_checkmatch)c->match, image_text(im, c->value),
+		    image_text(im, c->oid)};
+	}
+	conf->crls = crls;
+	conf->ncrls = t->crls.n;
+	conf->checks = checks;
+	conf->nchecks = t->checks.n;
+	conf->crl_leaf = t->crl_leaf;
+	conf->expired = t->expired;
+}
+
 static struct tls_ctx *
 settings(struct secure *s, const struct image *im, const struct im_tls *t, char why[160])
 {
-	struct bytes *cas = mem_alloc((t->cas.n + 1) * sizeof(*cas));
+	struct bytes *cas = mem_alloc((t->cas.n + t->crls.n + 1ul) * sizeof(*cas));
+	struct tls_check *checks = mem_alloc((t->checks.n + 1ul) * sizeof(*checks));
 	char ciphers[1025], suites[1025], curves[1025];
 	struct tls_conf conf = {.min_version = t->min_version,
 	    .max_version = t->max_version,
@@ -197,7 +222,9 @@ settings(struct secure *s, const struct image *im, const struct im_tls *t, char 
 	memcpy(conf.id, t->id, sizeof(conf.id));
 	for (uint32_t i = 0; i < t->cas.n; i++)
 		cas[i] = image_text(im, im->cas[t->cas.first + i].der);
+	demands(im, t, &conf, checks, cas + t->cas.n);
 	ctx = tls_ctx_new(s->env, true, &conf, why);
+	mem_free(checks);
 	mem_free(cas);
 	return ctx;
 }

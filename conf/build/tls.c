@@ -72,12 +72,31 @@ cas_add(struct build *b, const struct bytes *ders, uint32_t n)
 	return r;
 }
 
+static struct im_range
+checks_add(struct build *b, const struct m_tls *t)
+{
+	struct im_certcheck *v = arena_zalloc(&b->tmp, (t->nchecks + 1) * sizeof(*v));
+	struct im_range r = {0, t->nchecks};
+
+	for (uint32_t i = 0; i < t->nchecks; i++) {
+		v[i].kind = t->checks[i].kind;
+		v[i].match = t->checks[i].match;
+		v[i].value = blob_put_text(b->w, t->checks[i].value);
+		v[i].oid = blob_put_text(b->w, t->checks[i].oid);
+	}
+	r.first = share_add(&b->share, b->w, IM_CERTCHECK, v, r.n, sizeof(*v));
+	arena_reset(&b->tmp);
+	return r;
+}
+
 /* Of everything but the certificates: a new one must not end the sessions of the old. */
 static void
 identify(struct build *b, const struct m_tls *t, struct im_tls *r)
 {
-	uint16_t numbers[] = {r->min_version, r->max_version, r->client, r->tickets};
-	struct bytes *v = arena_alloc(&b->tmp, (t->ncas + 6u) * sizeof(*v));
+	uint16_t numbers[] = {r->min_version, r->max_version, r->client, r->tickets, r->crl_leaf,
+	    r->expired};
+	struct bytes *v = arena_alloc(
+	    &b->tmp, (t->ncas + t->ncrls + 3ul * t->nchecks + 6u) * sizeof(*v));
 	unsigned n = 0;
 
 	v[n++] = bytes_of((const char *)t->id, sizeof(t->id));
@@ -88,6 +107,13 @@ identify(struct build *b, const struct m_tls *t, struct im_tls *r)
 	v[n++] = t->alpn.p ? t->alpn : BYTES("");
 	for (uint32_t i = 0; i < t->ncas; i++)
 		v[n++] = t->cas[i];
+	for (uint32_t i = 0; i < t->ncrls; i++)
+		v[n++] = t->crls[i];
+	for (uint32_t i = 0; i < t->nchecks; i++) {
+		v[n++] = bytes_of((const char *)&t->checks[i].kind, 2);
+		v[n++] = t->checks[i].value;
+		v[n++] = t->checks[i].oid.p ? t->checks[i].oid : BYTES("");
+	}
 	pem_digest(r->id, v, n);
 	arena_reset(&b->tmp);
 }
@@ -110,6 +136,10 @@ tls_record(struct build *b, const struct m_tls *t)
 	r.max_version = t->max_version;
 	r.client = t->client;
 	r.tickets = t->tickets;
+	r.crl_leaf = t->crl_leaf;
+	r.expired = t->expired;
+	r.crls = cas_add(b, t->crls, t->ncrls);
+	r.checks = checks_add(b, t);
 	identify(b, t, &r);
 	return share_add(&b->share, b->w, IM_TLSCONF, &r, 1, sizeof(r));
 }

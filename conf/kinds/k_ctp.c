@@ -171,12 +171,11 @@ static const struct kfield client_validation_fields[] = {
 	BOOL(optional, "optional", "Deprecated: mode VerifyIfGiven."),
 	LIST(cas, "caCertificateRefs", "Secrets or ConfigMaps with the key ca.crt.",
 	    ks_secret_ref, ITEMS(0, 8)),
-	STRINGS(spki, "spkiHashes", "Public keys, of which the certificate must have one.",
-	    NOT_YET),
-	STRINGS(hashes, "certificateHashes", "Certificates, of which it must be one.", NOT_YET),
-	STRUCT(sans, "subjectAltNames", "Names of which it must have one.", ks_sans, NOT_YET),
-	STRUCT(crl, "crl", "Revoked certificates.", ks_crl, NOT_YET),
-	BOOL(expired, "allowExpiredCertificate", "An expired certificate is good.", NOT_YET),
+	STRINGS(spki, "spkiHashes", "Public keys, of which the certificate must have one."),
+	STRINGS(hashes, "certificateHashes", "Certificates, of which it must be one."),
+	STRUCT(sans, "subjectAltNames", "Names of which it must have one.", ks_sans),
+	STRUCT(crl, "crl", "Revoked certificates.", ks_crl),
+	BOOL(expired, "allowExpiredCertificate", "An expired certificate is good."),
 };
 static KSTRUCT(client_validation, "ClientValidationContext", "Certificates of clients.",
     .cel = 1, .check = check_validation);

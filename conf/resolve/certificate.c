@@ -217,22 +217,27 @@ certificate_get(struct scope *sc, enum kind_id from, struct bytes from_ns,
 	return s->cert;
 }
 
-/* The bundle's text, or why there is none. */
+/* The text under a key, or why there is none. `lax`: a Secret of one entry may call it as it likes. */
 static const char *
-ca_text(struct scope *sc, const struct k_object_ref *r, struct bytes ns, struct bytes *text)
+key_text(struct scope *sc, const struct k_object_ref *r, struct bytes ns, const char *key, bool lax,
+    struct bytes *text)
 {
 	bool secret = bytes_eq(r->kind, BYTES("Secret"));
 	const struct object *o =
 	    objects_find(sc->in.objects, secret ? KIND_SECRET : KIND_CONFIGMAP, ns, r->name);
+	const struct k_secret *s = secret && o != NULL ? o->spec : NULL;
 
 	*text = BYTES_NONE;
 	if (o == NULL)
 		return "it does not exist";
-	if (secret)
-		*text = secret_value(sc, o->spec, BYTES("ca.crt"));
+	if (!secret)
+		map_pair(&((const struct k_configmap *)o->spec)->data, bytes_str(key), text);
+	else if (lax && s->string_data.n + s->data.n == 1)
+		*text = secret_value(
+		    sc, s, s->data.n != 0 ? s->data.v[0].key : s->string_data.v[0].key);
 	else
-		map_pair(&((const struct k_configmap *)o->spec)->data, BYTES("ca.crt"), text);
-	return text->p == NULL ? "it has no ca.crt" : NULL;
+		*text = secret_value(sc, s, bytes_str(key));
+	return text->p == NULL ? arena_printf(sc->arena, "it has no %s", key) : NULL;
 }
 
 static void
@@ -245,25 +250,25 @@ ca_put(struct scope *sc, struct cas *out, const struct bytes *ders, uint32_t n)
 }
 
 static bool
-ca_kind(enum kind_id from, struct bytes kind)
+may_be_secret(enum kind_id from)
 {
-	return bytes_eq(kind, BYTES("ConfigMap")) ||
-	    (from == KIND_GATEWAY && bytes_eq(kind, BYTES("Secret")));
+	return from == KIND_GATEWAY || from == KIND_CLIENTTRAFFICPOLICY;
 }
 
-bool
-ca_get(struct scope *sc, enum kind_id from, struct bytes from_ns, const struct k_object_ref *r,
-    struct faults *f, struct cas *out)
+static bool
+bundle_get(struct scope *sc, enum kind_id from, struct bytes from_ns, const struct k_object_ref *r,
+    bool crl, struct faults *f, struct cas *out)
 {
 	struct bytes ns = r->ns.n != 0 ? r->ns : from_ns, text, *ders;
 	const char *why;
 	uint32_t n;
 
-	if (r->group.n != 0 || !ca_kind(from, r->kind)) {
+	if (r->group.n != 0 || !(bytes_eq(r->kind, BYTES("ConfigMap")) ||
+		(may_be_secret(from) && bytes_eq(r->kind, BYTES("Secret"))))) {
 		fault_add(sc, f, REF_KIND, r->node,
 		    "%.*s %.*s cannot be a CA bundle, only a %s can",
 		    BYTES_ARG(r->kind), BYTES_ARG(r->name),
-		    from == KIND_GATEWAY ? "ConfigMap or a Secret" : "ConfigMap");
+		    may_be_secret(from) ? "ConfigMap or a Secret" : "ConfigMap");
 		return false;
 	}
 	if (!grant_allows(sc, from, from_ns, r->group, r->kind, ns, r->name)) {
@@ -272,9 +277,9 @@ ca_get(struct scope *sc, enum kind_id from, struct bytes from_ns, const struct k
 		    BYTES_ARG(r->kind), BYTES_ARG(r->name));
 		return false;
 	}
-	why = ca_text(sc, r, ns, &text);
+	why = key_text(sc, r, ns, crl ? "ca.crl" : "ca.crt", from != KIND_GATEWAY, &text);
 	if (why == NULL) {
-		n = pem_bundle(sc->arena, text, &ders, &why);
+		n = (crl ? pem_crls : pem_bundle)(sc->arena, text, &ders, &why);
 		if (n != 0) {
 			ca_put(sc, out, ders, n);
 			return true;
@@ -283,4 +288,18 @@ ca_get(struct scope *sc, enum kind_id from, struct bytes from_ns, const struct k
 	fault_add(sc, f, REF_NOT_FOUND, r->node, "%.*s %.*s/%.*s: %s", BYTES_ARG(r->kind),
 	    BYTES_ARG(ns), BYTES_ARG(r->name), why);
 	return false;
+}
+
+bool
+ca_get(struct scope *sc, enum kind_id from, struct bytes from_ns, const struct k_object_ref *r,
+    struct faults *f, struct cas *out)
+{
+	return bundle_get(sc, from, from_ns, r, false, f, out);
+}
+
+bool
+crl_get(struct scope *sc, enum kind_id from, struct bytes from_ns, const struct k_object_ref *r,
+    struct faults *f, struct cas *out)
+{
+	return bundle_get(sc, from, from_ns, r, true, f, out);
 }

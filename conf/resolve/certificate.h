@@ -33,5 +33,8 @@ struct cas {
 /* true: usable. out may be NULL. */
 bool ca_get(struct scope *, enum kind_id from, struct bytes from_ns, const struct k_object_ref *,
     struct faults *, struct cas *out);
+/* The same with ca.crl: revoked certificates. */
+bool crl_get(struct scope *, enum kind_id from, struct bytes from_ns, const struct k_object_ref *,
+    struct faults *, struct cas *out);
 
 #endif

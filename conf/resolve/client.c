@@ -207,61 +207,6 @@ connection(struct ctx *c)
 	}
 }
 
-static struct bytes
-joined(struct scope *sc, const k_strings *v)
-{
-	const char *text = "";
-
-	for (uint32_t i = 0; i < v->n; i++)
-		text = arena_printf(sc->arena, "%s%s%.*s", text, i != 0 ? ":" : "",
-		    BYTES_ARG(v->v[i]));
-	return v->n != 0 ? bytes_str(text) : BYTES_NONE;
-}
-
-/* On an HTTPS listener; what is not said stays as the house has it. */
-void
-client_tls(struct scope *sc, const struct t_policy *p, struct m_tls *t)
-{
-	static const uint16_t versions[] = {0, 0, 0x0301, 0x0302, 0x0303, 0x0304};
-	const struct k_clienttrafficpolicy *c = p->obj->spec;
-	const struct k_ct_tls *k = c->tls;
-
-	if (k == NULL)
-		return;
-	/* Below 1.2 is not served: named in the Warning. */
-	if (versions[k->min] >= 0x0303)
-		t->min_version = versions[k->min];
-	if (versions[k->max] >= 0x0303)
-		t->max_version = versions[k->max];
-	if (k->ciphers.n != 0)
-		t->ciphers = joined(sc, &k->ciphers);
-	if (k->curves.n != 0)
-		t->curves = joined(sc, &k->curves);
-	if (k->session != NULL)
-		t->tickets = k->session->resumption != NULL &&
-		    (k->session->resumption->stateless != NULL ||
-			k->session->resumption->stateful != NULL);
-}
-
-/* A check of clients that cannot be made must not be left out. */
-static void
-tls(struct ctx *c)
-{
-	const struct k_ct_tls *k = c->k->tls;
-
-	if (k == NULL)
-		return;
-	if (k->client != NULL)
-		BAD(c, "TLS: clientValidation is not served by this version%s.",
-		    node_position(c->sc, k->client->node));
-	if (k->min == K_TLS_10 || k->min == K_TLS_11)
-		unserved(c, node_get(k->node, "minVersion"), "spec.tls.minVersion");
-	if (k->max == K_TLS_10 || k->max == K_TLS_11)
-		BAD(c, "TLS: versions below 1.2 are not served.");
-	if (k->alpn.v != NULL)
-		unserved(c, node_get(k->node, "alpnProtocols"), "spec.tls.alpnProtocols");
-}
-
 void
 client_compile(struct scope *sc, struct t_policy *p)
 {
@@ -276,7 +221,7 @@ client_compile(struct scope *sc, struct t_policy *p)
 	http1(&c);
 	times(&c);
 	connection(&c);
-	tls(&c);
+	client_tls_compile(sc, p);
 	if (c.k->health != NULL) {
 		c.m->health_path = c.k->health->path;
 		if (!image_plain_ok(c.m->health_path, IM_PATH_MAX, true))

@@ -137,6 +137,10 @@ struct m_cert {
 	uint8_t type;           /* enum pem_key */
 	uint32_t index;         /* build's own: 1 + im_cert */
 };
+struct m_certcheck { /* as im_certcheck */
+	uint8_t kind, match;
+	struct bytes value, oid;
+};
 struct m_tls {
 	uint64_t id[2];         /* of the listener; im_tls.id is made of it and what follows */
 	struct m_cert **certs;  /* the first is the default */
@@ -146,7 +150,10 @@ struct m_tls {
 	struct bytes ciphers, ciphersuites, curves, alpn; /* as in im_tls; absent = default */
 	uint16_t min_version, max_version;
 	uint8_t client;         /* enum im_clientauth */
-	bool tickets;
+	bool tickets, crl_leaf, expired;
+	struct bytes *crls;     /* DER */
+	struct m_certcheck *checks;
+	uint32_t ncrls, nchecks;
 };
 struct m_listener {
 	uint32_t id;

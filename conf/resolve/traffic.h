@@ -31,6 +31,7 @@ struct t_policy {
 	bool merge;              /* mergeType is set */
 	struct m_policy *own;    /* as it stands, without a merge; made at first use */
 	struct m_client *client;
+	struct m_tls *tls;       /* what spec.tls says; client_tls.c */
 };
 
 struct traffic {
@@ -85,7 +86,9 @@ void client_host(struct scope *, struct r_listener *); /* http10.useDefaultHost 
 void client_fault(struct scope *, struct r_listener *, const char *text);
 /* client.c */
 void client_compile(struct scope *, struct t_policy *);
-void client_tls(struct scope *, const struct t_policy *, struct m_tls *);
+/* client_tls.c */
+void client_tls_compile(struct scope *, struct t_policy *);
+void client_tls(const struct t_policy *, struct m_tls *);
 bool quantity_of(const struct k_int_or_string *, uint64_t most, uint64_t *out);
 uint32_t duration_of(const struct k_duration *); /* as records have them: 0s is IM_NONE */
 

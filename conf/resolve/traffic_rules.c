@@ -231,7 +231,7 @@ client(struct scope *sc, struct r_listener *l)
 	    bytes_eq(s.at[0].kind, BYTES("Gateway")) ? CLIENT_OF_GATEWAY : CLIENT_OF_SET;
 	client_host(sc, l);
 	if (l->tls != NULL)
-		client_tls(sc, s.v[0], l->tls);
+		client_tls(s.v[0], l->tls);
 }
 
 /* Routes that are not in the model (no listener takes them): only told. */

@@ -9,7 +9,6 @@
 
 
 #define DYNAMIC "DynamicResolver is not served"
-#define NO_MTLS "clientValidation is not served: refused, never left out"
 static const struct {
 	const char *file, *why;
 } skipped[] = {
@@ -21,8 +20,6 @@ static const struct {
 	{"backendtrafficpolicy-with-preconnect", "against a CEL rule of the CRD"},
 	{"clienttrafficpolicy-headers-add-if-absent", "one key twice in a list by key"},
 	{"clienttrafficpolicy-idle-timeout-with-error", "the schema refuses 10sec"},
-	{"clienttrafficpolicy-mtls-allow-expired-cert", NO_MTLS},
-	{"clienttrafficpolicy-mtls-client-verification", NO_MTLS},
 	{"clienttrafficpolicy-mtls-cert-bundle-both-invalid", "against a CEL rule of the CRD"},
 	{"clienttrafficpolicy-mtls-clustertrustbundle", "against a CEL rule of the CRD"},
 	{"clienttrafficpolicy-mtls-forward-client-cert-custom-data",

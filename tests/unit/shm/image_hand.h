@@ -138,7 +138,10 @@ hand_tls(struct blob_writer *w)
 
 	HAND_ADD(w, IM_TLSCONF, (struct im_tls){.certs = {0, 1}, .ciphers = name,
 	    .ciphersuites = none, .curves = none, .alpn = alpn, .cas = {0, 1},
-	    .min_version = 0x0303, .client = IM_CA_REQUIRE, .tickets = 1});
+	    .min_version = 0x0303, .client = IM_CA_REQUIRE, .tickets = 1, .crls = {0, 1},
+	    .checks = {0, 1}});
+	HAND_ADD(w, IM_CERTCHECK, (struct im_certcheck){.value = name, .oid = name,
+	    .kind = IM_CC_OTHER, .match = IM_CM_PREFIX});
 	HAND_ADD(w, IM_CERT, (struct im_cert){.chain = chain, .ocsp = none, .names = {0, 1}});
 	HAND_ADD(w, IM_CA, (struct im_ca){.der = name});
 	HAND_ADD(w, IM_UPTLS, (struct im_uptls){.sni = name, .names = {0, 1}, .cas = {0, 1},
