@@ -40,11 +40,11 @@ static int
 usage(void)
 {
 	fprintf(stderr,
-	    "usage: headgate workload add NAME [--address IP] [--port NAME=NUMBER]… [-l KEY=VALUE]… "
-	    "[--weight N]\n"
+	    "usage: headgate workload add NAME [--address IP] [--port NAME=NUMBER]… "
+	    "[-l KEY=VALUE]… [--weight N]\n"
 	    "       headgate workload drain|remove NAME\n"
 	    "       headgate workload list\n"
-	    "flags: -n NS, -f FOLDER (where its file is; else the namespace's folder in routes.d)\n");
+	    "flags: -n NS, -f FOLDER (of its file; else the namespace's folder in routes.d)\n");
 	return EX_USAGE_;
 }
 
