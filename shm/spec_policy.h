@@ -158,6 +158,7 @@ struct im_client {
 	uint32_t hops;
 	uint32_t idle_ms, request_ms, header_ms, stream_idle_ms,
 	    tls_handshake_ms; /* 0 = house default */
+	uint32_t tcp_idle_ms;       /* of L4 listeners; 0 = house default */
 	uint32_t max_connections;   /* 0 = no limit */
 	uint32_t connection_delay_ms; /* one too many is closed so long after its accept */
 	uint32_t connection_max_ms, stream_max_ms; /* 0 = no limit */

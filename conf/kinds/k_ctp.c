@@ -320,7 +320,7 @@ static KSTRUCT(ct_http1, "HTTP1Settings", "HTTP/1.");
 /* ---- times and connections */
 #define T k_ct_timeout_tcp
 static const struct kfield ct_timeout_tcp_fields[] = {
-	DURATION(idle, "idleTimeout", "Silence on TCP and TLS listeners.", NOT_YET),
+	DURATION(idle, "idleTimeout", "Silence on TCP and TLS listeners."),
 	DURATION(handshake, "tlsHandshakeTimeout", "TLS handshake."),
 	DURATION(inspection, "connectionInspectionTimeout", "The first bytes.", NOT_YET),
 };

@@ -162,8 +162,10 @@ times(struct ctx *c)
 	const struct k_ct_timeout *k = c->k->timeout;
 	struct im_client *r = &c->m->rec;
 
-	if (k != NULL && k->tcp != NULL)
+	if (k != NULL && k->tcp != NULL) {
 		r->tls_handshake_ms = duration_of(&k->tcp->handshake);
+		r->tcp_idle_ms = duration_of(&k->tcp->idle);
+	}
 	if (k == NULL || k->http == NULL)
 		return;
 	r->request_ms = duration_of(&k->http->request);

@@ -74,6 +74,8 @@ forget(struct flow *f)
 	mem_free(f->sni);
 	if (f->in_ips)
 		ipcount_sub(&w->ips, &f->client);
+	if (f->admitted)
+		w->slot->admitted[f->admitted_at].connections--;
 	list_del(&f->link);
 	w->nconns--;
 	w->l4_extra--;
@@ -142,18 +144,20 @@ sooner(uint64_t a, uint64_t b)
 	return a == 0 ? b : b == 0 ? a : HG_MIN(a, b);
 }
 
-static void
-arm(struct flow *f)
+void
+flow_arm(struct flow *f)
 {
 	const struct way_terms *t = &f->way.terms;
 	uint64_t at = sooner(f->leave, f->oldest);
 
 	if (f->phase == FLOW_SNIFF)
-		at = f->begun + f->w->handshake_ms * MS_NS;
+		at = f->handshake_ms == UINT64_MAX ? 0 : f->begun + f->handshake_ms * MS_NS;
+	else if (f->phase == FLOW_HELD)
+		at = f->leave;
 	else if (f->phase == FLOW_CONNECT)
 		at = t->connect_ms == UINT64_MAX ? 0 : f->moved + t->connect_ms * MS_NS;
-	else if (t->idle_ms != UINT64_MAX)
-		at = sooner(at, f->moved + t->idle_ms * MS_NS);
+	else if (f->idle_ms != UINT64_MAX)
+		at = sooner(at, f->moved + f->idle_ms * MS_NS);
 	if (at)
 		timer_set(f->w->loop, &f->timer, at);
 	else
@@ -177,6 +181,9 @@ fire(struct timer *timer)
 		way_failed(&f->way, f->w);
 		connect_next(f, HG_ERR_CONNECT_TIMEOUT);
 		return;
+	case FLOW_HELD:
+		flow_end(f, HG_ERR_OVERLOAD);
+		return;
 	case FLOW_RELAY:
 	case FLOW_LAST:
 		break;
@@ -185,12 +192,11 @@ fire(struct timer *timer)
 		flow_end(f, HG_ERR_DRAINING);
 	} else if (f->oldest && now >= f->oldest) {
 		flow_end(f, HG_ERR_TOO_OLD);
-	} else if (f->way.terms.idle_ms != UINT64_MAX &&
-	    now >= f->moved + f->way.terms.idle_ms * MS_NS) {
+	} else if (f->idle_ms != UINT64_MAX && now >= f->moved + f->idle_ms * MS_NS) {
 		METRIC(f->w, timeouts, 1);
 		flow_end(f, HG_ERR_IDLE);
 	} else {
-		arm(f);
+		flow_arm(f);
 	}
 }
 
@@ -230,7 +236,7 @@ connect_next(struct flow *f, enum hg_err last)
 			f) == 0) {
 			f->has_up = true;
 			if (!f->way.terms.proxy || greet(f)) {
-				arm(f);
+				flow_arm(f);
 				return;
 			}
 			flow_end(f, HG_ERR_OVERLOAD);
@@ -255,13 +261,15 @@ up_open(struct chan *c)
 	f->phase = FLOW_RELAY;
 	f->t_connect = loop_now(loop) - f->begun;
 	f->moved = loop_now(loop);
-	if (t->max_ms != UINT64_MAX)
-		f->oldest = f->moved + t->max_ms * MS_NS;
+	f->idle_ms = HG_MIN(f->idle_ms, t->idle_ms);
+	f->max_ms = HG_MIN(f->max_ms, t->max_ms);
+	if (f->max_ms != UINT64_MAX)
+		f->oldest = f->moved + f->max_ms * MS_NS;
 	way_connected(&f->way, f->w);
 	if (t->keepalive)
 		sock_keepalive(c->watch.fd, t->probes, t->keep_idle_s, t->keep_interval_s);
 	f->down.drain_on_error = f->up.drain_on_error = true;
-	arm(f);
+	flow_arm(f);
 	chan_resume(&f->down);
 }
 
@@ -398,6 +406,41 @@ up_error(struct chan *c, enum hg_err e)
 
 /* ---- the beginning */
 
+static uint64_t
+ms_of(uint32_t own, uint64_t house)
+{
+	return own == 0 ? house : own == IM_NONE ? UINT64_MAX : own;
+}
+
+/* What the listener's policy says about its clients. false: one too many; it is held. */
+static bool
+client_terms(struct flow *f, const struct image *im, uint32_t listener)
+{
+	uint32_t client = im->listeners[listener].client, id = f->way.listener;
+	const struct im_client *k = client == IM_NONE ? NULL : &im->clients[client];
+	struct worker *w = f->w;
+
+	if (k && k->max_connections &&
+	    COUNTS_SUM(&w->counts, admitted, id, connections) >= k->max_connections) {
+		METRIC(w, connections_rejected, 1);
+		f->phase = FLOW_HELD;
+		f->leave = loop_now(w->loop) + k->connection_delay_ms * MS_NS;
+		flow_arm(f);
+		return false;
+	}
+	f->admitted = true;
+	f->admitted_at = id;
+	w->slot->admitted[id].connections++;
+	if (k == NULL)
+		return true;
+	f->idle_ms = ms_of(k->tcp_idle_ms, f->idle_ms);
+	f->max_ms = ms_of(k->connection_max_ms, f->max_ms);
+	if (k->tcp_keepalive)
+		sock_keepalive(f->down.watch.fd, k->keepalive_probes, k->keepalive_idle_s,
+		    k->keepalive_interval_s);
+	return true;
+}
+
 static void
 admit(struct flow *f)
 {
@@ -407,8 +450,12 @@ admit(struct flow *f)
 		 rule = l == IM_NONE ? IM_NONE : way_route(gen, l, flow_sni(f));
 	enum hg_err e = l == IM_NONE ? HG_ERR_NO_LISTENER :
 	    rule == IM_NONE          ? HG_ERR_NO_ROUTE :
-				       way_admit(&f->way, w, gen, l, rule, &f->client);
+				       HG_OK;
 
+	if (e == HG_OK && !client_terms(f, &gen->image, l))
+		return;
+	if (e == HG_OK)
+		e = way_admit(&f->way, w, gen, l, rule, &f->client);
 	if (e == HG_OK)
 		connect_next(f, HG_OK);
 	else
@@ -493,6 +540,8 @@ new_flow(struct worker *w, uint32_t socket, const struct addr *peer, uint8_t pro
 	f->id = (uint32_t)++w->next_conn;
 	f->begun = f->moved = loop_now(w->loop);
 	f->begun_real = clock_real();
+	f->handshake_ms = w->handshake_ms;
+	f->idle_ms = f->max_ms = UINT64_MAX;
 	timer_init(&f->timer, fire);
 	task_init(&f->handover, hand_over);
 	list_append(&w->l4->open, &f->link);
@@ -534,7 +583,7 @@ flow_start(struct worker *w, int fd, uint32_t socket, bool tls, const struct add
 	if (tls || proxy != IM_PROXY_OFF) {
 		chan_first(&f->down, &flow_look);
 		chan_start(&f->down, false);
-		arm(f);
+		flow_arm(f);
 		return true;
 	}
 	chan_pause(&f->down);
@@ -549,12 +598,12 @@ void
 flow_check(
     struct flow *f, const struct gen *gen, const struct way_rules *rules, uint64_t until)
 {
-	if (f->way.label == NULL)
+	if (f->way.label == NULL || f->phase == FLOW_HELD)
 		return;
 	if (!way_gone(&f->way, gen, rules))
 		f->leave = 0;
 	else if (f->leave == 0)
 		f->leave = until;
 	if (f->phase >= FLOW_RELAY)
-		arm(f);
+		flow_arm(f);
 }

@@ -9,7 +9,8 @@
 #include "net/chan.h"
 #include "worker/l4/way.h"
 
-enum flow_phase { FLOW_SNIFF, FLOW_CONNECT, FLOW_RELAY, FLOW_LAST };
+/* HELD: one too many of its listener, silent until it is closed. */
+enum flow_phase { FLOW_SNIFF, FLOW_HELD, FLOW_CONNECT, FLOW_RELAY, FLOW_LAST };
 enum flow_side { FLOW_US, FLOW_CLIENT, FLOW_BACKEND };
 
 struct flow {
@@ -30,12 +31,15 @@ struct flow {
 	bool tls, passthrough, counted;
 	bool proxied;                /* there could have been a PROXY header, and it is past */
 	bool in_ips;                 /* counted in worker.ips */
+	bool admitted;               /* and at its listener */
+	uint32_t admitted_at;        /* that listener's id */
 	uint8_t proxy;               /* enum im_proxy: a header is still to come */
 	bool has_up, down_eof, up_eof, alert;
 	enum hg_err err;
 	uint32_t peeked;             /* bytes looked at before the hello was whole */
 	uint64_t begun, begun_real, moved, t_connect;
 	uint64_t in, out;            /* bytes from and to the client */
+	uint64_t handshake_ms, idle_ms, max_ms; /* of the client's policy; UINT64_MAX: none */
 	uint64_t leave, oldest;      /* to be over by: removed or draining; of old age. 0: no */
 };
 
@@ -50,6 +54,7 @@ extern const struct chan_look flow_look;
 
 /* ---- flow.c, for sniff.c */
 struct bytes flow_sni(const struct flow *);
+void flow_arm(struct flow *);     /* its timer, by the phase */
 void flow_counted(struct flow *); /* it is ours, whatever comes of it */
 
 #endif

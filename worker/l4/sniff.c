@@ -53,7 +53,7 @@ decide(struct flow *f, const struct hello *h)
 	const struct gen *gen = f->w->gens.live;
 	const struct image *im = &gen->image;
 	struct bytes sni = bytes_of(h->sni, h->sni_len);
-	uint32_t s = gen_socket(gen, f->socket), rule,
+	uint32_t s = gen_socket(gen, f->socket), rule, client,
 		 l = s == IM_NONE ? IM_NONE : route_listener(im, s, sni);
 
 	if (l == IM_NONE)
@@ -77,6 +77,12 @@ decide(struct flow *f, const struct hello *h)
 	if (im->listeners[l].tls == IM_NONE) {
 		f->passthrough = true;
 		return 1;
+	}
+	client = im->listeners[l].client;
+	if (client != IM_NONE && im->clients[client].tls_handshake_ms) {
+		f->handshake_ms = im->clients[client].tls_handshake_ms;
+		f->handshake_ms = f->handshake_ms == IM_NONE ? UINT64_MAX : f->handshake_ms;
+		flow_arm(f);
 	}
 	(void)tls_accept(
 	    &f->down, secure_env(f->w->secure), (struct tls_accept){choose, f});
