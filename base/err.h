@@ -62,6 +62,7 @@
 	ERR(BACKEND_TLS, 502, 14, 2, "backend_tls_failed", "TLS to backend failed") \
 	ERR(BACKEND_RESET, 502, 14, 2, "backend_reset", "backend closed the connection") \
 	ERR(BACKEND_BAD, 502, 14, 2, "backend_reset", "malformed answer from backend") \
+	ERR(BACKEND_UPGRADE, 502, 14, 2, "backend_upgrade", "backend did not switch as asked") \
 	ERR(BACKEND_TIMEOUT, 504, 4, 8, "backend_timeout", "backend took too long") \
 	ERR(RETRY_EXHAUSTED, 502, 14, 2, "retry_exhausted", "all attempts failed")
 

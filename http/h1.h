@@ -89,14 +89,15 @@ struct h1_up {
 	const struct h1_limits *limits;
 	void *owner;
 	struct msg *msg; /* storage for the response head, given with h1_up_open */
+	struct timer timer; /* of the end of a tunnel */
 	struct h1_up_state {
 		uint64_t credit, left;
 		struct h1_chunks chunks;
 		struct h1_out out;
 		uint32_t scan, informational, requests;
 		uint8_t in, framing;
-		bool busy, keep_alive, request_done, response_done, head_method, connect_method,
-		    upgrade, connected, got_bytes, raw, surplus, dead;
+		bool busy, keep_alive, request_done, response_done, head_method, upgrade, connected,
+		    got_bytes, raw, surplus, ending, dead;
 	} s;
 };
 int h1_up_connect(struct h1_up *, struct loop *, struct bufs *, const struct addr *,

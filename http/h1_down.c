@@ -736,7 +736,10 @@ h1_down_drain(struct h1_down *d)
 void
 h1_down_close(struct h1_down *d)
 {
-	cut(d);
+	if (d->s.raw) /* the end of a tunnel is an end like any other */
+		die(d, false);
+	else
+		cut(d);
 }
 
 void

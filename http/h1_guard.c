@@ -300,6 +300,22 @@ framing(struct msg *m)
 	return HG_OK;
 }
 
+/* One line with one token: a list leaves the choice to the backend. */
+static bool
+one_protocol(const struct fields *f, struct bytes *out)
+{
+	const struct field *u = fields_get(f, FIELD_UPGRADE);
+	uint32_t n = u ? (uint32_t)u->value.n : 0, name;
+
+	if (n == 0 || fields_next(f, u))
+		return false;
+	name = h1_token_end(u->value.p, 0, n);
+	if (name > 0 && name + 1 < n && u->value.p[name] == '/')
+		name = h1_token_end(u->value.p, name + 1, n);
+	*out = u->value;
+	return name == n;
+}
+
 static void
 connection(struct msg *m)
 {
@@ -320,8 +336,9 @@ connection(struct msg *m)
 		}
 	}
 	m->keep_alive = !close && (m->minor > 0 || keep);
-	m->upgrade = upgrade && m->minor > 0 && fields_get(&m->fields, FIELD_UPGRADE) &&
-	    (!m->request || (bytes_eq(m->method, BYTES("GET")) && m->framing == MSG_NONE));
+	if (upgrade && m->minor > 0 &&
+	    (!m->request || (bytes_eq(m->method, BYTES("GET")) && m->framing == MSG_NONE)))
+		m->upgrade = one_protocol(&m->fields, &m->protocol);
 	m->te_trailers = te && m->request && fields_te_trailers(&m->fields);
 }
 

@@ -8,6 +8,7 @@
  * write the backend's words are still read, because it may have answered before it closed.
  */
 #include "base/check.h"
+#include "base/clock.h"
 #include "http/h1_write.h"
 
 enum in { IN_HEAD, IN_BODY, IN_DONE, IN_TUNNEL };
@@ -39,6 +40,7 @@ die(struct h1_up *u)
 		return;
 	u->s.dead = true;
 	u->s.busy = false;
+	timer_stop(&u->timer);
 	chan_close(&u->chan);
 	h1_write_done(&u->s.out);
 	task_init(&u->chan.more, closed_task);
@@ -93,16 +95,19 @@ final(struct h1_up *u, bool more)
 
 	u->s.keep_alive = m->keep_alive;
 	u->s.framing = m->framing;
-	if ((u->s.connect_method && m->status < 300 && m->status >= 200) || m->status == 101) {
-		/* Switched; what lies behind the head is the tunnel's. Bytes wait until the owner
-		 * says tunnel(). */
+	if (m->status == 101) {
+		/* What lies behind the head is the tunnel's and waits until there is one. */
 		u->s.keep_alive = false;
 		u->s.in = IN_TUNNEL;
 		u->s.raw = true;
+		u->s.credit = 0;
 		chan_pause(&u->chan);
-		u->stream.ev->head(&u->stream, m, 0);
+		u->stream.ev->head(&u->stream, m, STREAM_UPGRADE);
 		return;
 	}
+	/* Whoever was asked may have read on in the other protocol. */
+	if (u->s.upgrade)
+		u->s.keep_alive = false;
 	u->s.left = m->length;
 	u->s.in = IN_BODY;
 	h1_chunks_init(&u->s.chunks);
@@ -131,7 +136,8 @@ take_head(struct h1_up *u, struct buf *b, uint32_t off, uint32_t n)
 		return 0;
 	}
 	u->msg->buf = buf_ref(b);
-	if (u->msg->status >= 200 || (u->msg->status == 101 && u->s.upgrade))
+	if (u->msg->status >= 200 ||
+	    (u->msg->status == 101 && u->s.upgrade && u->msg->upgrade))
 		final(u, n > used);
 	else if (!interim(u))
 		reset_owner(u, HG_ERR_BACKEND_BAD);
@@ -221,6 +227,8 @@ on_data(struct chan *c, struct buf *b, uint32_t off, uint32_t n)
 	while (used < n && !u->s.dead) {
 		uint32_t k;
 
+		if (u->s.ending)
+			return n;
 		if (!u->s.busy) { /* nobody asked */
 			u->s.surplus = true;
 			die(u);
@@ -286,7 +294,7 @@ on_error(struct chan *c, enum hg_err e)
 		u->s.busy = false;
 		die(u);
 		u->ev->failed(u, e);
-	} else if (u->s.in == IN_DONE && u->s.busy) {
+	} else if (u->s.in == IN_DONE && u->s.busy && !u->s.raw) {
 		u->s.keep_alive =
 		    false; /* the response is whole; the request's rest has nowhere to go */
 	} else {
@@ -322,7 +330,6 @@ send_head(struct stream *st, const struct msg *m, unsigned flags)
 	if (u->s.dead)
 		return HG_OK;
 	u->s.head_method = bytes_eq(m->method, BYTES("HEAD"));
-	u->s.connect_method = bytes_eq(m->method, BYTES("CONNECT"));
 	u->s.upgrade = flags & STREAM_UPGRADE;
 	e = h1_write_request(&u->chan, &u->s.out, m, flags);
 	if (e == HG_OK && (flags & STREAM_END) && u->s.out.left == 0)
@@ -394,6 +401,25 @@ tunnel(struct stream *st)
 }
 
 static void
+fire(struct timer *t)
+{
+	die(HG_CONTAINER(t, struct h1_up, timer));
+}
+
+/* The last bytes of a tunnel are on their way: the backend has as long for them as a client, and
+ * what it still says must not turn them into a reset. */
+static void
+finish(struct h1_up *u)
+{
+	u->s.ending = true;
+	timer_in(u->chan.loop, &u->timer, u->limits->write_ms);
+	if (u->s.response_done)
+		chan_finish(&u->chan);
+	else
+		chan_linger(&u->chan);
+}
+
+static void
 detach(struct stream *st)
 {
 	struct h1_up *u = of_stream(st);
@@ -402,6 +428,11 @@ detach(struct stream *st)
 		return;
 	u->s.busy = false;
 	h1_write_done(&u->s.out);
+	if (u->s.raw && u->s.request_done && !u->chan.failed &&
+	    (u->chan.queued || !u->s.response_done)) {
+		finish(u);
+		return;
+	}
 	if (!u->s.keep_alive || !u->s.request_done || !u->s.response_done || u->chan.queued ||
 	    u->chan.hangup || u->chan.readable || u->chan.failed) {
 		die(u);
@@ -435,6 +466,7 @@ h1_up_connect(struct h1_up *u, struct loop *l, struct bufs *bufs, const struct a
 	u->owner = owner;
 	u->msg = NULL;
 	u->stream = (struct stream){.ops = &stream_ops};
+	timer_init(&u->timer, fire);
 	if (chan_connect(&u->chan, l, bufs, a, unix_path, &chan_events, u) != 0) {
 		u->s.dead = true;
 		return -1;

@@ -236,6 +236,14 @@ put_framing(struct cursor *c, struct h1_out *o, const struct head *h)
 	}
 }
 
+static ALWAYS_INLINE void
+put_upgrade(struct cursor *c, const struct msg *m)
+{
+	PUT(c, "Connection: Upgrade\r\nUpgrade: ");
+	put_bytes(c, m->protocol);
+	PUT(c, "\r\n");
+}
+
 static struct cursor
 render_request(struct cursor at, struct h1_out *o, const struct head *h)
 {
@@ -253,12 +261,11 @@ render_request(struct cursor at, struct h1_out *o, const struct head *h)
 	PUT(&at, " HTTP/1.1\r\nHost: ");
 	put_bytes(&at, m->authority);
 	PUT(&at, "\r\n");
-	at = put_lines(at, m,
-	    OWNED | BIT(HOST) | BIT(TE) | BIT(HTTP2_SETTINGS) | (upgrade ? 0 : BIT(UPGRADE)));
+	at = put_lines(at, m, OWNED | BIT(HOST) | BIT(TE) | BIT(HTTP2_SETTINGS) | BIT(UPGRADE));
 	if (m->te_trailers)
 		PUT(&at, "TE: trailers\r\n");
 	if (upgrade)
-		PUT(&at, "Connection: Upgrade\r\n");
+		put_upgrade(&at, m);
 	else if (m->te_trailers)
 		PUT(&at, "Connection: TE\r\n");
 	put_framing(&at, o, h);
@@ -329,7 +336,7 @@ render_response(struct cursor at, struct h1_out *o, const struct head *h)
 	bool old = m->status == 426 && fields_get(&m->fields, FIELD_UPGRADE) != NULL;
 
 	put_status(&at, m);
-	at = put_lines(at, m, OWNED | (upgrade || old ? 0 : BIT(UPGRADE)));
+	at = put_lines(at, m, OWNED | (old ? 0 : BIT(UPGRADE)));
 	if (h->info) {
 		PUT(&at, "\r\n");
 		return at;
@@ -341,7 +348,7 @@ render_response(struct cursor at, struct h1_out *o, const struct head *h)
 		PUT(&at, "\r\n");
 	}
 	if (upgrade)
-		PUT(&at, "Connection: Upgrade\r\n");
+		put_upgrade(&at, m);
 	else if (old)
 		PUT(&at, "Connection: Upgrade, close\r\n");
 	else if (h->persist == H1_PERSIST_CLOSE)

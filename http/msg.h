@@ -24,11 +24,14 @@ struct msg {
 	struct bytes
 	    authority;       /* Host or :authority as received; working copy: what goes upstream */
 	struct bytes scheme; /* "http" / "https" where the client said it (absolute form, h2) */
+	struct bytes protocol; /* with `upgrade`: one token, what is asked for or switched to */
 	struct bytes reason;         /* response */
 	uint16_t status;             /* response */
 	uint8_t minor;               /* HTTP/1.x; 2 = HTTP/2 */
 	uint8_t framing;             /* enum msg_framing */
 	bool request, keep_alive;    /* keep_alive: the sender lets the connection live */
+	/* upgrade: a request without a body asks for one other protocol (RFC 9110 7.8, RFC
+	 * 8441), or a 101 names one. What can be read in two ways is not seen at all. */
 	bool expect_continue, upgrade, te_trailers;
 	bool head;                   /* response to HEAD: framing describes, no body comes */
 	uint64_t length;             /* MSG_LENGTH */

@@ -24,9 +24,7 @@ struct stream;
 #define STREAM_END 0x01u   /* head without body or trailers behind it */
 #define STREAM_INFO 0x02u  /* informational head (1xx, not 101) */
 #define STREAM_CLOSE 0x04u /* down, send_head: close the connection after this response */
-#define STREAM_UPGRADE \
-	0x08u /* send_head: write Connection: upgrade and the Upgrade field (issue 5); 101 is \
-	         asked for */
+#define STREAM_UPGRADE 0x08u /* see `tunnel` */
 
 struct stream_ops {
 	/* Framing is the adapter's work: it looks at msg->framing and length and at its own version
@@ -40,8 +38,12 @@ struct stream_ops {
 	/* Give up: h1 closes the connection (an unfinished response visibly so), h2 sends
 	 * RST_STREAM. */
 	void (*reset)(struct stream *, enum hg_err);
-	/* After a 101 / 2xx to CONNECT: both directions become raw bytes (body events, send_body,
-	 * send_end = FIN). */
+	/* Another protocol. A request that asks for one says so in msg.upgrade and msg.protocol and
+	 * has STREAM_END. Up: send_head with STREAM_UPGRADE asks; the message must live until the
+	 * answer's head, whose event has STREAM_UPGRADE if the backend has switched (101, or 2xx
+	 * to an extended CONNECT). Down: send_head with STREAM_UPGRADE says that we have. Then the
+	 * owner calls this on both sides, and both directions are raw bytes: body events, send_body
+	 * and send_end (= FIN), by new credit. Nothing of them comes before. */
 	void (*tunnel)(struct stream *);
 	/* The owner lets go. Down h1: the connection reads the next request if all was well. Up h1:
 	 * the adapter's `idle` callback offers the connection to the pool, or it is closed. */

@@ -81,6 +81,7 @@ put_worker(struct json *j, const struct master *m, unsigned i)
 	put_int(j, "active", atomic_load(&s->active));
 	put_int(j, "connections", atomic_load(&s->connections));
 	put_int(j, "exchanges", atomic_load(&s->exchanges));
+	put_int(j, "tunnels", atomic_load(&s->tunnels));
 	json_end(j, '}');
 }
 

@@ -182,6 +182,7 @@ regions_clear_slot(struct regions *r, unsigned slot)
 	atomic_store(&s->connections, 0);
 	atomic_store(&s->exchanges, 0);
 	atomic_store(&s->idle_upstream, 0);
+	atomic_store(&s->tunnels, 0);
 	for (off_t at = lseek(fd, first, SEEK_DATA); at >= first;) {
 		off_t end = lseek(fd, at, SEEK_HOLE);
 		size_t i = (size_t)(at - first) / sizeof(s->endpoints[0]);

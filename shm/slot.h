@@ -67,7 +67,8 @@ struct control_page {
 	M(udp_evicted, "UDP sessions that made room for others") \
 	M(udp_in, "Datagrams from clients sent on") \
 	M(udp_out, "Datagrams to clients sent on") \
-	M(udp_dropped, "Datagrams dropped: no route, backend, room, or the kernel took it not")
+	M(udp_dropped, "Datagrams dropped: no route, backend, room, or the kernel took it not") \
+	M(tunnels, "Connections switched to another protocol")
 
 enum metric {
 #define M(name, help) METRIC_##name,
@@ -113,10 +114,10 @@ struct slot_segment {
 	_Atomic uint64_t ready, active, oldest; /* generations */
 	_Atomic uint64_t heartbeat;  /* one more each loop turn or 250 ms */
 	_Atomic uint64_t pid;
-	_Atomic uint64_t connections, exchanges, idle_upstream; /* gauges */
+	_Atomic uint64_t connections, exchanges, idle_upstream, tunnels; /* gauges */
 	_Atomic uint64_t adopting; /* generation whose image is being looked at: a death with it set
 	                              aborts the offer */
-	char pad[56];
+	char pad[48];
 	uint64_t metrics[METRIC_COUNT];
 	struct slot_ring ring __attribute__((aligned(4096)));
 	struct slot_rule rules[SLOT_IDS] __attribute__((aligned(4096)));

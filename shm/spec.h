@@ -79,6 +79,8 @@ enum im_section {
 	    "Least body bytes a second after the grace; 0 = off.") \
 	LIM(body_grace_ms, 10000, 100, 3600000, MS, "Before body_rate counts.") \
 	LIM(idle_timeout_ms, 60000, 10, 86400000, MS, "Idle keep-alive connection of a client.") \
+	LIM(tunnel_idle_timeout_ms, 3600000, 0, 86400000, MS, \
+	    "WebSocket and other upgrades without a byte; 0 = no limit.") \
 	LIM(write_timeout_ms, 30000, 10, 3600000, MS, "A client that takes no byte.") \
 	LIM(tls_handshake_timeout_ms, 10000, 10, 3600000, MS, "TLS handshake.") \
 	LIM(requests_per_connection, 1000, 0, INT64_MAX, COUNT, "Then close; 0 = no limit.") \

@@ -11,6 +11,7 @@
 #include "http/fields.h"
 #include "worker/grpc.h"
 #include "worker/traffic.h"
+#include "worker/tunnel.h"
 
 static void attempt_timer(struct timer *);
 static void main_open(struct up *);
@@ -107,14 +108,21 @@ attempt_send(struct attempt *a)
 	struct exchange *x = a->x;
 	bool whole =
 	    x->head.framing == MSG_NONE || (x->head.framing == MSG_LENGTH && x->head.length == 0);
+	unsigned flags = whole ? STREAM_END : 0;
 	enum hg_err e;
 
 	a->st = upool_open(a->up, &a->resp, a->mirror ? &mirror_events : &main_events, a);
 	if (a->st == NULL)
 		return HG_ERR_OVERLOAD;
+	if (x->upgrade && !a->mirror) {
+		flags |= STREAM_UPGRADE;
+		e = tunnel_ask(x, a->up->m != NULL);
+		if (e != HG_OK)
+			return e;
+	}
 	/* The working copy is not changed any more, and the adapter leaves out what filters
 	 * removed. */
-	e = a->st->ops->send_head(a->st, a->mirror ? &a->req : &x->work, whole ? STREAM_END : 0);
+	e = a->st->ops->send_head(a->st, a->mirror ? &a->req : &x->work, flags);
 	if (e != HG_OK)
 		return e;
 	a->sent = true;
@@ -377,6 +385,15 @@ main_head(struct stream *st, struct msg *m, unsigned flags)
 	x->reused = a->reused;
 	arm(a, ATTEMPT_BODY);
 	note_result(a, &m->fields, a->resp_ended);
+	if (x->upgrade) {
+		enum hg_err e = tunnel_answer(x, m, flags);
+
+		if (e != HG_OK) {
+			failed(a, e);
+			exchange_fail(x, e);
+			return;
+		}
+	}
 	if (x->has_retry && x->made < x->retry.attempts &&
 	    (retry_status(&x->retry, m->status) || retry_grpc(&x->retry, &m->fields)) && x->gen &&
 	    can_replay(x) && (x->policy == IM_NONE || traffic_may_retry(x))) {

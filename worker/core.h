@@ -33,6 +33,7 @@ struct worker {
 	struct h1_limits down_limits, up_limits;
 	struct terms *terms, *old_terms; /* terms.h: [0] the house's, then of each im_client */
 	int64_t connect_ms, response_ms, body_bytes;
+	uint64_t tunnel_idle_ms;      /* 0 = no limit */
 	uint64_t handshake_ms;        /* TLS of clients */
 	uint64_t mirror_bytes, replay_bytes, ip_limit;
 	uint32_t spare_fds, nofile;

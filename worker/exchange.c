@@ -15,6 +15,7 @@
 #include "worker/grpc.h"
 #include "worker/protect/compress.h"
 #include "worker/traffic.h"
+#include "worker/tunnel.h"
 
 #define ARENA_FIRST 2048
 #define ARENA_LIMIT (256 * 1024)
@@ -129,6 +130,8 @@ retire(struct exchange *x)
 		timer_stop(&x->idle);
 	if (x->receive_ms)
 		timer_stop(&x->receive);
+	if (x->tunnel)
+		tunnel_release(x);
 	x->retired = true;
 	timer_stop(&x->timer);
 	timer_stop(&x->pause);

@@ -8,6 +8,7 @@
 #include "worker/attempt.h"
 #include "worker/exchange.h"
 #include "worker/protect/protect.h"
+#include "worker/tunnel.h"
 
 static void
 count(struct slot_rule *r, const struct exchange *x, unsigned status)
@@ -112,6 +113,7 @@ log_line(struct exchange *x, unsigned status)
 	    .reused = x->reused,
 	    .reason = x->reason ? x->reason : err_reason(x->err),
 	    .error = x->err == HG_OK ? NULL : err_text(x->err),
+	    .closed_by = tunnel_by(x),
 	};
 	if (x->target.proto) {
 		if (x->target.unix_path.p)

@@ -12,13 +12,14 @@
 #include "worker/protect/compress.h"
 #include "worker/protect/override.h"
 #include "worker/protect/protect.h"
+#include "worker/tunnel.h"
 
 /* May anything change a backend's answer on its way? */
 static bool
 edits(const struct exchange *x)
 {
 	return x->backend_filters.n || x->rule_filters.n || x->fctx.cors.on || x->persist.on ||
-	    x->policy != IM_NONE || x->client != IM_NONE;
+	    x->policy != IM_NONE || x->client != IM_NONE || x->switched;
 }
 
 /* What goes out with every answer of a rule: its edits, CORS, the session. */
@@ -157,7 +158,11 @@ reply_backend(struct exchange *x, const struct msg *resp, bool end)
 	} else {
 		forward_response_lean(x->w->via_line, resp, m);
 	}
-	if (x->policy != IM_NONE && override_apply(x, m, false, &text)) {
+	if (x->switched) {
+		out = STREAM_UPGRADE;
+		if (tunnel_reply(x, m) != HG_OK)
+			return HG_ERR_NOMEM;
+	} else if (x->policy != IM_NONE && override_apply(x, m, false, &text)) {
 		m->framing = MSG_LENGTH;
 		m->length = text.n;
 		out = text.n && !m->head ? 0 : STREAM_END;
@@ -170,6 +175,8 @@ reply_backend(struct exchange *x, const struct msg *resp, bool end)
 	if (e != HG_OK)
 		return e;
 	x->head_sent = true;
+	if (x->switched)
+		return tunnel_begin(x) ? HG_OK : HG_ERR_NOMEM;
 	if (out & STREAM_END)
 		x->resp_ended = true;
 	if (text.p && !x->resp_ended) {

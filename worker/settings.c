@@ -67,6 +67,7 @@ settings_adopt(struct worker *w, const struct gen *gen)
 	w->response_ms = s->response_timeout_ms;
 	w->handshake_ms = (uint64_t)s->tls_handshake_timeout_ms;
 	w->body_bytes = s->body_bytes;
+	w->tunnel_idle_ms = (uint64_t)s->tunnel_idle_timeout_ms;
 	w->mirror_bytes = (uint64_t)s->mirror_buffer_bytes;
 	w->replay_bytes = (uint64_t)s->replay_buffer_bytes;
 	w->ip_limit = (uint64_t)s->connections_per_ip;

@@ -14,6 +14,7 @@
 #include "worker/secure.h"
 #include "worker/protect/protect.h"
 #include "worker/traffic.h"
+#include "worker/tunnel.h"
 
 /* ---- admit */
 
@@ -263,6 +264,9 @@ step_shape(struct exchange *x)
 
 	if (r->error != HG_OK)
 		return exchange_refuse(x, (enum hg_err)r->error);
+	s = tunnel_admit(x);
+	if (s != STEP_NEXT)
+		return s;
 	fill_env(x);
 	e = forward_request_lean(&x->fenv, &x->head, &x->work);
 	if (e != HG_OK)

@@ -28,9 +28,11 @@
 #include "worker/protect/compress.h"
 #include "worker/settings.h"
 #include "worker/traffic.h"
+#include "worker/tunnel.h"
 
 #define TURN_MS 250
 #define CHUNKS 65536
+#define TUNNEL_SPREAD_MS 2000u
 #define BUFFER_BYTES (256ull << 20) /* until a generation says otherwise */
 #define CONNS_MAX 262144ull
 
@@ -99,15 +101,22 @@ turn(void *arg)
 	w->busy = false;
 	more = inbox_turn(w);
 	more |= listen_more(w);
-	if (w->upool.freed)
+	if (w->upool.freed) {
+		if (w->draining)
+			worker_maybe_over(w);
 		traffic_wake(w);
+	}
 	loop_max_wait(w->loop, more || w->busy ? 0 : TURN_MS);
 }
 
 void
 worker_maybe_over(struct worker *w)
 {
+<<<<<<< HEAD
 	if (!w->draining || w->over || w->nconns || l4_busy(w))
+=======
+	if (!w->draining || w->over || w->nconns || !list_empty(&w->upool.ending))
+>>>>>>> 191794b (worker: WebSocket and other upgrades over HTTP/1.1)
 		return;
 	w->over = true;
 	loop_stop(w->loop);
@@ -120,8 +129,22 @@ grace_over(struct timer *t)
 
 	log_warn("grace is over, %u connections are closed", w->nconns);
 	conn_close_all(w);
+<<<<<<< HEAD
 	l4_close_all(w);
+=======
+	upool_close_ending(&w->upool);
+>>>>>>> 191794b (worker: WebSocket and other upgrades over HTTP/1.1)
 	worker_maybe_over(w);
+}
+
+/* Spread, so that not all of a node's clients come back in one moment. Without a deadline they stay
+ * until they end by themselves. */
+static void
+drain_tunnels(struct worker *w, uint32_t grace_ms)
+{
+	LIST_FOREACH_SAFE(it, tmp, &w->open_exchanges)
+		tunnel_drain(LIST_ENTRY(it, struct exchange, link),
+		    HG_MIN(grace_ms / 2, TUNNEL_SPREAD_MS));
 }
 
 void
@@ -132,7 +155,12 @@ worker_drain(struct worker *w, uint32_t grace_ms)
 		gens_abort(&w->gens);
 		listen_stop(w);
 		conn_drain_all(w);
+<<<<<<< HEAD
 		l4_drain(w);
+=======
+		if (grace_ms && grace_ms != UINT32_MAX)
+			drain_tunnels(w, grace_ms);
+>>>>>>> 191794b (worker: WebSocket and other upgrades over HTTP/1.1)
 		upool_close_idle(&w->upool);
 	}
 	/* A later message may shorten the time. */
@@ -209,6 +237,7 @@ leave(struct worker *w)
 			mirrors_cut(x);
 	}
 	upool_close_idle(&w->upool);
+	upool_close_ending(&w->upool);
 	loop_turn(w->loop, 0); /* `closed` of what was just closed */
 	listen_release(w);
 	l4_free(w->l4);

@@ -64,6 +64,7 @@ upool_init(struct upool *p, struct loop *loop, struct bufs *bufs, struct pool *u
 	p->idle_per_endpoint = 256;
 	p->conns_per_endpoint = 1024;
 	list_init(&p->lru);
+	list_init(&p->ending);
 	list_init(&p->shared);
 	timer_init(&p->sweep, sweep);
 }
@@ -74,6 +75,17 @@ upool_close_idle(struct upool *p)
 	while (!list_empty(&p->lru))
 		upool_close(LIST_ENTRY(p->lru.next, struct up, lru));
 	upool_h2_close_idle(p);
+}
+
+void
+upool_close_ending(struct upool *p)
+{
+	while (!list_empty(&p->ending)) {
+		struct up *u = LIST_ENTRY(p->ending.next, struct up, lru);
+
+		list_del(&u->lru);
+		upool_close(u);
+	}
 }
 
 void
@@ -220,6 +232,7 @@ forget(struct up *u)
 	struct ubucket *b = u->bucket;
 
 	leave_idle(u);
+	list_del(&u->lru);
 	b->nconns--;
 	p->nconns--;
 	if (p->slot->endpoints[u->endpoint].connections)
@@ -401,6 +414,8 @@ upool_done(struct up *u, struct stream *st)
 	st->ops->detach(st); /* may offer the connection to the pool at once */
 	if (shared)
 		upool_h2_done(u);
+	else if (u->h1.s.ending)
+		list_append(&u->pool->ending, &u->lru);
 }
 
 bool

@@ -52,6 +52,7 @@ struct upool {
 	uint32_t mask, nbuckets, nidle, nconns;
 	bool freed;             /* a connection became idle or went away; the owner clears it */
 	struct list lru;
+	struct list ending;     /* struct up.lru: their last bytes are on the way */
 	struct list shared;     /* struct upm */
 	const struct h2_env *h2;
 	struct timer sweep;
@@ -78,6 +79,7 @@ void upool_done(struct up *, struct stream *);
 /* Did any byte of the answer come? Unknown counts as yes. */
 bool upool_got_bytes(const struct up *);
 void upool_close_idle(struct upool *);
+void upool_close_ending(struct upool *);
 bool upool_ready(struct upool *, const struct target *); /* an idle connection is there */
 /* Counts the (fresh) connection for a rule's breaker, until it is closed. */
 void upool_charge(struct up *, uint32_t rule);

@@ -379,17 +379,17 @@ tunnels(void **state)
 {
 	(void)state;
 	put(RQ("GET /a", "Connection: Upgrade\r\nUpgrade: websocket\r\n"));
-	assert_true(req.upgrade);
+	assert_true(req.upgrade && bytes_eq(req.protocol, BYTES("websocket")));
 	msg_init(&resp, false);
 	resp.status = 101;
-	fields_add(&resp.fields, BYTES("Upgrade"), BYTES("websocket"), FIELD_UPGRADE);
+	resp.protocol = BYTES("websocket");
 	st->ops->send_head(st, &resp, STREAM_UPGRADE);
 	st->ops->tunnel(st);
 	st->ops->credit(st, 1 << 20);
 	turns(l, 2);
 	assert_string_equal(got(NULL),
-	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-	    "Connection: Upgrade\r\n\r\n");
+	    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+	    "Upgrade: websocket\r\n\r\n");
 	put("raw\r\n\r\nbytes");
 	assert_string_equal(seen.p, "GET /a. <raw\r\n\r\nbytes>");
 	st->ops->send_body(st, (struct slice){NULL, "back", 4});

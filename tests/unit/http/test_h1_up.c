@@ -440,12 +440,12 @@ upgrade(void **state)
 	req.method = BYTES("GET");
 	req.path = BYTES("/");
 	req.authority = BYTES("h");
-	fields_add(&req.fields, BYTES("Upgrade"), BYTES("websocket"), FIELD_UPGRADE);
+	req.protocol = BYTES("websocket");
 	st = h1_up_open(&u, &resp, &stream_ev, NULL);
 	st->ops->send_head(st, &req, STREAM_END | STREAM_UPGRADE);
 	turns(l, 1);
 	assert_string_equal(heard(),
-	    "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+	    "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
 	window = 0;
 	say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
 	    "Connection: upgrade\r\n\r\nfirst");
