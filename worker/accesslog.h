@@ -36,7 +36,7 @@ struct access {
 	unsigned attempts;
 	bool reused;
 	const char *reason, *error; /* error: text, NULL if none */
-	const char *closed_by;   /* of a tunnel: client, backend, idle, drain; NULL: none */
+	const char *closed_by;   /* of a tunnel: client, backend, idle, limit, drain; NULL: none */
 };
 
 struct access_l4 { /* a relayed connection, or a UDP session */

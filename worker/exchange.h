@@ -49,8 +49,7 @@ struct exchange {
 	uint8_t own_grpc;              /* 1 + grpc-status of an own answer; 0: by err or HTTP status */
 	uint8_t grpc_said;             /* 1 + grpc-status of the answer; 0: none (yet) */
 	uint32_t grpc_extra;           /* of work.extra without a timeout; 0: not asked yet */
-	bool upgrade;                  /* another protocol is asked for, and may be */
-	bool switched;                 /* the backend speaks it */
+	bool upgrade, switched;        /* another protocol is asked for, and may be; was granted */
 	int8_t collector;              /* 1 + cursor of what holds the body back, 0 = none */
 	uint8_t row;                   /* of protect: the next */
 	enum hg_err err; /* why the answer is not the backend's, or why it broke off */
@@ -73,7 +72,7 @@ struct exchange {
 	struct filter_edit *late;      /* its edits of answers, after letting go */
 	struct bytes xff;              /* X-Forwarded-For of trusted proxies; absent = none */
 	struct compressor *zip;        /* of the answer's body, or NULL */
-	struct tunnel *tunnel;         /* once both sides are one, or NULL */
+	struct tunnel *tunnel;         /* or NULL */
 	struct bytes own_text;         /* body of an own answer that is no error */
 	uint64_t deadline;             /* of the whole, clock_mono; 0 = none */
 	uint64_t backend_ms;           /* each attempt; 0 = none */
@@ -148,8 +147,7 @@ void relay_response_body(struct exchange *, struct slice);
 void relay_response_end(struct exchange *, const struct fields *trailers);
 void relay_drained(struct exchange *);                        /* the client took bytes */
 void relay_credit(struct exchange *);                         /* what blocking cursors took */
-
-/* ---- reply.c. Own: from x->err, or from what a filter put into x->answer. */
+/* reply.c. Own: from x->err, or from what a filter put into x->answer. */
 void reply_own(struct exchange *);
 enum hg_err reply_backend(struct exchange *, const struct msg *resp, bool end);
 void finish_account(struct exchange *); /* finish.c: counters and the log line */

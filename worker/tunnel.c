@@ -16,6 +16,7 @@
  */
 #include "worker/tunnel.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "http/ws.h"
 #include "net/wskey.h"
@@ -217,7 +218,7 @@ idle_over(struct timer *timer)
 	timer_stop(timer);
 	if (!t->said)
 		METRIC(t->x->w, timeouts, 1);
-	ended_by(t, "idle");
+	ended_by(t, t->until && now >= t->until ? "limit" : "idle");
 	end_down(t);
 	finish(t);
 }
@@ -414,6 +415,24 @@ gauge(struct worker *w, int more)
 	atomic_store_explicit(&w->slot->tunnels, n + (uint64_t)more, memory_order_relaxed);
 }
 
+/* Requests have other limits; those on streams as a whole hold for these too. */
+static uint64_t
+hard_end(const struct exchange *x)
+{
+	const struct im_balance *b = traffic_balance(x);
+	uint32_t ms[2] = {b ? b->stream_max_ms : 0,
+	    x->client != IM_NONE && x->gen ? x->gen->image.clients[x->client].stream_max_ms : 0};
+	uint64_t at = 0;
+
+	for (size_t i = 0; i < HG_ARRAY_LEN(ms); i++) {
+		uint64_t end = x->begun + ms[i] * MS_NS;
+
+		if (ms[i] && ms[i] != IM_NONE && (at == 0 || end < at))
+			at = end;
+	}
+	return at;
+}
+
 bool
 tunnel_begin(struct exchange *x)
 {
@@ -425,6 +444,7 @@ tunnel_begin(struct exchange *x)
 		return false;
 	*t = (struct tunnel){.x = x,
 	    .idle_ms = x->idle_ms ? x->idle_ms : w->tunnel_idle_ms,
+	    .until = hard_end(x),
 	    .websocket = is_websocket(x)};
 	timer_init(&t->idle, idle_over);
 	timer_init(&t->drain, drain_now);

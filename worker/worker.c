@@ -112,11 +112,8 @@ turn(void *arg)
 void
 worker_maybe_over(struct worker *w)
 {
-<<<<<<< HEAD
-	if (!w->draining || w->over || w->nconns || l4_busy(w))
-=======
-	if (!w->draining || w->over || w->nconns || !list_empty(&w->upool.ending))
->>>>>>> 191794b (worker: WebSocket and other upgrades over HTTP/1.1)
+	if (!w->draining || w->over || w->nconns || l4_busy(w) ||
+	    !list_empty(&w->upool.ending))
 		return;
 	w->over = true;
 	loop_stop(w->loop);
@@ -129,11 +126,8 @@ grace_over(struct timer *t)
 
 	log_warn("grace is over, %u connections are closed", w->nconns);
 	conn_close_all(w);
-<<<<<<< HEAD
 	l4_close_all(w);
-=======
 	upool_close_ending(&w->upool);
->>>>>>> 191794b (worker: WebSocket and other upgrades over HTTP/1.1)
 	worker_maybe_over(w);
 }
 
@@ -155,12 +149,9 @@ worker_drain(struct worker *w, uint32_t grace_ms)
 		gens_abort(&w->gens);
 		listen_stop(w);
 		conn_drain_all(w);
-<<<<<<< HEAD
 		l4_drain(w);
-=======
 		if (grace_ms && grace_ms != UINT32_MAX)
 			drain_tunnels(w, grace_ms);
->>>>>>> 191794b (worker: WebSocket and other upgrades over HTTP/1.1)
 		upool_close_idle(&w->upool);
 	}
 	/* A later message may shorten the time. */

@@ -24,6 +24,7 @@
 	F(HTTPRoute303RedirectStatusCode) \
 	F(HTTPRoute307RedirectStatusCode) \
 	F(HTTPRoute308RedirectStatusCode) \
+	F(HTTPRouteBackendProtocolWebSocket) \
 	F(HTTPRouteBackendRequestHeaderModification) \
 	F(HTTPRouteBackendTimeout) \
 	F(HTTPRouteBackendURLRewrite) \
