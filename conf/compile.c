@@ -167,6 +167,7 @@ compile_run(struct arena *a, const struct compile_in *in, struct compile_out *ou
 	info.files = load.files;
 	ri.stale = stale_restore(a, &load, in->old, &ri.nstale);
 	ri.objects = &load.objects;
+	ri.bad = load.bad;
 	ri.conf = out->conf;
 	e = generate(a, in, out, &ri, &info, start);
 	doccache_free(documents);

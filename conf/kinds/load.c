@@ -79,10 +79,12 @@ first_error(struct loader *l, const struct diag *after)
 }
 
 static void
-add_bad(struct loader *l, const struct bind_id *id, struct bytes file, struct bytes why)
+add_bad(struct loader *l, const struct bind_id *id, const struct node *node, struct bytes file,
+    struct bytes why)
 {
 	struct load_bad *b = arena_zalloc(l->arena, sizeof(*b));
 
+	b->node = node;
 	b->file = file;
 	b->why = why;
 	if (id && id->known) {
@@ -137,7 +139,7 @@ take_resource(void *arg, struct node *root)
 		l->v = arena_grow(l->arena, l->v, &l->cap, l->n, sizeof(*l->v));
 		l->v[l->n++] = o;
 	} else if (l->d->errors != before) {
-		add_bad(l, &id, l->file, first_error(l, last));
+		add_bad(l, &id, root, l->file, first_error(l, last));
 	}
 	return 0;
 }
@@ -154,18 +156,18 @@ take_file(void *arg, struct source_file *f)
 	l->out->files++;
 	l->file = f->path;
 	if (l->before && l->before(l->arg, f->path) != 0) {
-		add_bad(l, NULL, f->path, BYTES("the file is skipped: reading it did not end "
+		add_bad(l, NULL, NULL, f->path, BYTES("the file is skipped: reading it did not end "
 		    "well"));
 		return 0;
 	}
 	if (f->error) {
 		read_file_error(l->d, f->path, f->error);
-		add_bad(l, NULL, f->path, first_error(l, last));
+		add_bad(l, NULL, NULL, f->path, first_error(l, last));
 		return 0;
 	}
 	if (read_text_cached(l->arena, l->d, f->path, f->text, f->role, f->ns, l->cache,
 		take_resource, l) != 0)
-		add_bad(l, NULL, f->path, first_error(l, last));
+		add_bad(l, NULL, NULL, f->path, first_error(l, last));
 	return 0;
 }
 
@@ -215,7 +217,7 @@ settle(struct loader *l, struct object **v, size_t n)
 		    "%s \"%.*s\" is defined twice: also in %.*s", o->kind->name,
 		    BYTES_ARG(o->meta.name),
 		    BYTES_ARG(other->source));
-		add_bad(l, &id, o->node->doc ? o->node->doc->file : BYTES(""),
+		add_bad(l, &id, o->node, o->node->doc ? o->node->doc->file : BYTES(""),
 		    first_error(l, last));
 	}
 	for (size_t i = equal; i < n; i++)
@@ -261,7 +263,7 @@ drop_bad_refs(struct loader *l)
 		if (refs_good(os, o, l->d))
 			os->all[kept++] = o;
 		else
-			add_bad(l, &id, o->node->doc ? o->node->doc->file : BYTES(""),
+			add_bad(l, &id, o->node, o->node->doc ? o->node->doc->file : BYTES(""),
 			    first_error(l, last));
 	}
 	if (kept == os->n)

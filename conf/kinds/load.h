@@ -15,6 +15,7 @@ struct load_bad {
 	struct load_bad *next;
 	const struct kind *kind; /* NULL: whole file, `file` says which */
 	struct bytes ns, name, file, why; /* why: "web.yaml:14:5: unknown field …", first error */
+	const struct node *node; /* of one resource: as it was read */
 };
 
 struct load {

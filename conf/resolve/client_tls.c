@@ -285,7 +285,7 @@ client_tls_compile(struct scope *sc, struct t_policy *p)
 		validation(&c, k->client);
 }
 
-/* On a listener; what is not said stays as it is. One in error answers 500 and needs no settings. */
+/* On a listener; what is not said stays as it is. One in error answers 500 and needs none. */
 void
 client_tls(const struct t_policy *p, struct m_tls *t)
 {

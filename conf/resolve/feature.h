@@ -16,6 +16,7 @@
 	F(GatewayFrontendClientCertificateValidation) \
 	F(GatewayFrontendClientCertificateValidationInsecureFallback) \
 	F(GatewayHTTPListenerIsolation) \
+	F(GatewayHTTPSListenerDetectMisdirectedRequests) \
 	F(GatewayInfrastructure) \
 	F(GatewayPort8080) \
 	F(GatewayRouteHostnameIntersectionPrecedence) \

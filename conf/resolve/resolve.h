@@ -30,6 +30,7 @@ struct resolve_in {
 	bool offline;                    /* no bind answers will come */
 	const struct stale_note *stale;
 	uint32_t nstale;
+	const struct load_bad *bad;      /* what could not be taken, also where it is stale */
 };
 struct scope;
 struct doccache;

@@ -302,6 +302,56 @@ claim_selector(struct scope *sc, struct t_policy *p, const struct k_target_selec
 			claim(sc, p, o, BYTES(""));
 }
 
+/* ---- policies that cannot be read and have no last good content: what they would have kept out
+ * must not come in (DESIGN section 2). Their targets by name, where these can be read. */
+
+static void
+close_ref(struct scope *sc, const struct load_bad *b, const struct node *ref)
+{
+	const struct kind *k =
+	    target_kind(node_text(node_get(ref, "group")), node_text(node_get(ref, "kind")));
+	struct bytes section = node_text(node_get(ref, "sectionName"));
+	const struct object *o;
+	struct keybuf kb;
+
+	if (k == NULL || (k->id != KIND_GATEWAY && k->id != KIND_LISTENERSET))
+		return;
+	o = objects_find(sc->in.objects, k->id, b->ns, node_text(node_get(ref, "name")));
+	if (o == NULL || !ours(sc, o))
+		return;
+	map_put(&sc->traffic->closed,
+	    arena_bytes(sc->arena, claim_key(&kb, b->kind->id, o, section.p ? section : BYTES(""))),
+	    sc);
+	sc->traffic->nclosed++;
+}
+
+static void
+close_bad(struct scope *sc)
+{
+	for (const struct load_bad *b = sc->in.bad; b != NULL; b = b->next) {
+		const struct node *refs;
+
+		if (b->node == NULL || b->kind == NULL || b->kind->id != KIND_CLIENTTRAFFICPOLICY ||
+		    objects_find(sc->in.objects, b->kind->id, b->ns, b->name) != NULL)
+			continue;
+		close_ref(sc, b, node_path(b->node, "spec.targetRef"));
+		refs = node_path(b->node, "spec.targetRefs");
+		for (const struct node *r = refs != NULL && refs->type == NODE_LIST ? refs->first :
+										     NULL;
+		     r != NULL; r = r->next)
+			close_ref(sc, b, r);
+	}
+}
+
+bool
+traffic_closed(struct scope *sc, enum kind_id kind, const struct object *o, struct bytes section)
+{
+	struct keybuf kb;
+
+	return sc->traffic->nclosed != 0 &&
+	    map_get(&sc->traffic->closed, claim_key(&kb, kind, o, section)) != NULL;
+}
+
 static int
 by_age(const void *a, const void *b, void *arg)
 {
@@ -398,9 +448,11 @@ traffic_resolve(struct scope *sc)
 	sc->traffic = t;
 	map_init(&t->claims);
 	map_init(&t->merged);
+	map_init(&t->closed);
+	close_bad(sc);
 	begin(sc, KIND_BACKENDTRAFFICPOLICY);
 	begin(sc, KIND_CLIENTTRAFFICPOLICY);
-	if (t->n == 0 && !sc->affinity)
+	if (t->n + t->nclosed == 0 && !sc->affinity)
 		return;
 	if (t->n != 0)
 		qsort_r(t->all, t->n, sizeof(struct t_policy *), by_age, sc);
@@ -430,4 +482,5 @@ traffic_release(struct scope *sc)
 		return;
 	map_release(&sc->traffic->claims);
 	map_release(&sc->traffic->merged);
+	map_release(&sc->traffic->closed);
 }

@@ -37,8 +37,9 @@ struct t_policy {
 struct traffic {
 	struct map claims;       /* (kind, target object, section) -> t_policy */
 	struct map merged;       /* (base, patch) -> m_policy */
+	struct map closed;       /* (kind, target object, section): of a policy that has errors */
 	struct t_policy **all;   /* oldest first */
-	size_t n, cap;
+	size_t n, cap, nclosed;
 };
 
 void words_add(struct scope *, struct t_words *, struct bytes);
@@ -51,6 +52,8 @@ struct t_policy *traffic_on(struct scope *, enum kind_id, const struct object *,
     struct bytes section);
 struct t_ancestor *traffic_ancestor(struct scope *, struct t_policy *, const struct k_parent_ref *,
     bool make);
+/* Does a policy that could not be read stand on it? */
+bool traffic_closed(struct scope *, enum kind_id, const struct object *, struct bytes section);
 void traffic_resolve(struct scope *);
 void traffic_release(struct scope *);
 struct status;

@@ -14,6 +14,7 @@
 #define CTP KIND_CLIENTTRAFFICPOLICY
 
 struct side { /* what the listener's side has, closest first */
+	bool closed;               /* before any of them, one that cannot be read */
 	struct t_policy *v[3];
 	struct k_parent_ref at[3]; /* ancestor entry of each */
 	unsigned n;
@@ -33,6 +34,8 @@ side_add(struct scope *sc, struct side *s, enum kind_id kind, const struct objec
 {
 	struct t_policy *p = traffic_on(sc, kind, o, section);
 
+	if (s->n == 0 && traffic_closed(sc, kind, o, section))
+		s->closed = true;
 	if (p == NULL)
 		return;
 	s->at[s->n] = ref_to(o, section);
@@ -43,7 +46,7 @@ side_add(struct scope *sc, struct side *s, enum kind_id kind, const struct objec
 static struct side
 side_of(struct scope *sc, enum kind_id kind, const struct r_listener *l)
 {
-	struct side s = {.n = 0};
+	struct side s = {.n = 0, .closed = false};
 
 	if (l->set != NULL) {
 		side_add(sc, &s, kind, l->set->obj, l->k->name);
@@ -222,7 +225,8 @@ client(struct scope *sc, struct r_listener *l)
 
 		words_add(sc, &a->listeners, l->k->name);
 	}
-	if (s.n == 0)
+	l->client_invalid = s.closed;
+	if (s.n == 0 || s.closed)
 		return;
 	l->client = s.v[0]->client;
 	l->client_of = s.v[0];

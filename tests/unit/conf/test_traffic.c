@@ -346,13 +346,51 @@ grants(void **state)
 	world_release(&w);
 }
 
+static bool
+broken(const struct image *im, const char *listener)
+{
+	for (uint32_t i = 0; i < im->n_listeners; i++)
+		if (bytes_eq(image_text(im, im->listeners[i].name), bytes_str(listener)))
+			return im->listeners[i].flags & IM_L_BROKEN;
+	fail_msg("no listener %s", listener);
+	return false;
+}
+
+/* A ClientTrafficPolicy that cannot be read and never could: its targets are closed. Later its last
+ * good content counts. */
+static void
+unreadable(void **state)
+{
+	struct world w;
+	struct image im;
+
+	(void)state;
+	world_init(&w);
+	im = compiled(&w, GW ROUTE BACKEND CTP("c", ON_TWO "  nonsense: true\n"));
+	assert_false(broken(&im, "one"));
+	assert_true(broken(&im, "two"));
+	image_close(&im);
+	im = compiled(&w, GW ROUTE BACKEND CTP("c", ON_TWO));
+	assert_false(broken(&im, "two"));
+	image_close(&im);
+	im = compiled(&w, GW ROUTE BACKEND CTP("c", ON_TWO "  nonsense: true\n"));
+	assert_false(broken(&im, "two"));
+	image_close(&im);
+	/* the most specific one counts */
+	im = compiled(&w, GW ROUTE BACKEND CTP("d", ON_GW "  nonsense: true\n") CTP("c", ON_TWO));
+	assert_true(broken(&im, "one"));
+	assert_false(broken(&im, "two"));
+	image_close(&im);
+	world_release(&w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(override),
 	    cmocka_unit_test(precedence), cmocka_unit_test(merges), cmocka_unit_test(errors),
 	    cmocka_unit_test(identity), cmocka_unit_test(client), cmocka_unit_test(backends),
-	    cmocka_unit_test(grants)};
+	    cmocka_unit_test(grants), cmocka_unit_test(unreadable)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
