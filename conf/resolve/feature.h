@@ -48,6 +48,11 @@
 	F(HTTPRouteRetryConnectionError) \
 	F(HTTPRouteSchemeRedirect) \
 	F(ListenerSet) \
-	F(ReferenceGrant)
+	F(ReferenceGrant) \
+	F(TCPRoute) \
+	F(TLSRoute) \
+	F(TLSRouteModeMixed) \
+	F(TLSRouteModeTerminate) \
+	F(UDPRoute)
 
 #endif
