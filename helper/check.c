@@ -7,6 +7,7 @@
 #include "helper/check.h"
 
 #include "base/mem.h"
+#include "net/proxyproto.h"
 
 #define ANSWER_MAX 4096 /* of a body that is read */
 #define SERVING 1
@@ -174,8 +175,9 @@ grpc_question(struct check_terms *t, struct bytes service)
 }
 
 struct check_terms *
-check_terms_new(const struct image *im, const struct im_health *h)
+check_terms_new(const struct image *im, const struct im_balance *b)
 {
+	const struct im_health *h = &im->healths[b->health];
 	struct check_terms *t = mem_zalloc(sizeof(*t));
 	bool grpc = h->type == IM_HC_GRPC;
 
@@ -200,6 +202,7 @@ check_terms_new(const struct image *im, const struct im_health *h)
 	t->healthy = HG_MAX(h->healthy, (uint16_t)1);
 	t->unhealthy = HG_MAX(h->unhealthy, (uint16_t)1);
 	t->port = h->port;
+	t->proxy = b->proxy_protocol;
 	return t;
 }
 
@@ -562,6 +565,23 @@ static const struct chan_events tcp_events = {
 
 /* ---- */
 
+/* Backends that ask for a PROXY header get the one for connections of the proxy's own. */
+static bool
+greet(struct check_flight *f)
+{
+	struct chan *c = f->speaks == SPEAKS_H1 ? &f->up.h1.chan :
+	    f->speaks == SPEAKS_H2          ? &f->up.h2.h2.chan :
+					      &f->up.chan;
+	struct addr nobody = {0};
+	char text[PROXYPROTO_WRITE];
+	size_t n;
+
+	if (f->terms->proxy == 0)
+		return true;
+	n = proxyproto_write(text, f->terms->proxy, false, &nobody, &nobody);
+	return chan_greet(c, text, n);
+}
+
 static int
 connect_to(struct check_flight *f, const struct addr *addr, struct bytes path)
 {
@@ -598,6 +618,10 @@ check_start(struct checker *e, struct check_terms *t, const struct addr *addr,
 	msg_init(&f->resp, false);
 	if (connect_to(f, addr, unix_path[0] ? bytes_str(unix_path) : BYTES_NONE) != 0) {
 		give_back(f);
+		return NULL;
+	}
+	if (!greet(f)) {
+		check_cut(f);
 		return NULL;
 	}
 	timer_in(e->loop, &f->timer, t->timeout_ms);

@@ -32,8 +32,10 @@ struct check_terms { /* an im_health without its image; counted */
 	uint32_t timeout_ms, interval_ms, jitter_ms;
 	uint16_t healthy, unhealthy, port; /* port: to be asked instead of the endpoint's; 0 = no */
 	uint8_t type;                      /* enum im_healthtype */
+	uint8_t proxy; /* PROXY version that says "nobody's connection"; 0 = none */
 };
-struct check_terms *check_terms_new(const struct image *, const struct im_health *);
+/* Of a balance that has a health record. */
+struct check_terms *check_terms_new(const struct image *, const struct im_balance *);
 struct check_terms *check_terms_ref(struct check_terms *);
 void check_terms_unref(struct check_terms *); /* or NULL */
 

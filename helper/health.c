@@ -388,28 +388,28 @@ want_cluster(struct health *h, const struct image *im, const struct im_cluster *
 	}
 }
 
-/* health record of a rule that checks, or IM_NONE. */
+/* Balance of a rule that checks, or IM_NONE. */
 static uint32_t
-health_of(const struct image *im, const struct im_rule *rule)
+checked_by(const struct image *im, const struct im_rule *rule)
 {
 	uint32_t b = rule->policy == IM_NONE ? IM_NONE : im->policies[rule->policy].balance;
 	uint32_t k = b == IM_NONE ? IM_NONE : im->balances[b].health;
 
-	return k == IM_NONE || im->healths[k].type == IM_HC_NONE ? IM_NONE : k;
+	return k == IM_NONE || im->healths[k].type == IM_HC_NONE ? IM_NONE : b;
 }
 
-/* `by`: terms of each health record, made when met; `of`: of each cluster with a name. */
+/* `by`: terms of each balance, made when met; `of`: of each cluster with a name. */
 static void
 rules(struct health *h, const struct image *im, struct check_terms **by, struct check_terms **of)
 {
 	for (uint32_t r = 0; im->n_healths && r < im->n_rules; r++) {
 		const struct im_rule *rule = &im->rules[r];
-		uint32_t k = health_of(im, rule);
+		uint32_t k = checked_by(im, rule);
 
 		if (k == IM_NONE)
 			continue;
 		if (by[k] == NULL)
-			by[k] = check_terms_new(im, &im->healths[k]);
+			by[k] = check_terms_new(im, &im->balances[k]);
 		for (uint32_t i = 0; i < rule->backends.n; i++) {
 			uint32_t c = im->backends[rule->backends.first + i].cluster;
 
@@ -426,7 +426,7 @@ rules(struct health *h, const struct image *im, struct check_terms **by, struct 
 void
 health_adopt(struct health *h, const struct image *im)
 {
-	struct check_terms **by = mem_zalloc((im->n_healths + 1) * sizeof(struct check_terms *));
+	struct check_terms **by = mem_zalloc((im->n_balances + 1) * sizeof(struct check_terms *));
 	struct check_terms **of = mem_zalloc((im->n_clusters + 1) * sizeof(struct check_terms *));
 
 	forget_named(h);
@@ -435,7 +435,7 @@ health_adopt(struct health *h, const struct image *im)
 		if (im->clusters[c].dns != IM_NONE)
 			add_named(h, im, &im->clusters[c], of[c]);
 	sweep(h, false);
-	for (uint32_t k = 0; k < im->n_healths; k++)
+	for (uint32_t k = 0; k < im->n_balances; k++)
 		check_terms_unref(by[k]);
 	mem_free(by);
 	mem_free(of);

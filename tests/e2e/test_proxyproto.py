@@ -1,12 +1,9 @@
 """The PROXY protocol: from load balancers (by hand, by HAProxy) and to backends (by hand, HAProxy, nginx)."""
 import json
-import shutil
-import subprocess
 
 import pytest
 
 from lib import http1, objects as o, proxyproto as pp, tls
-from lib.fixtures import skip_loudly
 from lib.wait import DEADLINE, wait_for
 
 PORT = 8080
@@ -131,3 +128,39 @@ def test_one_port(instance, echo, tmp_path):
     conds = [c for a in g.get("ClientTrafficPolicy", "ctp")["status"]["ancestors"] for c in a["conditions"]]
     notes = [c for c in conds if c["type"] == "Warning"]
     assert [c["reason"] for c in notes] == ["SharedPort"] and "default/gw/b" in notes[0]["message"]
+
+
+# ---- to backends
+
+def btp(version="V1", **spec):
+    return {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": o.meta("btp"),
+            "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "route"}],
+                     "proxyProtocol": {"version": version}, **spec}}
+
+
+class Reader:
+    """Handler of a backend that asks for a header: .seen has it and the targets of each connection."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, peer):
+        conn = [pp.read(peer)]
+        self.seen.append(conn)
+        while True:
+            conn.append(peer.request().target)
+            peer.respond(body=b"ok")
+
+
+def test_health_checks_say_nobody(instance, script):
+    """Active checks of such a backend begin with LOCAL or UNKNOWN."""
+    for version, kind in (("V1", "HTTP"), ("V2", "TCP")):
+        reader = Reader()
+        web = script(reader)
+        check = {"HTTP": {"type": "HTTP", "http": {"path": "/healthz"}}, "TCP": {"type": "TCP", "tcp": {}}}[kind]
+        policy = btp(version, healthCheck={"active": {"interval": "100ms", "timeout": "5s", **check}})
+        g = instance(*world(web, policy), workers=1)
+        wait_for(lambda: len(reader.seen) >= 2, "health checks", DEADLINE)
+        assert all(x[0] == (int(version[1]), None, None, 0, 0) for x in reader.seen[:2])
+        wait_for(lambda: '"healthy"' in g.cli("backends", "-o", "json", check=0).stdout, "the endpoint to be healthy")
+        g.stop()
