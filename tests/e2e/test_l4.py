@@ -385,7 +385,8 @@ def client_policy(name, section, **spec):
 def test_client_policy(instance, tcp):
     """Connection limit, idle time and longest time of a listener's clients."""
     b = tcp(named("b"))
-    g = instance(*stage(l4.service("s", b.address), l4.route("r", "s"), client_policy("one", "one", connection={"connectionLimit": {"value": 2}}),
+    g = instance(*stage(l4.service("s", b.address), l4.route("r", "s"),
+                        client_policy("one", "one", connection={"connectionLimit": {"value": 2}}),
                         client_policy("two", "two", timeout={"tcp": {"idleTimeout": "200ms"}}),
                         client_policy("three", "three", connection={"connectionLimit": {"value": 9, "maxConnectionDuration": "200ms"}}),
                         listeners=[l4.listener(n, PORT + i) for i, n in enumerate(("one", "two", "three"))]))
@@ -408,7 +409,8 @@ def test_proxy_protocol(instance, tcp):
         got.append(peer.sock.recv(1000))
         peer.sock.sendall(b"ok")
     b = tcp(handle)
-    g = instance(*stage(l4.service("s", b.address), l4.route("r", "s"), client_policy("p", None, proxyProtocol={}), l4.policy("out", "r", proxyProtocol={"version": "V1"})))
+    g = instance(*stage(l4.service("s", b.address), l4.route("r", "s"), client_policy("p", None, proxyProtocol={}),
+                        l4.policy("out", "r", proxyProtocol={"version": "V1"})))
     with l4.Conn(g.address()) as c:
         assert c.send(b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 80\r\nhello").read(2) == b"ok"
     assert got[0].startswith(b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 80\r\n"), got
