@@ -55,7 +55,7 @@ struct h2 {
 	uint64_t block_since;       /* a header block began and has not ended; 0: none */
 	uint32_t opened;            /* streams in all */
 	float glitch_left;
-	uint16_t nudges;          /* small window updates that cost nothing: gRPC begins with them */
+	uint16_t nudges;          /* small window updates that are free: gRPC begins so */
 	bool in_session, dead, ending, draining, goaway_sent, goaway_got, fed, calm, short_of;
 };
 

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "http/fields.h"
-#include "worker/grpc.h"
+#include "worker/call.h"
 #include "worker/traffic.h"
 #include "worker/tunnel.h"
 
@@ -360,7 +360,7 @@ static void
 note_result(struct attempt *a, const struct fields *f, bool last)
 {
 	struct exchange *x = a->x;
-	unsigned status = x->grpc ? grpc_note(x, a->resp.status, f, last) : a->resp.status;
+	unsigned status = x->grpc ? call_note(x, a->resp.status, f, last) : a->resp.status;
 
 	if (x->policy != IM_NONE && status)
 		traffic_result(x, &a->target, status);

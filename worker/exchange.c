@@ -10,9 +10,9 @@
 
 #include "base/clock.h"
 #include "worker/attempt.h"
+#include "worker/call.h"
 #include "worker/client.h"
 #include "worker/conn.h"
-#include "worker/grpc.h"
 #include "worker/protect/compress.h"
 #include "worker/traffic.h"
 #include "worker/tunnel.h"
@@ -185,7 +185,7 @@ exchange_refuse(struct exchange *x, enum hg_err e)
 	timer_stop(&x->pause);
 	if (x->head_sent || err_http(e) == 0) {
 		/* Too late for an answer: end it so that nobody takes it for whole. */
-		if (!x->grpc || !grpc_break(x, e)) {
+		if (!x->grpc || !call_break(x, e)) {
 			if (x->down && !x->resp_ended)
 				x->down->ops->reset(x->down, e);
 			x->down = NULL;

@@ -44,10 +44,8 @@ struct exchange {
 	bool queued;                   /* waits for a connection, or did a moment ago */
 	bool delayed;                  /* a fault's pause was made */
 	bool limit_fields;             /* the listener wants them */
-	bool grpc;                     /* a gRPC call */
-	bool grpc_timeout;             /* the client gave a deadline */
-	uint8_t own_grpc;              /* 1 + grpc-status of an own answer; 0: by err or HTTP status */
-	uint8_t grpc_said;             /* 1 + grpc-status of the answer; 0: none (yet) */
+	bool grpc, grpc_timeout;       /* a gRPC call; with a deadline of the client's */
+	uint8_t own_grpc, grpc_said;   /* 1 + grpc-status: asked of an own answer; of the answer */
 	uint32_t grpc_extra;           /* of work.extra without a timeout; 0: not asked yet */
 	bool upgrade, switched;        /* another protocol is asked for, and may be; was granted */
 	int8_t collector;              /* 1 + cursor of what holds the body back, 0 = none */
@@ -63,7 +61,6 @@ struct exchange {
 	struct lbhash lb;
 	uint32_t connect_ms, idle_ms;  /* of the policy; 0 = none */
 	uint64_t moved;                /* when a byte last went either way */
-	struct timer idle;
 	uint32_t client;               /* im_client of the listener, or IM_NONE */
 	uint32_t receive_ms, window;   /* of its policy; 0 = none; body bytes under way */
 	bool keep_slashes, no_trailers; /* of it too: %2F stays; HTTP/1 has no trailers */
@@ -100,12 +97,11 @@ struct exchange {
 	struct forward_env fenv;
 	struct filter_ctx fctx;
 	int cursor, replay;            /* on the body: the attempt's, what a retry needs; or -1 */
-	struct bytes path;             /* canonical */
+	struct bytes path, sni;        /* path: canonical */
 	uint32_t socket;               /* index in gen */
 	uint32_t listener_fixed;       /* the same, of the handshake; IM_NONE: by Host */
 	const char *tls_version, *tls_cipher; /* of the log; NULL in clear text */
-	struct bytes sni;
-	struct timer timer, pause;
+	struct timer timer, pause, idle;
 	struct timer receive;          /* the request must be here; only if receive_ms */
 	struct addr peer;
 	uint8_t ip_n;                  /* of ip[]; 0: not made yet */

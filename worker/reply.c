@@ -6,9 +6,9 @@
  */
 #include "base/clock.h"
 #include "worker/attempt.h"
+#include "worker/call.h"
 #include "worker/client.h"
 #include "worker/exchange.h"
-#include "worker/grpc.h"
 #include "worker/protect/compress.h"
 #include "worker/protect/override.h"
 #include "worker/protect/protect.h"
@@ -109,7 +109,7 @@ reply_own(struct exchange *x)
 	if (x->head_seen && x->fenv.request_id.p == NULL)
 		own_id(x);
 	m->head = x->head_seen && bytes_eq(x->head.method, BYTES("HEAD"));
-	call = x->grpc && grpc_answer(x, m, &text);
+	call = x->grpc && call_answer(x, m, &text);
 	own_fields(x, m, text);
 	backwards(x, NULL, m);
 	if (x->policy != IM_NONE && !call)

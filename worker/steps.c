@@ -7,10 +7,10 @@
 #include "base/uri.h"
 #include "http/fields.h"
 #include "worker/attempt.h"
+#include "worker/call.h"
 #include "worker/client.h"
 #include "worker/conn.h"
 #include "worker/exchange.h"
-#include "worker/grpc.h"
 #include "worker/secure.h"
 #include "worker/protect/protect.h"
 #include "worker/traffic.h"
@@ -160,7 +160,7 @@ note_rule(struct exchange *x, const struct image *im)
 	if (x->policy != IM_NONE)
 		traffic_begin(x);
 	if (x->grpc)
-		grpc_begin(x);
+		call_begin(x);
 }
 
 static void
@@ -429,7 +429,7 @@ step_send(struct exchange *x)
 		}
 	}
 	a->cursor = x->cursor;
-	e = x->grpc && !grpc_forward(x) ? HG_ERR_NOMEM : attempt_send(a);
+	e = x->grpc && !call_forward(x) ? HG_ERR_NOMEM : attempt_send(a);
 	if (e != HG_OK)
 		return exchange_refuse(x, e == HG_ERR_HEADER_TOO_LARGE ? e : HG_ERR_OVERLOAD);
 	if (x->head.expect_continue && !x->credited)

@@ -62,7 +62,8 @@ route(struct scope *sc, const struct r_route *r)
 		const struct node *at = rule_node(r, m->index);
 
 		if (covered(m, &seen, sc, &by) && at != NULL)
-			diag_at(sc->in.diags, CODE_UNREACHABLE_RULE, at, "rule %u is never reached: rule %u "
+			diag_at(sc->in.diags, CODE_UNREACHABLE_RULE, at,
+			    "rule %u is never reached: rule %u "
 			    "has the same matches and comes first",
 			    m->index, by);
 	}

@@ -329,6 +329,19 @@ def test_rate_limit_is_unavailable(instance, server):
     assert g.access(3)[-1]["reason"] == "rate_limited"
 
 
+def test_faults(instance, server):
+    """A fault's status, for calls and, translated, for others."""
+    fault = {"faultInjection": {"abort": {"grpcStatus": 8, "percentage": 100}}}
+    g = instance(*simple(server(), policies=[policy(fault)]))
+    with grpcs.Client(g.address()) as c:
+        assert grpcs.status(c.unary("Unary"), b"") == ("RESOURCE_EXHAUSTED", "fault filter abort")
+    fault["faultInjection"]["abort"] = {"httpStatus": 503, "percentage": 100}
+    g.put(*simple(server("x"), policies=[policy(fault)]))
+    g.reload()
+    with grpcs.Client(g.address()) as c:
+        assert grpcs.status(c.unary("Unary"), b"") == ("UNAVAILABLE", "fault filter abort")
+
+
 def test_retry_on_a_status(instance, h2_backend):
     count = []
 
@@ -353,7 +366,8 @@ def test_retry_on_a_status(instance, h2_backend):
 def test_passive_health_reads_the_trailers(instance, server):
     a, b = server("a"), server("b")
     svc = o.service("web", a.address, b.address)
-    health = {"healthCheck": {"passive": {"consecutive5XxErrors": 2, "interval": "1s", "baseEjectionTime": "300s", "maxEjectionPercent": 50}},
+    health = {"healthCheck": {"passive": {"consecutive5XxErrors": 2, "interval": "1s", "baseEjectionTime": "300s",
+                                          "maxEjectionPercent": 50}},
               "loadBalancer": {"type": "RoundRobin"}}
     g = instance(o.gateway(port=PORT), svc, o.grpc_route(rules=[o.grpc_rule("web")]), policy(health), workers=1)
     with grpcs.Client(g.address()) as c:

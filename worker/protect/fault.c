@@ -3,7 +3,10 @@
  * million, drawn anew for each. The pause uses the exchange's own timer for pauses, so a client
  * that leaves meanwhile ends it like any other wait.
  */
+#include "http/grpc.h"
 #include "worker/protect/protect.h"
+
+#define NO_GRPC 255
 
 static bool
 drawn(struct exchange *x, uint32_t ppm)
@@ -18,6 +21,10 @@ abort_now(struct exchange *x, const struct im_policy *p)
 	x->reason = "fault";
 	msg_init(&x->answer, false);
 	x->answer.status = p->abort_status;
+	if (p->abort_grpc != NO_GRPC) {
+		x->own_grpc = (uint8_t)(p->abort_grpc + 1);
+		x->answer.status = (uint16_t)grpc_to_http(p->abort_grpc);
+	}
 	x->own = true;
 	x->own_text = BYTES("fault filter abort");
 	x->step = STEP_reply;
@@ -36,5 +43,7 @@ fault_run(struct exchange *x)
 		timer_in(x->w->loop, &x->pause, p->delay_ms);
 		return STEP_WAIT;
 	}
-	return p->abort_status && drawn(x, p->abort_ppm) ? abort_now(x, p) : STEP_NEXT;
+	if (p->abort_status == 0 && p->abort_grpc == NO_GRPC)
+		return STEP_NEXT;
+	return drawn(x, p->abort_ppm) ? abort_now(x, p) : STEP_NEXT;
 }

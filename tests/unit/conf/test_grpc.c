@@ -61,8 +61,9 @@ static const struct row {
 	    GRPC("g", "2", "  rules:\n" RULE("{method: {service: p.S}}")),
 	    "h /p.S/Get -> g 0 a*1!4\nh !/p.S/Get -> w 0 a*1!1\nh /p.T/Get -> w 0 a*1!1"},
 	{"weights, and what a backend speaks", GW(HTTP80) GRPC("r", "1",
-	    "  rules: [{backendRefs: [{name: a, port: 80, weight: 3}, {name: two, port: 80, weight: "
-	    "1}, {name: ws, port: 80, weight: 2}, {name: nobody, port: 80, weight: 0}]}]\n"),
+	    "  rules: [{backendRefs: [{name: a, port: 80, weight: 3}, {name: two, port: 80, "
+	    "weight: 1}, "
+	    "{name: ws, port: 80, weight: 2}, {name: nobody, port: 80, weight: 0}]}]\n"),
 	    "h /p.S/Get -> r 0 a*3!4 two*1!4 ?*2 ?*0"},
 	{"a rule that cannot be is dropped", GW(HTTP80) GRPC("r", "1", "  rules:\n"
 	    RULE("{method: {type: RegularExpression, service: 'a)(b'}}")

@@ -1,117 +1,18 @@
 /*
- * grpc.c - gRPC calls. A client of gRPC reads statuses, not HTTP errors: whatever headgate answers
+ * call.c - gRPC calls. A client of gRPC reads statuses, not HTTP errors: whatever headgate answers
  * itself is HTTP 200 with grpc-status in its only head, by the table of base/err.h, and an answer
  * that breaks off ends with trailers while nothing promised more bytes. Two things stay HTTP: 421,
  * which tells a client to come again on another connection, and answers that are no errors. A
  * deadline is the client's wish and the route's bound at once, so the earlier of both counts, and a
  * backend is told what is left of it. Not taken from anybody: guessing a deadline where none came.
  */
-#include "worker/grpc.h"
+#include "worker/call.h"
 
 #include "base/clock.h"
-#include "base/parse.h"
+#include "http/grpc.h"
 
 #define MESSAGE_MAX 256
 #define LINE "grpc-timeout: "
-
-/* ---- timeouts */
-
-static const struct unit {
-	char letter;
-	uint64_t ns;
-} units[] = {{'n', 1}, {'u', 1000}, {'m', 1000000}, {'S', SEC_NS}, {'M', 60 * SEC_NS},
-    {'H', 3600 * SEC_NS}};
-
-bool
-grpc_timeout_parse(struct bytes v, uint64_t *ns)
-{
-	uint64_t n = 0;
-
-	if (v.n < 2 || v.n > 9)
-		return false;
-	for (size_t i = 0; i + 1 < v.n; i++) {
-		if (v.p[i] < '0' || v.p[i] > '9')
-			return false;
-		n = n * 10 + (uint64_t)(v.p[i] - '0');
-	}
-	for (unsigned i = 0; i < HG_ARRAY_LEN(units); i++)
-		if (units[i].letter == v.p[v.n - 1])
-			return !__builtin_mul_overflow(n, units[i].ns, ns);
-	return false;
-}
-
-struct bytes
-grpc_timeout_write(uint64_t ns, char out[GRPC_TIMEOUT_TEXT])
-{
-	const struct unit *u = units;
-	size_t at = GRPC_TIMEOUT_TEXT;
-	uint64_t n;
-
-	while (ns / u->ns > 99999999 && u + 1 < units + HG_ARRAY_LEN(units))
-		u++;
-	n = HG_MAX(HG_MIN(ns / u->ns, (uint64_t)99999999), (uint64_t)1);
-	out[--at] = u->letter;
-	for (; n; n /= 10)
-		out[--at] = (char)('0' + n % 10);
-	return bytes_of(out + at, GRPC_TIMEOUT_TEXT - at);
-}
-
-/* ---- statuses */
-
-static const uint16_t http_statuses[17] = {
-    200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401};
-
-unsigned
-grpc_to_http(unsigned grpc)
-{
-	return grpc < HG_ARRAY_LEN(http_statuses) ? http_statuses[grpc] : 500;
-}
-
-unsigned
-grpc_of_http(unsigned status)
-{
-	static const struct {
-		uint16_t http, grpc;
-	} table[] = {{400, 13}, {401, 16}, {403, 7}, {404, 12}, {429, 14}, {502, 14}, {503, 14},
-	    {504, 14}};
-
-	for (unsigned i = 0; i < HG_ARRAY_LEN(table); i++)
-		if (table[i].http == status)
-			return table[i].grpc;
-	return status == 200 ? 0 : 2;
-}
-
-size_t
-grpc_message(struct bytes text, char *out, size_t cap)
-{
-	static const char hex[] = "0123456789ABCDEF";
-	size_t n = 0;
-
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-		bool plain = c >= 0x20 && c < 0x7f && c != '%';
-
-		if (cap - n < (plain ? 1 : 3))
-			break;
-		if (plain) {
-			out[n++] = (char)c;
-		} else {
-			out[n++] = '%';
-			out[n++] = hex[c >> 4];
-			out[n++] = hex[c & 15];
-		}
-	}
-	return n;
-}
-
-int
-grpc_status_of(const struct fields *f)
-{
-	const struct field *s = f ? fields_get(f, FIELD_GRPC_STATUS) : NULL;
-	uint64_t n;
-
-	return s && parse_u64(s->value, UINT16_MAX, &n) ? (int)n : -1;
-}
 
 static void
 remember(struct exchange *x, unsigned status)
@@ -122,7 +23,7 @@ remember(struct exchange *x, unsigned status)
 /* ---- the deadline */
 
 void
-grpc_begin(struct exchange *x)
+call_begin(struct exchange *x)
 {
 	const struct field *f = fields_get(&x->head.fields, FIELD_GRPC_TIMEOUT);
 	uint64_t ns, at;
@@ -139,7 +40,7 @@ grpc_begin(struct exchange *x)
 }
 
 bool
-grpc_forward(struct exchange *x)
+call_forward(struct exchange *x)
 {
 	uint64_t now = loop_now(x->w->loop);
 	char text[GRPC_TIMEOUT_TEXT], *p;
@@ -205,7 +106,7 @@ put(struct exchange *x, struct fields *f, unsigned status, struct bytes text)
 }
 
 bool
-grpc_answer(struct exchange *x, struct msg *m, struct bytes *text)
+call_answer(struct exchange *x, struct msg *m, struct bytes *text)
 {
 	unsigned status = x->err != HG_OK ? err_grpc(x->err) : grpc_of_http(m->status);
 
@@ -222,7 +123,7 @@ grpc_answer(struct exchange *x, struct msg *m, struct bytes *text)
 }
 
 bool
-grpc_break(struct exchange *x, enum hg_err e)
+call_break(struct exchange *x, enum hg_err e)
 {
 	struct field store[2];
 	struct fields f;
@@ -237,7 +138,7 @@ grpc_break(struct exchange *x, enum hg_err e)
 }
 
 unsigned
-grpc_note(struct exchange *x, unsigned http, const struct fields *f, bool last)
+call_note(struct exchange *x, unsigned http, const struct fields *f, bool last)
 {
 	int status = grpc_status_of(f);
 
