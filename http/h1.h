@@ -106,6 +106,8 @@ int h1_up_connect(struct h1_up *, struct loop *, struct bufs *, const struct add
 /* Take the (connected, idle) connection for one exchange. */
 struct stream *h1_up_open(
     struct h1_up *, struct msg *storage, const struct stream_events *, void *owner);
+/* From `open`: its channel has moved away (chan_move); the memory may go, nothing follows. */
+void h1_up_left(struct h1_up *);
 void h1_up_close(
     struct h1_up *); /* at once; a stream gets no event; `closed` follows from the loop */
 /* Did any response byte arrive for the current request? (a dead pooled connection may be retried

@@ -433,8 +433,8 @@ detach(struct stream *st)
 		finish(u);
 		return;
 	}
-	if (!u->s.keep_alive || !u->s.request_done || !u->s.response_done || u->chan.queued ||
-	    u->chan.hangup || u->chan.readable || u->chan.failed) {
+	if (!u->s.keep_alive || !u->s.request_done || !u->s.response_done ||
+	    !chan_drained(&u->chan)) {
 		die(u);
 		return;
 	}
@@ -491,6 +491,12 @@ h1_up_open(struct h1_up *u, struct msg *storage, const struct stream_events *ev,
 	    u->s.upgrade = false;
 	u->s.requests++;
 	return &u->stream;
+}
+
+void
+h1_up_left(struct h1_up *u)
+{
+	u->s.dead = true;
 }
 
 void

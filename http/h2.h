@@ -103,6 +103,10 @@ struct h2_up {
 };
 int h2_up_connect(struct h2_up *, const struct h2_env *, const struct addr *,
     struct bytes unix_path, const struct h2_up_events *, void *owner); /* 0, -1 errno */
+/* From inside `open` of another channel (chan_move): it is connected, no `open` follows. false: no
+ * memory; close `from`, there is nothing else. */
+bool h2_up_adopt(struct h2_up *, const struct h2_env *, struct chan *from,
+    const struct h2_up_events *, void *owner);
 /* One more exchange. A reset with HG_ERR_AGAIN means that the backend did not look at the request
  * (REFUSED_STREAM, GOAWAY): it may be sent again elsewhere. NULL: no room. */
 struct stream *h2_up_open(

@@ -138,6 +138,23 @@ h2_up_connect(struct h2_up *u, const struct h2_env *env, const struct addr *addr
 	return -1;
 }
 
+bool
+h2_up_adopt(struct h2_up *u, const struct h2_env *env, struct chan *from,
+    const struct h2_up_events *ev, void *owner)
+{
+	u->ev = ev;
+	u->owner = owner;
+	u->connected = true;
+	if (!chan_move(&u->h2.chan, from, &chan_events, u))
+		return false;
+	if (h2_init(&u->h2, env, &role)) {
+		timer_init(&u->h2.timer, fire);
+		return true;
+	}
+	chan_close(&u->h2.chan);
+	return false;
+}
+
 struct stream *
 h2_up_open(struct h2_up *u, struct msg *storage, const struct stream_events *ev, void *owner)
 {

@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/read/source.h"
 #include "conf/read/walk.h"
 
 #define START_MS 30000
@@ -105,6 +106,8 @@ open_beneath(struct reader *r, const char *path, struct proto_file *f)
 {
 	int fd = -1;
 
+	if (strcmp(path, SOURCE_SYSTEM_CA) == 0)
+		return walk_open_system_ca(&f->size, &f->mtime_ns, &f->error);
 	f->error = EACCES;
 	if (r->params.conf[0] && strcmp(path, r->params.conf) == 0)
 		return walk_open(NULL, path, &f->size, &f->mtime_ns, &f->error);

@@ -444,6 +444,37 @@ chan_greet(struct chan *c, const void *p, size_t n)
 	return true;
 }
 
+bool
+chan_move(struct chan *to, struct chan *from, const struct chan_events *ev, void *owner)
+{
+	struct loop *l = from->loop;
+
+	HG_CHECK(from->out == NULL && from->in == NULL);
+	*to = *from;
+	to->ev = ev;
+	to->owner = owner;
+	to->gone = NULL;
+	task_init(&to->flush, flush_task);
+	task_init(&to->more, more_task);
+	loop_unwatch(l, &from->watch);
+	if (loop_watch(l, &to->watch, EDGES) != 0) {
+		*to = (struct chan){.watch.fd = -1, .closed = true};
+		from->hangup = true;
+		return false;
+	}
+	task_cancel(&from->flush);
+	task_cancel(&from->more);
+	from->closed = true;
+	from->watch.fd = -1;
+	from->impl = NULL;
+	if (from->gone)
+		*from->gone = true;
+	from->gone = NULL;
+	to->readable = true; /* TLS may hold bytes that the socket has no more */
+	loop_defer(l, &to->more);
+	return true;
+}
+
 static struct chan_queue *
 queue_grow(struct chan *c)
 {
@@ -762,4 +793,20 @@ chan_quiet(const struct chan *c)
 {
 	return c->in == NULL && !c->readable && !c->hangup && !c->got_eof && !c->failed &&
 	    !c->closed;
+}
+
+bool
+chan_drained(struct chan *c)
+{
+	char surplus;
+	ssize_t n;
+
+	if (c->readable && c->ops->secure && !c->hangup && !c->got_eof && !c->failed) {
+		n = c->ops->recv(c, &surplus, 1);
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			c->readable = false;
+		else
+			c->failed = true; /* a byte, or the end: no use to anyone */
+	}
+	return !c->queued && !c->hangup && !c->readable && !c->failed;
 }

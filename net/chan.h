@@ -97,6 +97,9 @@ int chan_connect(struct chan *, struct loop *, struct bufs *, const struct addr 
  * there, before TLS too (a PROXY header). false: no memory. */
 #define CHAN_GREETING 1024
 bool chan_greet(struct chan *, const void *, size_t n);
+/* From inside `open`: the connection goes on as `to`, with other events and another owner; `from`
+ * is closed and no callback of it follows. false: `from` is as it was. */
+bool chan_move(struct chan *to, struct chan *from, const struct chan_events *, void *owner);
 /* Takes the slice's reference. Order is kept; nothing is sent before the end of the turn. */
 void chan_send(struct chan *, struct slice);
 void chan_break(struct chan *); /* our side cannot go on (no memory): `error` follows */
@@ -119,6 +122,9 @@ void chan_finish(struct chan *);
 /* Idle channels in a pool: true if no byte and no EOF is waiting. (Surplus bytes: close, never
  * reuse.) */
 bool chan_quiet(const struct chan *);
+/* From inside `data`, after the last byte that was expected: true if nothing lies behind it. With
+ * TLS only a read can tell. */
+bool chan_drained(struct chan *);
 
 extern const struct chan_ops chan_tcp_ops;
 

@@ -26,6 +26,8 @@ struct tls_conn {
 	struct tls_accept accept;
 	struct bytes *names;      /* client: what the server may be called, in one block */
 	unsigned nnames;
+	struct tls_sessions *sessions;
+	struct hash128 key;
 	char why[96];
 	bool failed, hold;
 };
@@ -39,6 +41,7 @@ remember(struct tls_conn *t, const char *fallback)
 	if (t->ssl && SSL_get_verify_result(t->ssl) != X509_V_OK)
 		r = X509_verify_cert_error_string(SSL_get_verify_result(t->ssl));
 	snprintf(t->why, sizeof(t->why), "%s", r ? r : fallback);
+	memcpy(t->env->why, t->why, sizeof(t->env->why));
 	ERR_clear_error();
 }
 
@@ -216,6 +219,8 @@ tls_handshake(struct chan *c, uint32_t events)
 		return 0;
 	t->failed = true;
 	remember(t, "the peer ended the handshake");
+	if (t->sessions) /* a full handshake next time */
+		tls_sessions_drop(t->sessions, t->key);
 	return -1;
 }
 
@@ -243,39 +248,63 @@ tls_accept(struct chan *c, struct tls_env *env, struct tls_accept a)
 /* ---- the client: is the server who it should be? OpenSSL's own check of hosts knows no URIs, and
  * two checks side by side would have to hold both, so the names are all looked at here. */
 
+/* A wanted "*.a.test" is met by the same wildcard and by any name one label below a.test. */
 static bool
-has_uri(X509 *x, struct bytes want)
+below(struct bytes want, struct bytes have)
+{
+	ptrdiff_t dot = bytes_chr(have, '.', 0);
+
+	return dot > 0 && bytes_eqi(bytes_of(want.p + 1, want.n - 1),
+	    bytes_of(have.p + dot, have.n - (size_t)dot));
+}
+
+static bool
+has_san(X509 *x, int type, struct bytes want)
 {
 	GENERAL_NAMES *sans = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
 	bool found = false;
 
 	for (int i = 0; i < sk_GENERAL_NAME_num(sans) && !found; i++) {
 		const GENERAL_NAME *g = sk_GENERAL_NAME_value(sans, i);
+		struct bytes have;
 
-		if (g->type == GEN_URI)
-			found = bytes_eq(want,
-			    bytes_of((const char *)ASN1_STRING_get0_data(
-					 g->d.uniformResourceIdentifier),
-				(size_t)ASN1_STRING_length(g->d.uniformResourceIdentifier)));
+		if (g->type != type)
+			continue;
+		have = bytes_of((const char *)ASN1_STRING_get0_data(g->d.ia5),
+		    (size_t)ASN1_STRING_length(g->d.ia5));
+		if (memchr(have.p, '\0', have.n) == NULL)
+			found = type == GEN_URI ? bytes_eq(want, have) : below(want, have);
 	}
 	GENERAL_NAMES_free(sans);
 	return found;
 }
 
 static bool
+is_named(X509 *leaf, struct bytes n)
+{
+	struct addr ip;
+	char text[64];
+
+	if (bytes_starts(n, BYTES("uri:")))
+		return has_san(leaf, GEN_URI, bytes_of(n.p + 4, n.n - 4));
+	if (bytes_starts(n, BYTES("*.")))
+		return has_san(leaf, GEN_DNS, n);
+	if (n.n < sizeof(text) && addr_parse_ip(n, &ip)) {
+		snprintf(text, sizeof(text), "%.*s", BYTES_ARG(n));
+		return X509_check_ip_asc(leaf, text, 0) == 1;
+	}
+	return n.n != 0 &&
+	    X509_check_host(leaf, n.p, n.n,
+		X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
+		NULL) == 1;
+}
+
+static bool
 named(const struct tls_conn *t, X509 *leaf)
 {
-	for (unsigned i = 0; i < t->nnames; i++) {
-		struct bytes n = t->names[i];
-
-		if (bytes_starts(n, BYTES("uri:"))) {
-			if (has_uri(leaf, bytes_of(n.p + 4, n.n - 4)))
-				return true;
-		} else if (X509_check_host(leaf, n.p, n.n,
-			       X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1) {
+	for (unsigned i = 0; i < t->nnames; i++)
+		if (is_named(leaf, t->names[i]))
 			return true;
-		}
-	}
 	return false;
 }
 
@@ -312,26 +341,67 @@ keep_names(struct tls_conn *t, const struct bytes *names, unsigned n)
 	}
 }
 
+/* A session that the server gave: with TLS 1.3 that is any time after the handshake. */
+static int
+new_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct tls_conn *t = SSL_get_app_data(ssl);
+
+	if (t == NULL || t->sessions == NULL || t->failed)
+		return 0;
+	tls_sessions_put(t->sessions, t->key, session);
+	return 1;
+}
+
+void
+tls_client_sessions(SSL_CTX *c)
+{
+	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(c, new_session);
+}
+
+static bool
+wants_sni(const char *sni)
+{
+	struct addr ip;
+
+	return sni && *sni && !addr_parse_ip(bytes_str(sni), &ip); /* RFC 6066 3 */
+}
+
 bool
-tls_connect(struct chan *c, struct tls_env *env, struct tls_ctx *ctx, const char *sni,
-    const struct bytes *names, unsigned n)
+tls_connect(
+    struct chan *c, struct tls_env *env, struct tls_ctx *ctx, const struct tls_server *server)
 {
 	struct tls_conn *t = mem_zalloc(sizeof(*t));
+	SSL_SESSION *session = NULL;
 
 	t->env = env;
 	t->ctx = tls_ctx_ref(ctx);
 	t->ssl = SSL_new(ctx->ssl_ctx);
-	keep_names(t, names, n);
+	keep_names(t, server->names, server->n);
+	t->sessions = server->sessions;
+	t->key = server->key;
 	chan_use(c, &tls_ops, t);
 	if (!t->ssl || SSL_set_fd(t->ssl, c->watch.fd) != 1 ||
-	    (sni && *sni && SSL_set_tlsext_host_name(t->ssl, sni) != 1)) {
-		ERR_clear_error();
+	    (wants_sni(server->sni) && SSL_set_tlsext_host_name(t->ssl, server->sni) != 1)) {
+		remember(t, "no memory");
 		return false;
 	}
 	SSL_set_app_data(t->ssl, t);
-	SSL_set_verify(t->ssl, SSL_VERIFY_PEER, verify_server);
+	if (!ctx->insecure)
+		SSL_set_verify(t->ssl, SSL_VERIFY_PEER, verify_server);
+	if (t->sessions)
+		session = tls_sessions_get(t->sessions, t->key);
+	if (session)
+		SSL_set_session(t->ssl, session);
 	SSL_set_connect_state(t->ssl);
 	return true;
+}
+
+const char *
+tls_last_error(const struct tls_env *env)
+{
+	return env->why;
 }
 
 void

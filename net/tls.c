@@ -174,7 +174,8 @@ verify(struct tls_ctx *t, const struct tls_conf *conf, bool server, char why[160
 	    [TLS_CLIENT_REQUIRE] = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT};
 
 	if (!server) {
-		SSL_CTX_set_verify(t->ssl_ctx, SSL_VERIFY_PEER, NULL);
+		SSL_CTX_set_verify(
+		    t->ssl_ctx, conf->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
 		return true;
 	}
 	if (conf->client == TLS_CLIENT_NONE)
@@ -185,11 +186,11 @@ verify(struct tls_ctx *t, const struct tls_conf *conf, bool server, char why[160
 }
 
 static bool
-settings(SSL_CTX *c, const struct tls_conf *conf)
+settings(SSL_CTX *c, const struct tls_conf *conf, bool server)
 {
 	SSL_CTX_set_options(c,
 	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-		SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);
+		SSL_OP_PRIORITIZE_CHACHA | (server ? SSL_OP_IGNORE_UNEXPECTED_EOF : 0u));
 	SSL_CTX_set_mode(c,
 	    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 		SSL_MODE_RELEASE_BUFFERS);
@@ -202,6 +203,7 @@ settings(SSL_CTX *c, const struct tls_conf *conf)
 	    SSL_CTX_set_max_proto_version(c, conf->max_version) == 1 &&
 	    (!conf->ciphers || SSL_CTX_set_cipher_list(c, conf->ciphers) == 1) &&
 	    (!conf->ciphersuites || SSL_CTX_set_ciphersuites(c, conf->ciphersuites) == 1) &&
+	    (!conf->sigalgs || SSL_CTX_set1_sigalgs_list(c, conf->sigalgs) == 1) &&
 	    SSL_CTX_set1_groups_list(c, conf->curves ? conf->curves : "X25519:P-256:P-384") == 1 &&
 	    SSL_CTX_set_session_id_context(c, conf->id, TLS_ID) == 1;
 }
@@ -243,7 +245,7 @@ tls_ctx_new(struct tls_env *env, bool server, const struct tls_conf *conf, char 
 	t->env = env;
 	t->refs = 1;
 	t->ssl_ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
-	if (!t->ssl_ctx || !settings(t->ssl_ctx, conf)) {
+	if (!t->ssl_ctx || !settings(t->ssl_ctx, conf, server)) {
 		explain(why, "TLS settings");
 		goto bad;
 	}
@@ -254,9 +256,12 @@ tls_ctx_new(struct tls_env *env, bool server, const struct tls_conf *conf, char 
 		explain(why, "CA certificate");
 		goto bad;
 	}
+	t->insecure = !server && conf->insecure;
 	if (server)
 		server_side(t, conf);
-	else if (conf->alpn.n)
+	else
+		tls_client_sessions(t->ssl_ctx);
+	if (!server && conf->alpn.n)
 		SSL_CTX_set_alpn_protos(
 		    t->ssl_ctx, (const unsigned char *)conf->alpn.p, (unsigned)conf->alpn.n);
 	return t;

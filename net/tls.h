@@ -10,6 +10,7 @@
 #ifndef NET_TLS_H
 #define NET_TLS_H
 
+#include "base/hash.h"
 #include "net/chan.h"
 #include "net/hello.h"
 
@@ -54,7 +55,7 @@ struct tls_check {
 struct tls_conf { /* borrowed during the call */
 	unsigned char id[TLS_ID];       /* content digest */
 	uint16_t min_version, max_version;
-	const char *ciphers, *ciphersuites, *curves; /* NULL = default */
+	const char *ciphers, *ciphersuites, *curves, *sigalgs; /* NULL = default */
 	struct bytes alpn; /* wire format; absent = none. Server: order of preference */
 	const struct bytes *cas;        /* DER trust anchors */
 	unsigned ncas;
@@ -63,6 +64,7 @@ struct tls_conf { /* borrowed during the call */
 	const struct bytes *crls;       /* DER; none: nothing is looked up */
 	const struct tls_check *checks;
 	unsigned ncrls, nchecks;
+	bool insecure;                  /* client: any certificate is good */
 };
 
 void tls_prepare(void);
@@ -88,10 +90,25 @@ struct tls_accept {
 };
 bool tls_accept(struct chan *, struct tls_env *, struct tls_accept); /* false: no memory */
 
-/* ---- client: after chan_connect. Verifies the chain, and that one of `names` (DNS, "uri:…") is
- * the certificate's. No CAs: nothing is trusted, every handshake fails. */
-bool tls_connect(struct chan *, struct tls_env *, struct tls_ctx *, const char *sni,
-    const struct bytes *names, unsigned n);
+/* ---- client: after chan_connect. Verifies the chain, and that one of `names` is the
+ * certificate's: a DNS name, "*.name" (any one label, or the same wildcard), an IP address,
+ * "uri:…". Subject names never count (RFC 9110 4.3.4). No CAs: nothing is trusted, every handshake
+ * fails. An end without close_notify is an error: an answer that lasts until the end must not look
+ * whole when it was cut. */
+struct tls_server { /* borrowed during the call, but for the sessions */
+	const char *sni;        /* NULL or an IP address: none is sent */
+	const struct bytes *names;
+	unsigned n;
+	struct tls_sessions *sessions; /* NULL: no resumption */
+	struct hash128 key;     /* of all that a session of this server was verified by */
+};
+bool tls_connect(struct chan *, struct tls_env *, struct tls_ctx *, const struct tls_server *);
+/* Why the last handshake of this process failed; also after its channel was closed. */
+const char *tls_last_error(const struct tls_env *);
+
+#define TLS_SESSIONS 512 /* kept at most; about 8 KB each */
+struct tls_sessions *tls_sessions_new(void);
+void tls_sessions_free(struct tls_sessions *); /* after the last channel that uses it */
 
 /* ---- after `open` */
 struct tls_info {

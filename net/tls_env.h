@@ -10,6 +10,7 @@ struct tls_env {
 	struct tls_keys *keys;
 	unsigned char scratch[HELLO_MAX]; /* gathered writes, joined hellos: never both at once */
 	unsigned char peek[HELLO_MAX];
+	char why[96]; /* of the last handshake that failed */
 };
 struct ssl_ctx_st; /* OpenSSL's SSL_CTX: its headers stay out of ours */
 struct x509_store_ctx_st;
@@ -27,6 +28,16 @@ struct tls_ctx {
 	unsigned alpn_n;
 	struct bytes *ocsp;  /* staple, in one block with its bytes */
 	struct tls_checks *checks; /* server that asks for certificates */
+	bool insecure;       /* client: any certificate is good */
 };
+
+void tls_client_sessions(struct ssl_ctx_st *); /* chan_tls.c: its callbacks */
+
+struct ssl_session_st; /* OpenSSL's SSL_SESSION */
+/* Borrowed until the next call, or NULL. */
+struct ssl_session_st *tls_sessions_get(struct tls_sessions *, struct hash128 key);
+/* Takes the session's reference. */
+void tls_sessions_put(struct tls_sessions *, struct hash128 key, struct ssl_session_st *);
+void tls_sessions_drop(struct tls_sessions *, struct hash128 key); /* it did not work out */
 
 #endif

@@ -185,6 +185,7 @@ CHECK(gateways)
 {
 	NEED(plain_ok(im, im->gateways[i].ns, NAME_BYTES, true), "ns");
 	NEED(plain_ok(im, im->gateways[i].name, NAME_BYTES, true), "name");
+	NEED(index_ok(im->gateways[i].cert, im->n_certs), "cert");
 	return NULL;
 }
 
@@ -381,7 +382,7 @@ CHECK(clusters)
 	NEED(index_ok(c->dns, NAMES_SLOTS), "dns");
 	NEED(c->dns == IM_NONE || (c->dns_name.off != IM_NONE && c->dns_name.len != 0), "dns_name");
 	NEED(plain_ok(im, c->dns_name, 255, true), "dns_name");
-	NEED(c->tls == IM_NONE, "tls");
+	NEED(index_ok(c->tls, im->n_uptls), "tls");
 	NEED(c->proto >= IM_UP_H1 && c->proto <= IM_UP_UDP, "proto");
 	return NULL;
 }

@@ -122,5 +122,11 @@ CHECK(uptls)
 	NEED(index_ok(u->cert, im->n_certs), "cert");
 	NEED(versions_ok(u->min_version, u->max_version), "version");
 	NEED(alpn_ok(im, u->alpn), "alpn");
+	NEED(plain_ok(im, u->ciphers, LIST_BYTES, true), "ciphers");
+	NEED(plain_ok(im, u->ciphersuites, LIST_BYTES, true), "ciphersuites");
+	NEED(plain_ok(im, u->curves, LIST_BYTES, true), "curves");
+	NEED(plain_ok(im, u->sigalgs, LIST_BYTES, true), "sigalgs");
+	NEED(u->sni_from <= IM_SNI_HOST, "sni_from");
+	NEED(u->verify <= 1, "verify");
 	return NULL;
 }

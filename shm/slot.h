@@ -45,6 +45,9 @@ struct control_page {
 	M(upstream_connections, "Connections opened to backends") \
 	M(upstream_reused, "Requests sent on a pooled connection") \
 	M(upstream_errors, "Connections to backends that failed") \
+	M(upstream_tls_handshakes, "TLS handshakes with backends") \
+	M(upstream_tls_resumed, "Those that resumed a session") \
+	M(upstream_tls_failed, "Those that failed: certificate, name, protocol") \
 	M(upstream_surplus, "Backend connections closed for surplus bytes") \
 	M(retries, "Attempts beyond the first") \
 	M(mirrors, "Mirrored requests") \

@@ -121,6 +121,7 @@ enum im_log { IM_LOG_OFF, IM_LOG_JSON, IM_LOG_COMBINED };
 
 struct im_gateway {
 	struct im_str ns, name;
+	uint32_t cert; /* im_cert that backends are shown over TLS, or IM_NONE */
 };
 
 /* ---- sockets and listeners */
@@ -292,7 +293,7 @@ struct im_cluster {
 	struct im_range endpoints; /* with a DNS name: by position in the bank (shm/board.h) */
 	uint32_t dns; /* slot in the names region, or IM_NONE; then `port` is the port */
 	struct im_str dns_name;
-	uint32_t tls;              /* IM_NONE = clear text */
+	uint32_t tls;              /* im_uptls; IM_NONE = clear text */
 	uint16_t port;
 	uint8_t proto;             /* enum im_appproto */
 	uint8_t pad;

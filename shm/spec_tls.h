@@ -60,14 +60,24 @@ struct im_ca {
 	struct im_str der;         /* one trust anchor */
 	uint64_t id[2];
 };
+enum im_snifrom { /* where a connection's SNI comes from */
+	IM_SNI_FIXED, IM_SNI_ENDPOINT, IM_SNI_HOST
+};
 struct im_uptls { /* towards a backend (BackendTLSPolicy, Backend.tls); im_cluster.tls */
-	uint64_t id[2];
-	struct im_str sni;
-	struct im_range names;     /* im_string: accepted DNS names; "uri:" prefix for URI SANs */
-	struct im_range cas; /* im_ca; n == 0: the system's, which travel in the generation too */
-	uint32_t cert;             /* client certificate, im_cert or IM_NONE */
+	uint64_t id[2];            /* digest of what a context is made of: not of sni and names */
+	uint64_t who[2];           /* of sni, sni_from and names */
+	struct im_str sni;         /* IM_SNI_FIXED; absent = none is sent */
+	/* im_string: what the certificate may be issued to, "uri:" prefix for URI SANs; n == 0: the
+	 * name that the SNI is */
+	struct im_range names;
+	struct im_range cas;       /* im_ca, the machine's too where they are meant */
+	struct im_str ciphers, ciphersuites, curves, sigalgs; /* as in im_tls */
+	struct im_str alpn;        /* offers; absent = by what the cluster speaks */
+	uint32_t cert; /* client certificate, im_cert; IM_NONE: the Gateway's, if it has one */
 	uint16_t min_version, max_version;
-	struct im_str alpn;
+	uint8_t sni_from;          /* enum im_snifrom */
+	uint8_t verify;            /* 0: any certificate is good (insecureSkipVerify) */
+	uint8_t pad[2];
 };
 
 #endif

@@ -209,6 +209,7 @@ accesslog_json(const struct access *a, char *out, size_t cap)
 	TEXT(&o, "reason", bytes_str(a->reason), 32);
 	TEXT(&o, "error", bytes_str(a->error), 128);
 	TEXT(&o, "closed_by", bytes_str(a->closed_by), 16);
+	TEXT(&o, "detail", bytes_str(a->detail), 160);
 	o.cap += 2;
 	LIT(&o, "}\n");
 	return o.n;

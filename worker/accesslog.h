@@ -37,6 +37,7 @@ struct access {
 	bool reused;
 	const char *reason, *error; /* error: text, NULL if none */
 	const char *closed_by;   /* of a tunnel: client, backend, idle, limit, drain; NULL: none */
+	const char *detail;         /* more of it, NULL if none */
 };
 
 struct access_l4 { /* a relayed connection, or a UDP session */

@@ -12,6 +12,7 @@
 #include "worker/call.h"
 #include "worker/traffic.h"
 #include "worker/tunnel.h"
+#include "worker/upstream/uptls.h"
 
 static void attempt_timer(struct timer *);
 static void main_open(struct up *);
@@ -81,13 +82,53 @@ arm(struct attempt *a, enum attempt_phase phase)
 		timer_rest(&a->timer);
 }
 
+/* Backends' host names may be those of requests (Backend.tls without an SNI), after rewrites. */
+static struct bytes
+requested_host(const struct exchange *x, struct uri_host *room)
+{
+	if (x->work.authority.n == 0 || uri_host(x->work.authority, room) != HG_OK)
+		return BYTES_NONE;
+	return room->name[0] == '[' ? bytes_of(room->name + 1, room->len - 2u) :
+				      bytes_of(room->name, room->len);
+}
+
+enum hg_err
+attempt_secure(struct exchange *x, struct target *t)
+{
+	static const enum uptls_speak speak[] = {
+	    [IM_UP_H2C] = UPTLS_H2, [IM_UP_WS] = UPTLS_H1, [IM_UP_UDP] = 0};
+	const struct image *im = x->gen ? &x->gen->image : NULL;
+	struct uri_host host;
+	struct uptls_in in;
+	char why[160];
+
+	t->secure = NULL;
+	if (t->tls == 0)
+		return HG_OK;
+	if (im == NULL || t->tls > im->n_uptls)
+		return HG_ERR_DRAINING;
+	in = (struct uptls_in){.im = im, .secrets = x->gen->secrets, .tls = t->tls - 1,
+	    .cert = im->gateways[im->listeners[x->hit.listener].gateway].cert,
+	    .endpoint = t->host, .host = requested_host(x, &host),
+	    .speak = t->proto <= IM_UP_UDP ? speak[t->proto] : UPTLS_OPEN};
+	t->secure = uptls_get(x->w->uptls, &in, why);
+	if (t->secure)
+		return HG_OK;
+	x->detail = arena_dup(&x->arena, bytes_str(why));
+	return HG_ERR_BACKEND_TLS;
+}
+
 enum hg_err
 attempt_connect(struct attempt *a)
 {
 	struct worker *w = a->x->w;
-	enum hg_err e = upool_get(
-	    &w->upool, &a->target, a->x->silent_made, &main_up_events, a, &a->up);
+	enum hg_err e = attempt_secure(a->x, &a->target);
 
+	if (e == HG_OK)
+		e = upool_get(
+		    &w->upool, &a->target, a->x->silent_made, &main_up_events, a, &a->up);
+	if (a->target.secure)
+		a->secure = uptls_ref(a->target.secure);
 	a->reused = e == HG_OK;
 	if (e != HG_OK && e != HG_ERR_AGAIN) {
 		a->up = NULL;
@@ -180,6 +221,8 @@ free_attempt(struct attempt *a)
 	if (a->mirror && a->cursor >= 0)
 		body_drop(&x->body, a->cursor);
 	list_del(&a->link);
+	if (a->secure)
+		uptls_unref(a->secure);
 	msg_release(&a->resp);
 	if (x->attempt == a)
 		x->attempt = NULL;
@@ -246,7 +289,8 @@ attempt_over(struct exchange *x, enum retry_class what, enum hg_err e)
 	    .silent_made = x->silent_made,
 	    .grpc = what == RETRY_STATUS && retry_grpc(&x->retry, &a->resp.fields),
 	    .refused = x->policy != IM_NONE && !traffic_may_retry(x),
-	    .fresh_endpoint = x->gen &&
+	    /* A wrong certificate is said, not covered by another endpoint. */
+	    .fresh_endpoint = x->gen && e != HG_ERR_BACKEND_TLS &&
 		(x->gen->image.clusters[a->target.cluster].endpoints.n > 1 ||
 		    x->gen->image.clusters[a->target.cluster].dns != IM_NONE)};
 	enum retry_verdict v = retry_decide(&in);
@@ -288,6 +332,14 @@ over(struct exchange *x, enum retry_class what, enum hg_err e)
 		exchange_run(x);
 }
 
+static enum hg_err
+shaking_over(struct attempt *a)
+{
+	METRIC(a->x->w, upstream_tls_failed, 1);
+	a->x->detail = "the handshake took too long";
+	return HG_ERR_BACKEND_TLS;
+}
+
 static void
 attempt_timer(struct timer *t)
 {
@@ -301,6 +353,8 @@ attempt_timer(struct timer *t)
 	METRIC(x->w, timeouts, 1);
 	if (a->limited)
 		over(x, RETRY_TIMEOUT, HG_ERR_BACKEND_TIMEOUT);
+	else if (a->phase == ATTEMPT_CONNECT && upool_shaking(a->up))
+		over(x, RETRY_NOT_PROCESSED, shaking_over(a));
 	else if (a->phase == ATTEMPT_CONNECT)
 		over(x, RETRY_NOT_PROCESSED, HG_ERR_CONNECT_TIMEOUT);
 	else
@@ -325,6 +379,22 @@ main_open(struct up *u)
 	exchange_run(a->x);
 }
 
+/* Why, for the exchange's line in the log; the process' own says it now and then. */
+static void
+note_tls(struct attempt *a)
+{
+	struct exchange *x = a->x;
+	const char *why;
+	char where[56];
+
+	if (a->secure == NULL)
+		return;
+	(void)addr_print(&a->target.addr, where);
+	why = uptls_failed(a->secure, loop_now(x->w->loop), where);
+	if (!a->mirror)
+		x->detail = arena_dup(&x->arena, bytes_str(why));
+}
+
 static void
 main_failed(struct up *u, enum hg_err e)
 {
@@ -332,11 +402,16 @@ main_failed(struct up *u, enum hg_err e)
 
 	a->up = NULL; /* its adapter closes it */
 	u->owner = NULL;
+	if (e == HG_ERR_BACKEND_TLS)
+		note_tls(a);
 	if (a->mirror) {
 		mirror_over(a, true);
 		return;
 	}
-	over(a->x, RETRY_NOT_PROCESSED, e == HG_ERR_CONNECT_TIMEOUT ? e : HG_ERR_CONNECT_FAILED);
+	/* Another protocol than expected: nothing was sent. */
+	a->untouched = e == HG_ERR_AGAIN;
+	over(a->x, a->untouched && !a->x->silent_made ? RETRY_UNKNOWN : RETRY_NOT_PROCESSED,
+	    e == HG_ERR_CONNECT_TIMEOUT || e == HG_ERR_BACKEND_TLS ? e : HG_ERR_CONNECT_FAILED);
 }
 
 /* ---- the stream's events */

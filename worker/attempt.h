@@ -15,6 +15,7 @@ struct attempt {
 	struct stream *st;         /* once the connection is ours */
 	struct list link;          /* of x->mirrors */
 	struct target target;
+	struct uptls *secure;      /* a reference, or NULL: clear text */
 	struct timer timer;
 	uint64_t begun;
 	uint64_t owed;             /* mirror: credit */
@@ -28,6 +29,8 @@ enum attempt_phase { ATTEMPT_CONNECT, ATTEMPT_ANSWER, ATTEMPT_BODY };
 
 /* NULL: no room. */
 struct attempt *attempt_new(struct exchange *, const struct target *, bool mirror);
+/* Fills target.secure where the target is one of TLS; BACKEND_TLS: it cannot be reached. */
+enum hg_err attempt_secure(struct exchange *, struct target *);
 /* HG_OK: attempt_send() may follow. HG_ERR_AGAIN: an event will. Else the error; the attempt is
  * still there. */
 enum hg_err attempt_connect(struct attempt *);

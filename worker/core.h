@@ -55,6 +55,7 @@ struct worker {
 	struct list waiting;          /* struct exchange.waits: for a connection of their rule */
 	struct ipcount ips;
 	struct secure *secure;        /* TLS contexts */
+	struct uptls_store *uptls;    /* the same towards backends */
 	uint32_t conn_cap, nconns;
 	struct l4 *l4;
 	uint32_t l4_extra;            /* descriptors of L4 beyond one a connection */

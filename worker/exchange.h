@@ -52,6 +52,7 @@ struct exchange {
 	uint8_t row;                   /* of protect: the next */
 	enum hg_err err; /* why the answer is not the backend's, or why it broke off */
 	const char *reason;            /* of the log, where it is not err's */
+	const char *detail;            /* more of the same in words, or NULL */
 
 	struct route_hit hit;
 	struct im_range rule_filters, backend_filters;

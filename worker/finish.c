@@ -114,6 +114,7 @@ log_line(struct exchange *x, unsigned status)
 	    .reason = x->reason ? x->reason : err_reason(x->err),
 	    .error = x->err == HG_OK ? NULL : err_text(x->err),
 	    .closed_by = tunnel_by(x),
+	    .detail = x->err == HG_OK ? NULL : x->detail,
 	};
 	if (x->target.proto) {
 		if (x->target.unix_path.p)

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/sock.h"
+#include "worker/attempt.h"
 #include "worker/upstream/breaker.h"
 #include "worker/upstream/outlier.h"
 
@@ -137,7 +138,8 @@ traffic_connect(struct exchange *x)
 	struct worker *w = x->w;
 	enum breaker_verdict v;
 
-	if (b == NULL || upool_ready(&w->upool, &x->target)) {
+	if (b == NULL || attempt_secure(x, &x->target) != HG_OK || /* the attempt says so */
+	    upool_ready(&w->upool, &x->target)) {
 		has_waited(x);
 		return STEP_NEXT;
 	}

@@ -185,6 +185,7 @@ init_pools(struct worker *w)
 	ipcount_init(&w->ips, n, &w->seed);
 	w->secure = secure_new(w->env->tickets);
 	w->l4 = l4_new(w);
+	w->uptls = uptls_store_new(secure_env(w->secure));
 	upool_init(&w->upool, w->loop, &w->bufs, &w->ups, &w->up_limits, w->slot, &w->seed);
 	w->upool.h2 = &w->h2_up;
 }
@@ -244,6 +245,7 @@ leave(struct worker *w)
 		close(w->spare_fd);
 	ipcount_release(&w->ips);
 	terms_release(w);
+	uptls_store_free(w->uptls);
 	secure_free(w->secure);
 	pool_release(&w->conns);
 	pool_release(&w->exchanges);

@@ -104,6 +104,8 @@ bool group_counts(const struct m_value *v, uint16_t i, bool header); /* not a re
 
 /* ---- tls.c */
 uint32_t tls_record(struct build *, const struct m_tls *); /* im_tls, IM_NONE for NULL */
+uint32_t tls_up_record(struct build *, const struct m_uptls *);
+uint32_t tls_cert_record(struct build *, struct m_cert *);
 
 /* ---- hosts.c */
 struct build_name {

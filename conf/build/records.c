@@ -27,7 +27,8 @@ records_settings(struct build *b)
 	(void)blob_add(b->w, IM_SETTINGS, &s, 1, sizeof(s));
 	for (uint32_t i = 0; i < b->m->ngateways; i++) {
 		struct im_gateway g = {blob_put_text(b->w, b->m->gateways[i].ns),
-		    blob_put_text(b->w, b->m->gateways[i].name)};
+		    blob_put_text(b->w, b->m->gateways[i].name),
+		    tls_cert_record(b, b->m->gateways[i].cert)};
 
 		(void)blob_add(b->w, IM_GATEWAY, &g, 1, sizeof(g));
 	}
@@ -70,7 +71,7 @@ records_clusters(struct build *b)
 		r.endpoints = endpoints_add(b, c);
 		r.dns = c->dns.p ? c->dns_slot : IM_NONE;
 		r.dns_name = blob_put_text(b->w, c->dns);
-		r.tls = IM_NONE; /* there is no section of TLS records yet */
+		r.tls = tls_up_record(b, c->tls);
 		r.port = c->port;
 		r.proto = c->proto;
 		c->index = blob_add(b->w, IM_CLUSTER, &r, 1, sizeof(r));

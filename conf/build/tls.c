@@ -89,6 +89,18 @@ checks_add(struct build *b, const struct m_tls *t)
 	return r;
 }
 
+static struct im_range
+bundle_add(struct build *b, struct m_cas *c)
+{
+	struct im_range r = {0, 0};
+
+	if (c == NULL)
+		return r;
+	if (c->index == 0)
+		c->index = 1 + cas_add(b, c->v, c->n).first;
+	return (struct im_range){c->index - 1, c->n};
+}
+
 /* Of everything but the certificates: a new one must not end the sessions of the old. */
 static void
 identify(struct build *b, const struct m_tls *t, struct im_tls *r)
@@ -142,4 +154,77 @@ tls_record(struct build *b, const struct m_tls *t)
 	r.checks = checks_add(b, t);
 	identify(b, t, &r);
 	return share_add(&b->share, b->w, IM_TLSCONF, &r, 1, sizeof(r));
+}
+
+uint32_t
+tls_cert_record(struct build *b, struct m_cert *c)
+{
+	struct im_cert r;
+
+	if (c == NULL)
+		return IM_NONE;
+	r = cert_record(b, c);
+	return share_add(&b->share, b->w, IM_CERT, &r, 1, sizeof(r));
+}
+
+static struct bytes
+present(struct bytes b)
+{
+	return b.p ? b : BYTES("");
+}
+
+/* What a context is made of, but for the client certificate: that has a digest of its own. */
+static void
+identify_up(struct build *b, const struct m_uptls *t, struct im_uptls *r)
+{
+	uint16_t numbers[] = {r->min_version, r->max_version, r->verify};
+	struct bytes *v = arena_alloc(&b->tmp, (t->nnames + 8u) * sizeof(*v));
+	unsigned n = 0;
+
+	v[n++] = bytes_of((const char *)numbers, sizeof(numbers));
+	v[n++] = present(t->ciphers);
+	v[n++] = present(t->ciphersuites);
+	v[n++] = present(t->curves);
+	v[n++] = present(t->sigalgs);
+	v[n++] = present(t->alpn);
+	if (t->cas)
+		v[n++] = bytes_of((const char *)t->cas->id, sizeof(t->cas->id));
+	pem_digest(r->id, v, n);
+	v[0] = bytes_of((const char *)&r->sni_from, 1);
+	v[1] = present(t->sni);
+	for (uint32_t i = 0; i < t->nnames; i++)
+		v[2 + i] = t->names[i];
+	pem_digest(r->who, v, 2 + t->nnames);
+	arena_reset(&b->tmp);
+}
+
+uint32_t
+tls_up_record(struct build *b, const struct m_uptls *t)
+{
+	struct im_str *names;
+	struct im_uptls r;
+
+	if (t == NULL)
+		return IM_NONE;
+	memset(&r, 0, sizeof(r));
+	r.cert = tls_cert_record(b, t->cert);
+	r.cas = bundle_add(b, t->cas);
+	names = arena_alloc(&b->tmp, (t->nnames + 1) * sizeof(*names));
+	for (uint32_t i = 0; i < t->nnames; i++)
+		names[i] = blob_put_text(b->w, t->names[i]);
+	r.names = (struct im_range){
+	    share_add(&b->share, b->w, IM_STRING, names, t->nnames, sizeof(*names)), t->nnames};
+	arena_reset(&b->tmp);
+	r.sni = blob_put_text(b->w, t->sni);
+	r.ciphers = blob_put_text(b->w, t->ciphers);
+	r.ciphersuites = blob_put_text(b->w, t->ciphersuites);
+	r.curves = blob_put_text(b->w, t->curves);
+	r.sigalgs = blob_put_text(b->w, t->sigalgs);
+	r.alpn = blob_put_text(b->w, t->alpn);
+	r.min_version = t->min_version;
+	r.max_version = t->max_version;
+	r.sni_from = t->sni_from;
+	r.verify = !t->insecure;
+	identify_up(b, t, &r);
+	return share_add(&b->share, b->w, IM_UPTLS, &r, 1, sizeof(r));
 }

@@ -132,7 +132,7 @@ check_ctp(struct vctx *c, void *bound)
 	ENUM(max, "maxVersion", "Highest version; Auto: 1.3.", TLS_VERSIONS), \
 	STRINGS(ciphers, "ciphers", "Cipher suites up to TLS 1.2, in order of preference."), \
 	STRINGS(curves, "ecdhCurves", "Groups for the key exchange."), \
-	STRINGS(signatures, "signatureAlgorithms", "Signature algorithms.", NOT_YET), \
+	STRINGS(signatures, "signatureAlgorithms", "Signature algorithms."), \
 	STRINGS(alpn, "alpnProtocols", "Protocols to offer."), \
 	STRINGS(fingerprints, "fingerprints", "Fingerprints to take of ClientHellos.", \
 	    NAMES("JA3", "JA4"), NOT_YET)

@@ -140,6 +140,16 @@ root_of(const struct direct *d, struct bytes path, struct bytes *rel)
 	return NULL;
 }
 
+static int
+opened(int fd, uint64_t size, struct arena *a, struct source_file *out)
+{
+	if (fd < 0)
+		return 0;
+	out->error = source_text(a, fd, size, &out->text);
+	close(fd);
+	return 0;
+}
+
 /* Flat mode opens what it is told; with roles only what lies below a root. Ownership of referenced
  * files comes with the issue that brings references. */
 static int
@@ -151,6 +161,10 @@ open_one(struct source *s, struct bytes path, struct arena *a, struct source_fil
 	int fd;
 
 	*out = (struct source_file){.path = path, .role = PROTO_ROLE_FLAT};
+	if (bytes_eq(path, BYTES(SOURCE_SYSTEM_CA))) {
+		fd = walk_open_system_ca(&size, &out->mtime_ns, &out->error);
+		return opened(fd, size, a, out);
+	}
 	if (!d->flat) {
 		beneath = root_of(d, path, &path);
 		if (beneath == NULL) {
@@ -159,11 +173,7 @@ open_one(struct source *s, struct bytes path, struct arena *a, struct source_fil
 		}
 	}
 	fd = walk_open(beneath, arena_dup(a, path), &size, &out->mtime_ns, &out->error);
-	if (fd < 0)
-		return 0;
-	out->error = source_text(a, fd, size, &out->text);
-	close(fd);
-	return 0;
+	return opened(fd, size, a, out);
 }
 
 struct source *

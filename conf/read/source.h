@@ -21,6 +21,9 @@ struct source_file {
 	uint64_t mtime_ns;
 };
 
+/* A path that every source opens: the machine's own CA certificates, in whichever file they are. */
+#define SOURCE_SYSTEM_CA "system:ca"
+
 /* 0, or -1 when the source itself is dead. Calls `file` for each file under roots[i], then returns.
  */
 struct source {

@@ -647,3 +647,19 @@ walk_open(const char *beneath, const char *path, uint64_t *size, uint64_t *mtime
 	*mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
 	return fd;
 }
+
+int
+walk_open_system_ca(uint64_t *size, uint64_t *mtime_ns, int *error)
+{
+	static const char *const bundles[] = {
+	    "/etc/ssl/certs/ca-certificates.crt", /* Debian and its kin, Alpine */
+	    "/etc/pki/tls/certs/ca-bundle.crt",   /* Fedora and its kin */
+	    "/etc/ssl/ca-bundle.pem",             /* SUSE */
+	    "/etc/ssl/cert.pem",
+	};
+	int fd = -1;
+
+	for (unsigned i = 0; i < HG_ARRAY_LEN(bundles) && fd < 0; i++)
+		fd = walk_open(NULL, bundles[i], size, mtime_ns, error);
+	return fd;
+}

@@ -55,5 +55,8 @@ int walk_tree(const struct walk_root *, struct walk_budget *, walk_file *, void 
  * as in walk_entry. */
 int walk_open(
     const char *beneath, const char *path, uint64_t *size, uint64_t *mtime_ns, int *error);
+/* The machine's own CA certificates (SOURCE_SYSTEM_CA): the first bundle of a fixed table that is
+ * there. Otherwise as walk_open(). */
+int walk_open_system_ca(uint64_t *size, uint64_t *mtime_ns, int *error);
 
 #endif

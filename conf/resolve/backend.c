@@ -1,14 +1,15 @@
 /*
  * backend.c - backendRefs (reference/gateway-api.md 5.1, 5.8, 5.14): kind, then grant, then
  * existence, then protocol. A Service port is resolved once and shared by all references to it.
- * What cannot be served correctly (TLS to the backend) is an invalid backend: its share of the
- * traffic answers 500, never clear text instead.
+ * Where TLS to the backend is asked for and cannot be made, that is an invalid backend: its share
+ * of the traffic answers 500, never clear text instead.
  */
 #include "conf/resolve/backend.h"
 
 #include "base/mem.h"
 #include "conf/kinds/k_core.h"
 #include "conf/resolve/routekind.h"
+#include "conf/resolve/uptls.h"
 
 struct r_service_port {
 	struct m_cluster *cluster; /* NULL: `missing` says why */
@@ -30,28 +31,6 @@ find_port(const struct k_service *s, int64_t port, bool udp)
 		    bytes_eq(s->ports.v[i].protocol, BYTES("UDP")) == udp)
 			return &s->ports.v[i];
 	return NULL;
-}
-
-static bool
-applies(const struct r_target *t, struct bytes port_name)
-{
-	return t->section.n == 0 || bytes_eq(t->section, port_name);
-}
-
-/* A policy on the port beats one on the whole Service. */
-static struct r_policy *
-find_policy(const struct r_service_port *sp)
-{
-	struct r_policy *all = NULL;
-
-	for (const struct r_target *t = sp->targets; t != NULL; t = t->next) {
-		if (t->policy->loser || !applies(t, sp->name))
-			continue;
-		if (t->section.n != 0)
-			return t->policy;
-		all = all != NULL ? all : t->policy;
-	}
-	return all;
 }
 
 static struct r_service_port *
@@ -84,16 +63,19 @@ service_port(struct scope *sc, struct bytes ns, struct bytes name, uint16_t port
 	sp->affinity = bytes_eq(s->session_affinity, BYTES("ClientIP"));
 	sp->app = p == NULL ? BYTES_NONE : p->app_protocol;
 	sp->name = p == NULL ? BYTES_NONE : p->name;
-	sp->targets = map_get(&sc->btls, KEY(&kb, ns, name));
-	sp->policy = find_policy(sp);
+	sp->targets = udp ? NULL : map_get(&sc->btls, KEY(&kb, ns, name, BYTES("s")));
+	sp->policy = uptls_find(sp->targets, sp->name);
 	sp->cluster = arena_zalloc(sc->arena, sizeof(*sp->cluster));
 	sp->cluster->name = bytes_str(arena_printf(
 	    sc->arena, "%.*s/%.*s:%u%s", BYTES_ARG(ns), BYTES_ARG(name), port, udp ? "/udp" : ""));
 	sp->cluster->id = ids_get(sc->ids, CAT_ID_CLUSTER, sp->cluster->name);
-	sp->cluster->tls = sp->cluster->dns_slot = IM_NONE;
+	sp->cluster->dns_slot = IM_NONE;
+	sp->cluster->tls = sp->policy == NULL ? NULL : uptls_policy(sc, sp->policy);
 	sp->cluster->proto = udp                         ? IM_UP_UDP :
 	    bytes_eq(sp->app, BYTES("kubernetes.io/h2c")) ? IM_UP_H2C :
-	    bytes_eq(sp->app, BYTES("kubernetes.io/ws")) ? IM_UP_WS :
+	    bytes_eq(sp->app, BYTES("kubernetes.io/ws")) ||
+		    bytes_eq(sp->app, BYTES("kubernetes.io/wss")) ?
+							   IM_UP_WS :
 							   IM_UP_H1;
 	endpoint_resolve(sc, o, p, port, sp->cluster);
 	return sp;
@@ -101,13 +83,14 @@ service_port(struct scope *sc, struct bytes ns, struct bytes name, uint16_t port
 
 /* KEP-3726 against the route kind: NULL if it can be spoken. */
 static const char *
-app_fault(struct bytes app, uint8_t kind)
+app_fault(struct bytes app, uint8_t kind, bool tls)
 {
 	bool http = kind == IM_HTTPROUTE, grpc = kind == IM_GRPCROUTE;
+	bool wss = bytes_eq(app, BYTES("kubernetes.io/wss"));
 
-	if (bytes_eq(app, BYTES("kubernetes.io/wss")) && (http || grpc))
+	if (wss && (http || grpc) && !tls)
 		return "needs TLS to the backend";
-	if (bytes_eq(app, BYTES("kubernetes.io/ws")) && grpc)
+	if ((wss || bytes_eq(app, BYTES("kubernetes.io/ws"))) && grpc)
 		return "cannot carry gRPC";
 	return NULL;
 }
@@ -121,6 +104,16 @@ touch(struct scope *sc, struct r_service_port *sp)
 	sc->touched =
 	    mem_grow(sc->touched, &sc->touchedcap, sc->ntouched, sizeof(struct r_service_port *));
 	sc->touched[sc->ntouched++] = sp;
+}
+
+static void
+touch_extern(struct scope *sc, struct r_backend_kind *b)
+{
+	if (b->port == NULL) {
+		b->port = arena_zalloc(sc->arena, sizeof(*b->port));
+		b->port->targets = b->targets;
+	}
+	touch(sc, b->port);
 }
 
 /* Everything about the reference itself; NULL after a fault. */
@@ -150,7 +143,7 @@ follow(struct scope *sc, struct r_route *r, const char *where, const struct k_ba
 		    BYTES_ARG(ns), BYTES_ARG(b->name), sp->missing);
 		return NULL;
 	}
-	why = app_fault(sp->app, r->kind);
+	why = app_fault(sp->app, r->kind, sp->policy != NULL);
 	if (why != NULL) {
 		fault_add(sc, &r->refs, REF_PROTOCOL, b->node,
 		    "%s: appProtocol %.*s of Service %.*s/%.*s: %s", where, BYTES_ARG(sp->app),
@@ -211,7 +204,7 @@ follow_extern(struct scope *sc, struct r_route *r, const char *where,
 {
 	struct bytes ns = b->ns.n != 0 ? b->ns : r->obj->meta.ns;
 	const struct object *o = objects_find(sc->in.objects, KIND_BACKEND, ns, b->name);
-	const struct r_backend_kind *be = o == NULL ? NULL : sc->slot[o->index];
+	struct r_backend_kind *be = o == NULL ? NULL : sc->slot[o->index];
 	struct bytes app = BYTES_NONE;
 
 	*out = (struct r_backend){.error = HG_ERR_NO_BACKEND, .fault = true};
@@ -221,6 +214,8 @@ follow_extern(struct scope *sc, struct r_route *r, const char *where,
 		    BYTES_ARG(b->name));
 		return;
 	}
+	if (be != NULL && be->targets != NULL)
+		touch_extern(sc, be);
 	if (be == NULL || be->refused != NULL) {
 		fault_add(sc, &r->refs, REF_NOT_FOUND, b->node, "%s: Backend %.*s/%.*s %s%s",
 		    where, BYTES_ARG(ns), BYTES_ARG(b->name),
@@ -230,21 +225,15 @@ follow_extern(struct scope *sc, struct r_route *r, const char *where,
 	}
 	if (be->app.n != 0)
 		app = bytes_str(arena_printf(sc->arena, "kubernetes.io/%.*s", BYTES_ARG(be->app)));
-	if (app_fault(app, r->kind) != NULL && !be->tls) {
+	if (app_fault(app, r->kind, be->tls) != NULL) {
 		fault_add(sc, &r->refs, REF_PROTOCOL, b->node, "%s: appProtocol %.*s of Backend "
 		    "%.*s/%.*s: %s", where, BYTES_ARG(be->app), BYTES_ARG(ns), BYTES_ARG(b->name),
-		    app_fault(app, r->kind));
+		    app_fault(app, r->kind, be->tls));
 		return;
 	}
 	out->fault = false;
-	if (be->tls) {
-		if (r->unserved == NULL)
-			r->unserved = arena_printf(sc->arena,
-			    "%s: Backend %.*s has tls, and TLS to "
-			    "backends is not served by this version: 500",
-			    where, BYTES_ARG(b->name));
+	if (be->barred)
 		return;
-	}
 	out->error = HG_OK;
 	out->backend = be;
 	out->cluster = cluster_for(sc, r, be->nclusters != 0 ? be->clusters[0] : NULL);
@@ -268,14 +257,8 @@ backend_resolve(struct scope *sc, struct r_route *r, const char *where,
 		return;
 	if (sp->targets != NULL)
 		touch(sc, sp);
-	if (sp->policy != NULL) {
-		if (r->unserved == NULL)
-			r->unserved = arena_printf(sc->arena,
-			    "%s: BackendTLSPolicy %.*s applies, and TLS to backends is "
-			    "not served by this version: 500",
-			    where, BYTES_ARG(sp->policy->obj->meta.name));
-		return;
-	}
+	if (sp->policy != NULL && sp->cluster->tls == NULL)
+		return; /* its status says why */
 	out->error = HG_OK;
 	out->affinity = sp->affinity;
 	sc->affinity |= sp->affinity;
@@ -347,7 +330,8 @@ ancestor(struct scope *sc, struct r_service_port *sp, struct r_gateway *gw)
 		return;
 	sp->seen[sp->nseen++] = gw;
 	for (const struct r_target *t = sp->targets; t != NULL; t = t->next)
-		if (applies(t, sp->name))
+		if (t->absent || sp->name.p == NULL || t->section.n == 0 ||
+		    bytes_eq(t->section, sp->name))
 			policy_ancestor(sc, t->policy, gw->obj);
 }
 

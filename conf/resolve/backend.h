@@ -38,7 +38,9 @@ struct r_backend_kind {
 	uint32_t nclusters;
 	bool fallback;
 	struct bytes app;          /* "h2c", "ws", "wss" or absent */
-	bool tls;
+	bool tls, barred;          /* barred: its BackendTLSPolicy cannot be served, so 500 */
+	struct r_target *targets;  /* BackendTLSPolicies */
+	struct r_service_port *port; /* that they are known by to backend.c */
 	struct conds conds;
 };
 void extern_resolve(struct scope *);

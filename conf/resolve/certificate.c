@@ -250,9 +250,9 @@ ca_put(struct scope *sc, struct cas *out, const struct bytes *ders, uint32_t n)
 }
 
 static bool
-may_be_secret(enum kind_id from)
+ca_kind(struct bytes kind)
 {
-	return from == KIND_GATEWAY || from == KIND_CLIENTTRAFFICPOLICY;
+	return bytes_eq(kind, BYTES("ConfigMap")) || bytes_eq(kind, BYTES("Secret"));
 }
 
 static bool
@@ -263,12 +263,10 @@ bundle_get(struct scope *sc, enum kind_id from, struct bytes from_ns, const stru
 	const char *why;
 	uint32_t n;
 
-	if (r->group.n != 0 || !(bytes_eq(r->kind, BYTES("ConfigMap")) ||
-		(may_be_secret(from) && bytes_eq(r->kind, BYTES("Secret"))))) {
+	if (r->group.n != 0 || !ca_kind(r->kind)) {
 		fault_add(sc, f, REF_KIND, r->node,
-		    "%.*s %.*s cannot be a CA bundle, only a %s can",
-		    BYTES_ARG(r->kind), BYTES_ARG(r->name),
-		    may_be_secret(from) ? "ConfigMap or a Secret" : "ConfigMap");
+		    "%.*s %.*s cannot be a CA bundle, only a ConfigMap or a Secret can",
+		    BYTES_ARG(r->kind), BYTES_ARG(r->name));
 		return false;
 	}
 	if (!grant_allows(sc, from, from_ns, r->group, r->kind, ns, r->name)) {

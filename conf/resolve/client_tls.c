@@ -272,6 +272,9 @@ client_tls_compile(struct scope *sc, struct t_policy *p)
 	if (k == NULL)
 		return;
 	p->tls = c.t = arena_zalloc(sc->arena, sizeof(*c.t));
+	if (k->signatures.v != NULL)
+		words_addf(sc, &p->unserved, "spec.tls.signatureAlgorithms%s",
+		    node_position(sc, node_get(k->node, "signatureAlgorithms")));
 	if (k->min == K_TLS_10 || k->min == K_TLS_11)
 		words_addf(sc, &p->unserved, "spec.tls.minVersion below 1.2%s",
 		    node_position(sc, node_get(k->node, "minVersion")));

@@ -2,12 +2,12 @@
  * extern.c - the kind Backend: endpoints by address, name or socket file (reference/policies.md 9).
  * Names of one label and loopback addresses are good on a machine of one's own, though Envoy
  * Gateway refuses them in a cluster. A unix socket must lie under unix_roots where files have
- * roles; TLS, HTTP/2 and resolving the request's Host are refused as a whole rather than spoken in
- * part.
+ * roles; resolving the request's Host is refused.
  */
 #include "conf/kinds/k_core.h"
 #include "conf/kinds/k_traffic.h"
 #include "conf/resolve/backend.h"
+#include "conf/resolve/uptls.h"
 #include "shm/image.h"
 
 bool
@@ -24,10 +24,10 @@ cluster(struct scope *sc, struct r_backend_kind *b, const char *name)
 
 	c->name = bytes_str(name);
 	c->id = ids_get(sc->ids, CAT_ID_CLUSTER, c->name);
-	c->tls = c->dns_slot = IM_NONE;
-	c->proto = bytes_eq(b->app, BYTES("ws")) ? IM_UP_WS :
-	    bytes_eq(b->app, BYTES("h2c"))       ? IM_UP_H2C :
-						   IM_UP_H1;
+	c->dns_slot = IM_NONE;
+	c->proto = bytes_eq(b->app, BYTES("ws")) || bytes_eq(b->app, BYTES("wss")) ? IM_UP_WS :
+	    bytes_eq(b->app, BYTES("h2c"))                                         ? IM_UP_H2C :
+										     IM_UP_H1;
 	b->clusters[b->nclusters++] = c;
 	return c;
 }
@@ -153,6 +153,55 @@ one_unserved(void *arg, const struct node *n, const char *path)
 	    path, node_position(u->sc, n));
 }
 
+static int64_t
+port_of(const struct k_be_endpoint *e)
+{
+	return e->fqdn != NULL ? e->fqdn->port.v : e->ip != NULL ? e->ip->port.v : 0;
+}
+
+/* Of all endpoints, as a policy's sectionName has it. */
+static struct bytes
+port_text(struct scope *sc, const struct k_backend *k, bool *several)
+{
+	int64_t port = k->endpoints.n != 0 ? port_of(&k->endpoints.v[0]) : 0;
+
+	*several = false;
+	for (uint32_t i = 1; i < k->endpoints.n; i++)
+		*several = *several || port_of(&k->endpoints.v[i]) != port;
+	return bytes_str(arena_printf(sc->arena, "%lld", (long long)port));
+}
+
+/* Its own TLS, and what a policy says of it. NULL or why it cannot be spoken. */
+static const char *
+secure(struct scope *sc, struct r_backend_kind *b)
+{
+	const struct k_backend *k = b->obj->spec;
+	struct keybuf kb;
+	struct bytes port;
+	struct r_policy *p;
+	struct m_uptls *m;
+	const char *why;
+	bool several;
+
+	port = port_text(sc, k, &several);
+	b->targets =
+	    map_get(&sc->btls, KEY(&kb, b->obj->meta.ns, b->obj->meta.name, BYTES("b")));
+	for (const struct r_target *t = b->targets; t != NULL && several; t = t->next)
+		if (t->section.n != 0)
+			return "a BackendTLSPolicy names one port, and there are several";
+	p = uptls_find(b->targets, port);
+	b->tls = k->tls != NULL || p != NULL;
+	if (!b->tls)
+		return NULL;
+	b->barred = p != NULL && uptls_policy(sc, p) == NULL; /* its status says why */
+	if (b->barred)
+		return NULL;
+	m = uptls_backend(sc, b->obj, k->tls, p, &why);
+	for (uint32_t i = 0; i < b->nclusters; i++)
+		b->clusters[i]->tls = m;
+	return why;
+}
+
 static void
 judge(struct scope *sc, struct r_backend_kind *b)
 {
@@ -160,7 +209,6 @@ judge(struct scope *sc, struct r_backend_kind *b)
 	struct unserved u = {sc, ""};
 
 	b->fallback = k->fallback.v;
-	b->tls = k->tls != NULL;
 	for (uint32_t i = 0; i < k->protocols.n; i++) {
 		struct bytes word = k->protocols.v[i];
 		size_t group = (size_t)(bytes_rchr(word, '/') + 1);
@@ -169,12 +217,8 @@ judge(struct scope *sc, struct r_backend_kind *b)
 	}
 	if (k->type == K_BACKEND_DYNAMIC)
 		b->refused = "type DynamicResolver is not served by this version";
-	else if (k->tls != NULL && k->tls->cas.n == 0 && k->tls->well_known.n == 0 &&
-	    !k->tls->skip_verify.v)
-		b->refused = "must specify either CACertificateRefs or WellKnownCACertificates "
-			     "when InsecureSkipVerify is unset or false";
-	else
-		b->refused = endpoints(sc, b, k);
+	else if ((b->refused = endpoints(sc, b, k)) == NULL)
+		b->refused = secure(sc, b);
 	if (b->refused != NULL)
 		cond_set(&b->conds, COND_ACCEPTED, COND_FALSE, "Invalid",
 		    arena_printf(sc->arena, "The Backend was not accepted: %s", b->refused));

@@ -142,7 +142,7 @@ set_refs(struct scope *sc, struct r_gateway *gw)
 
 	sc->quiet = gw->obj->stale;
 	if (tls != NULL && tls->backend != NULL && tls->backend->certificate != NULL)
-		certificate_get(
+		gw->shown = certificate_get(
 		    sc, KIND_GATEWAY, gw->obj->meta.ns, tls->backend->certificate, &f);
 	sc->quiet = false;
 	if (f.worst == REF_OK)
@@ -189,9 +189,6 @@ gateway_programmed(struct scope *sc)
 		set_refs(sc, gw);
 		set_addresses(gw);
 		set_insecure(gw);
-		if (gw->k->tls != NULL && gw->k->tls->backend != NULL)
-			cond_set(&gw->conds, COND_NOT_SERVED, COND_TRUE, "FieldNotServed",
-			    "spec.tls.backend: TLS to backends is not served by this version");
 	}
 	listenerset_programmed(sc);
 }

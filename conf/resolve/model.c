@@ -78,7 +78,7 @@ gateways(struct scope *sc)
 			continue;
 		gw->index = (int32_t)m->ngateways;
 		m->gateways[m->ngateways++] =
-		    (struct m_gateway){gw->obj->meta.ns, gw->obj->meta.name};
+		    (struct m_gateway){gw->obj->meta.ns, gw->obj->meta.name, gw->shown};
 		for (uint32_t j = 0; j < gw->nown; j++)
 			listener(sc, &gw->own[j]);
 		for (size_t j = 0; j < gw->nsets; j++)

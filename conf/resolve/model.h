@@ -10,6 +10,31 @@
 #include "conf/resolve/model_policy.h"
 #include "shm/spec.h"
 
+struct m_cert {
+	struct bytes chain, key, ocsp; /* as im_cert has them; key: DER for the secrets blob */
+	struct bytes *names;    /* lower case, "*.a" as ".a" */
+	uint32_t nnames;
+	uint64_t id[2];
+	int64_t not_after;
+	uint8_t type;           /* enum pem_key */
+	uint32_t index;         /* build's own: 1 + im_cert */
+};
+struct m_cas {              /* trust anchors; shared, so that a bundle is laid out once */
+	struct bytes *v;        /* DER */
+	uint32_t n;
+	uint64_t id[2];         /* digest */
+	uint32_t index;         /* build's own: 1 + im_ca */
+};
+struct m_uptls {            /* as im_uptls */
+	struct bytes sni, *names;
+	uint32_t nnames;
+	struct m_cas *cas;      /* NULL: none (insecure) */
+	struct bytes ciphers, ciphersuites, curves, sigalgs, alpn; /* absent = default */
+	struct m_cert *cert;    /* NULL: the Gateway's, if it has one */
+	uint16_t min_version, max_version;
+	uint8_t sni_from;       /* enum im_snifrom */
+	bool insecure;          /* any certificate is good */
+};
 struct m_endpoint {
 	struct addr addr;
 	struct bytes unix_path; /* instead */
@@ -24,7 +49,8 @@ struct m_cluster {
 	uint32_t dns_slot;      /* names slot, IM_NONE if no dns */
 	uint16_t port;          /* with dns */
 	uint8_t proto;          /* enum im_appproto */
-	uint32_t id, tls;
+	uint32_t id;
+	struct m_uptls *tls;    /* NULL: clear text */
 	uint32_t index;         /* build's own */
 };
 
@@ -128,15 +154,6 @@ struct m_attach {
 	struct m_policy **policies; /* of each rule, NULL for none; or NULL: none at all */
 	uint32_t rank;              /* build's own */
 };
-struct m_cert {
-	struct bytes chain, key, ocsp; /* as im_cert has them; key: DER for the secrets blob */
-	struct bytes *names;    /* lower case, "*.a" as ".a" */
-	uint32_t nnames;
-	uint64_t id[2];
-	int64_t not_after;
-	uint8_t type;           /* enum pem_key */
-	uint32_t index;         /* build's own: 1 + im_cert */
-};
 struct m_certcheck { /* as im_certcheck */
 	uint8_t kind, match;
 	struct bytes value, oid;
@@ -176,6 +193,7 @@ struct m_socket {
 };
 struct m_gateway {
 	struct bytes ns, name;
+	struct m_cert *cert;    /* that backends are shown, or NULL */
 };
 struct model {
 	struct arena *arena;

@@ -1,10 +1,11 @@
 /*
- * policy.c - BackendTLSPolicy, XBackendTrafficPolicy, XTelemetryPolicy, XBackend: known, checked,
- * not served by this version. Each says so in its status; a backend that a BackendTLSPolicy names
- * answers 500 (backend.c), because sending in clear text what was meant to be encrypted would be
- * the worst answer.
+ * policy.c - BackendTLSPolicy: who has which target (the oldest; a port beats the whole Service),
+ * and its conditions; what connections are made with is uptls.c's. XBackendTrafficPolicy,
+ * XTelemetryPolicy, XBackend: known, checked, not served by this version; each says so in its
+ * status.
  */
-#include "conf/resolve/certificate.h"
+#include "conf/kinds/k_core.h"
+#include "conf/resolve/uptls.h"
 
 #define UNSERVED "not served by this version"
 
@@ -37,15 +38,40 @@ begin(struct scope *sc, const struct object *o)
 	return p;
 }
 
-/* Into the Service's list; settle() puts that in order. */
+/* Is there no such port? A UDP port cannot be reached by TLS. */
+static bool
+no_port(const struct object *o, struct bytes section, const char **why)
+{
+	const struct k_service *s = o->spec;
+
+	*why = "there is no port of that name";
+	for (uint32_t i = 0; i < s->ports.n; i++)
+		if (bytes_eq(s->ports.v[i].name, section)) {
+			*why = "a UDP port cannot be reached by TLS";
+			return bytes_eq(s->ports.v[i].protocol, BYTES("UDP"));
+		}
+	return true;
+}
+
+/* Into the list of the Service (or Backend); settle() puts that in order. */
 static void
 target(struct scope *sc, struct r_policy *p, const struct k_object_ref *ref)
 {
 	struct r_target *t = arena_zalloc(sc->arena, sizeof(*t));
+	bool service = ref->group.n == 0;
+	const struct object *o = objects_find(
+	    sc->in.objects, service ? KIND_SERVICE : KIND_BACKEND, p->obj->meta.ns, ref->name);
 	struct keybuf kb;
-	struct bytes key = KEY(&kb, p->obj->meta.ns, ref->name);
+	struct bytes key = KEY(&kb, p->obj->meta.ns, ref->name, service ? BYTES("s") : BYTES("b"));
 
-	*t = (struct r_target){map_get(&sc->btls, key), p, ref->section};
+	*t = (struct r_target){.next = map_get(&sc->btls, key), .policy = p,
+	    .section = ref->section};
+	if (o == NULL)
+		p->absent = "there is no such object";
+	t->absent = o == NULL ||
+	    (service && ref->section.n != 0 && no_port(o, ref->section, &p->absent));
+	p->ntargets++;
+	p->nabsent += t->absent;
 	map_put(&sc->btls, t->next != NULL ? key : arena_bytes(sc->arena, key), t);
 }
 
@@ -56,6 +82,14 @@ by_age(const void *a, const void *b, void *arg)
 	int c = object_cmp_age(arg, (*x)->policy->obj, (*y)->policy->obj);
 
 	return c != 0 ? c : bytes_cmp((*x)->section, (*y)->section);
+}
+
+static void
+lose(struct r_target *t)
+{
+	t->loser = true;
+	t->policy->nlost++;
+	t->policy->loser = t->policy->nlost == t->policy->ntargets;
 }
 
 /* Oldest first; whoever finds its port (or the whole Service) taken is a loser. */
@@ -79,7 +113,7 @@ settle(struct scope *sc, struct r_target *list)
 		if (first == NULL)
 			map_put(&seen, section, v[i]->policy);
 		else if (first != v[i]->policy)
-			v[i]->policy->loser = true;
+			lose(v[i]);
 	}
 	map_release(&seen);
 	for (size_t i = n; i > 0; i--) {
@@ -87,6 +121,14 @@ settle(struct scope *sc, struct r_target *list)
 		head = v[i - 1];
 	}
 	return head;
+}
+
+static bool
+is_target(const struct k_object_ref *r)
+{
+	return r->group.n == 0 ? bytes_eq(r->kind, BYTES("Service")) :
+				 bytes_eq(r->kind, BYTES("Backend")) &&
+		kind_in_group(kind_by_id(KIND_BACKEND), r->group);
 }
 
 void
@@ -98,9 +140,10 @@ policy_index(struct scope *sc)
 		struct r_policy *p = begin(sc, o);
 
 		for (uint32_t i = 0; i < k->targets.n; i++)
-			if (k->targets.v[i].group.n == 0 &&
-			    bytes_eq(k->targets.v[i].kind, BYTES("Service")))
+			if (is_target(&k->targets.v[i]))
 				target(sc, p, &k->targets.v[i]);
+			else
+				p->ntargets++, p->nabsent++;
 	}
 	for (size_t i = 0; i < sc->btls.cap; i++)
 		if (sc->btls.slots[i].value != NULL)
@@ -110,30 +153,27 @@ policy_index(struct scope *sc)
 static void
 judge_tls(struct scope *sc, struct r_policy *p)
 {
-	const struct k_backendtlspolicy *k = p->obj->spec;
-	const struct k_backend_validation *v = k->validation;
-	struct faults f = {REF_OK, NULL};
-	uint32_t good = 0;
-
-	sc->quiet = p->obj->stale;
-	for (uint32_t i = 0; v != NULL && i < v->cas.n; i++)
-		good += ca_get(sc, KIND_BACKENDTLSPOLICY, p->obj->meta.ns, &v->cas.v[i], &f, NULL);
-	sc->quiet = false;
-	if (f.worst == REF_OK)
+	(void)uptls_policy(sc, p);
+	if (p->refs.worst == REF_OK)
 		cond_set(&p->conds, COND_RESOLVED, COND_TRUE, "ResolvedRefs",
 		    "all references are resolved");
 	else
 		cond_set(&p->conds, COND_RESOLVED, COND_FALSE,
-		    f.worst == REF_KIND ? "InvalidKind" : "InvalidCACertificateRef", f.text->p);
+		    p->refs.worst == REF_KIND ? "InvalidKind" : "InvalidCACertificateRef",
+		    p->refs.text->p);
 	if (p->loser)
 		cond_set(&p->conds, COND_ACCEPTED, COND_FALSE, "Conflicted",
 		    "an older policy has this target");
-	else if (f.worst != REF_OK && good == 0)
-		cond_set(&p->conds, COND_ACCEPTED, COND_FALSE, "NoValidCACertificate",
-		    "no CA certificate can be used");
+	else if (p->nabsent == p->ntargets)
+		cond_set(&p->conds, COND_ACCEPTED, COND_FALSE, "TargetNotFound",
+		    p->absent != NULL ? p->absent : "only Services and Backends can be targets");
+	else if (p->tls == NULL)
+		cond_set(&p->conds, COND_ACCEPTED, COND_FALSE, p->reason, p->why);
 	else
-		cond_set(&p->conds, COND_ACCEPTED, COND_FALSE, "Invalid",
-		    "TLS to backends is " UNSERVED ": its targets answer 500");
+		cond_set(&p->conds, COND_ACCEPTED, COND_TRUE, "Accepted",
+		    p->nlost != 0 ? "accepted, but an older policy has one of the targets" :
+			    p->nabsent != 0 ? "accepted, but one of the targets is not there" :
+					      "accepted");
 }
 
 static void

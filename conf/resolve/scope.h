@@ -37,6 +37,8 @@ struct scope {
 	struct map by_socket, by_hostname;       /* sockets, and hostnames on them */
 	struct map grants, slices, workloads;    /* indexes over objects */
 	struct map services, btls; /* (ns, name, port) -> r_service_port; (ns, name) -> r_target */
+	struct m_cas *system_cas;  /* uptls.c; NULL: not read, or why there are none */
+	const char *no_system_cas;
 	struct map regexes;                      /* pattern -> why it is refused, or "" */
 	struct r_service_port **touched; /* by the route in hand, with policies on them */
 	size_t ntouched, touchedcap;

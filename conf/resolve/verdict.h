@@ -84,6 +84,7 @@ struct r_gateway {
 	const char *unmet;        /* entries of spec.addresses that got nothing, or NULL */
 	struct conds conds;
 	uint32_t attached_sets;
+	struct m_cert *shown;     /* to backends over TLS, or NULL */
 	int32_t index;            /* in model.gateways, -1 = none */
 	const struct r_service *service; /* whose ports these are, or NULL: service.h */
 };
@@ -117,15 +118,23 @@ struct r_route {
 };
 struct r_policy {
 	const struct object *obj;
-	bool loser;               /* an older one has its target */
+	bool loser;               /* older ones have its targets */
+	bool judged;              /* uptls.c; what follows is filled */
+	struct m_uptls *tls;      /* NULL: connections under it cannot be made */
+	struct faults refs;
+	const char *reason, *why; /* of Accepted=False */
+	const char *absent;       /* what is not there of its targets, or NULL */
+	uint32_t ntargets, nabsent, nlost;
 	struct k_object_ref *ancestors;
 	size_t nancestors, cap;
 	struct conds conds;
 };
-struct r_target { /* a BackendTLSPolicy on a Service, oldest first */
+struct r_target { /* a BackendTLSPolicy on a Service or Backend, oldest first */
 	struct r_target *next;
 	struct r_policy *policy;
 	struct bytes section;     /* port name, absent = all */
+	bool loser;               /* an older one has it */
+	bool absent;              /* there is no such port */
 };
 
 struct r_service_port;

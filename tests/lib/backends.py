@@ -1,5 +1,6 @@
 """Backends in plain Python: an echo that answers as the conformance suite's does, and programmable raw ones."""
 import contextlib
+import hashlib
 import json
 import re
 import socket
@@ -54,13 +55,16 @@ class Peer(Wire):
 
 class Backend:
     """Listens and runs handle(peer) in a thread for each connection. `.connections` counts them, `.open` is how many are
-    open, `.errors` is what handlers raised (but not the gateway ending a connection)."""
+    open, `.errors` is what handlers raised (but not the gateway ending a connection). `.tls`, an ssl.SSLContext, makes
+    every connection one of TLS; `.refused` has what handshakes failed with."""
+
+    tls = None
 
     def __init__(self, host, port=3000, handle=None, backlog=512):
         if handle:
             self.handle = handle
         self.host, self.port = host, port
-        self.connections, self.open, self.errors = 0, 0, []
+        self.connections, self.open, self.errors, self.refused = 0, 0, [], []
         self.lock, self.peers, self.stopping = threading.Lock(), set(), False
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -86,7 +90,19 @@ class Backend:
             with self.lock:
                 self.connections += 1
                 self.open += 1
-            threading.Thread(target=self._serve, args=(Peer(s),), daemon=True).start()
+            threading.Thread(target=self._shake if self.tls else self._serve, args=(s if self.tls else Peer(s),), daemon=True).start()
+
+    def _shake(self, s):
+        try:
+            s.settimeout(DEADLINE)
+            s = self.tls.wrap_socket(s, server_side=True)
+        except OSError as e:
+            s.close()
+            with self.lock:
+                self.refused.append(e)
+                self.open -= 1
+            return
+        self._serve(Peer(s))
 
     def _serve(self, peer):
         with self.lock:
@@ -191,6 +207,13 @@ class Echo(Backend):
             self.tries[query["uuid"]] = tries + 1
         return int(query.get("responseCode", 0))
 
+    def secured(self, peer):
+        if not self.tls:
+            return {}
+        der = peer.sock.getpeercert(True)
+        return {"tls": {"version": peer.sock.version(), "sni": getattr(peer.sock, "sni", None), "resumed": peer.sock.session_reused,
+                        "alpn": peer.sock.selected_alpn_protocol(), "client": der and hashlib.sha256(der).hexdigest()}}
+
     def echo(self, peer, r):
         headers = {}
         for n, v in r.headers:
@@ -202,7 +225,7 @@ class Echo(Backend):
                 n, _, v = pair.strip().partition(":")
                 extra[n] = extra[n] + "," + v.strip() if n in extra else v
         body = json.dumps({"path": r.target, "host": r.host, "method": r.method, "proto": r.version, "headers": headers,
-                           "httpPort": str(self.port), "bodyBytes": len(r.body), **self.who}).encode()
+                           "httpPort": str(self.port), "bodyBytes": len(r.body), **self.who, **self.secured(peer)}).encode()
         head = [("Content-Type", "application/json"), *extra.items()]
         if r.method == "HEAD":
             peer.respond(200, [*head, ("Content-Length", len(body))])

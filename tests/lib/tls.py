@@ -22,7 +22,7 @@ class Pair:
         kind = ["rsa:2048"] if rsa else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
         ext = ["-addext", "basicConstraints=critical,CA:" + ("TRUE" if ca else "FALSE")]
         if sans:
-            ext += ["-addext", "subjectAltName=" + ",".join("DNS:" + s for s in sans)]
+            ext += ["-addext", "subjectAltName=" + ",".join(s if s.startswith(("URI:", "IP:")) else "DNS:" + s for s in sans)]
         openssl("req", "-new", "-newkey", *kind, "-nodes", "-keyout", self.key, "-out", base + ".csr", "-subj", "/CN=" + name, *ext)
         sign = ["-CA", by.crt, "-CAkey", by.key, "-CAcreateserial"] if by else ["-signkey", self.key]
         openssl("x509", "-req", "-in", base + ".csr", "-copy_extensions", "copy", "-days", str(days), "-out", self.crt, *sign)
@@ -71,6 +71,33 @@ def context(own=None, version=None, alpn=("http/1.1",)):
     if alpn:
         c.set_alpn_protocols(list(alpn))
     return c
+
+
+def serving(pair, ca=None, alpn=("http/1.1",), version=None):
+    """A backend's context: its certificate; with ca, clients need one of that."""
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    c.load_cert_chain(pair.crt, pair.key)
+    if ca:
+        c.load_verify_locations(ca.crt)
+        c.verify_mode = ssl.CERT_REQUIRED
+    if alpn:
+        c.set_alpn_protocols(list(alpn))
+    if version:
+        c.minimum_version = c.maximum_version = version
+
+    def sni(sock, name, _):
+        sock.sni = name
+    c.sni_callback = sni
+    return c
+
+
+def policy(name, target, ca, hostname, *sans, section=None, ns="default", **validation):
+    """A BackendTLSPolicy on a Service; ca None: the machine's."""
+    who = {"caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": ca}]} if ca else {"wellKnownCACertificates": "System"}
+    names = [{"type": "URI", "uri": s} if ":" in s else {"type": "Hostname", "hostname": s} for s in sans]
+    return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "BackendTLSPolicy", "metadata": meta(name, ns),
+            "spec": {"targetRefs": [{"group": "", "kind": "Service", "name": target, **({"sectionName": section} if section else {})}],
+                     "validation": {**who, "hostname": hostname, **({"subjectAltNames": names} if names else {}), **validation}}}
 
 
 class Client:

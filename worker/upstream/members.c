@@ -27,18 +27,24 @@ members_get(const struct members *m, uint32_t i, struct target *t)
 	const struct image *im = &m->in->gen->image;
 	const struct im_endpoint *e;
 
-	*t = (struct target){.cluster = m->cluster, .proto = m->c->proto};
+	*t = (struct target){
+	    .cluster = m->cluster, .proto = m->c->proto, .tls = m->c->tls + 1}; /* IM_NONE: 0 */
 	if (m->named) {
 		uint32_t at = m->byname[i].at;
 
 		t->addr = m->byname[i].addr;
-		if (at < m->c->endpoints.n)
-			t->id = im->endpoints[m->c->endpoints.first + at].id;
+		t->host = image_text(im, m->c->dns_name);
+		if (at < m->c->endpoints.n) {
+			e = &im->endpoints[m->c->endpoints.first + at];
+			t->id = e->id;
+			t->host = e->host.off == IM_NONE ? t->host : image_text(im, e->host);
+		}
 		return;
 	}
 	e = &im->endpoints[m->c->endpoints.first + i];
 	t->addr = e->addr;
 	t->unix_path = image_text(im, e->unix_path);
+	t->host = image_text(im, e->host);
 	t->id = e->id;
 }
 

@@ -9,11 +9,15 @@
 #include "worker/gen.h"
 #include "worker/upstream/counts.h"
 
+struct uptls;
 struct target { /* one endpoint to talk to; the texts lie in the image */
 	struct addr addr;
 	struct bytes unix_path; /* instead of addr */
 	uint32_t id;            /* endpoint id, 0 = other */
 	uint32_t cluster;       /* index in the image */
+	uint32_t tls;           /* 1 + im_uptls; 0 = clear text */
+	struct bytes host;      /* the endpoint's own host name; absent = none */
+	struct uptls *secure;   /* made of `tls` by whoever connects; borrowed */
 	uint8_t proto;          /* enum im_appproto */
 };
 

@@ -23,6 +23,7 @@ struct ubucket {
 	char *path;        /* UNIX socket, or NULL */
 	size_t npath;
 	uint8_t proto;
+	struct uptls *secure; /* or NULL */
 	uint32_t nconns, nidle;
 	struct list idle;
 };
@@ -118,18 +119,26 @@ grow(struct upool *p)
 static uint64_t
 place_hash(const struct upool *p, const struct target *t)
 {
-	unsigned char text[1 + sizeof(struct addr)] = {t->proto};
+	struct {
+		const void *secure;
+		struct addr addr;
+		uint64_t proto;
+	} v;
 
 	if (t->unix_path.p)
 		return hash_sip(&p->seed, t->unix_path.p, t->unix_path.n);
-	memcpy(text + 1, &t->addr, sizeof(t->addr));
-	return hash_sip(&p->seed, text, sizeof(text));
+	memset(&v, 0, sizeof(v));
+	v.secure = t->secure;
+	v.addr = t->addr;
+	v.proto = t->proto;
+	return hash_sip(&p->seed, &v, sizeof(v));
 }
 
 static bool
 is_place(const struct ubucket *b, const struct target *t)
 {
-	return b->proto == t->proto && memcmp(&b->addr, &t->addr, sizeof(b->addr)) == 0 &&
+	return b->proto == t->proto && b->secure == t->secure &&
+	    memcmp(&b->addr, &t->addr, sizeof(b->addr)) == 0 &&
 	    bytes_eq(bytes_of(b->path, b->npath), t->unix_path);
 }
 
@@ -160,6 +169,7 @@ place(struct upool *p, const struct target *t)
 	b->hash = h;
 	b->addr = t->addr;
 	b->proto = t->proto;
+	b->secure = t->secure ? uptls_ref(t->secure) : NULL;
 	if (t->unix_path.p) {
 		b->path = mem_dup(t->unix_path);
 		b->npath = t->unix_path.n;
@@ -184,6 +194,8 @@ free_place(struct upool *p, struct ubucket *b)
 	for (size_t i = 0; i < HG_ARRAY_LEN(p->recent); i++)
 		if (p->recent[i] == b)
 			p->recent[i] = NULL;
+	if (b->secure)
+		uptls_unref(b->secure);
 	mem_free(b->path);
 	mem_free(b);
 	p->nbuckets--;
@@ -215,18 +227,26 @@ worn(const struct up *u, uint64_t now)
 
 /* ---- the adapter's events */
 
+static bool chose_h2(const struct up *);
+static void become_h2(struct up *);
+
 static void
 up_open(struct h1_up *h)
 {
 	struct up *u = h->owner;
 
 	u->connected = true;
+	if (chose_h2(u)) {
+		become_h2(u);
+		return;
+	}
 	if (u->ev)
 		u->ev->open(u);
 }
 
+/* Its connection is no more one of its place. */
 static void
-forget(struct up *u)
+leave_place(struct up *u)
 {
 	struct upool *p = u->pool;
 	struct ubucket *b = u->bucket;
@@ -239,9 +259,35 @@ forget(struct up *u)
 		p->slot->endpoints[u->endpoint].connections--;
 	if (u->breaker && p->slot->breakers[u->breaker].connections)
 		p->slot->breakers[u->breaker].connections--;
+	u->breaker = 0;
+	u->bucket = NULL;
 	p->freed = true;
 	free_place(p, b);
-	pool_put(p->ups, u);
+}
+
+static void
+forget(struct up *u)
+{
+	leave_place(u);
+	pool_put(u->pool->ups, u);
+}
+
+static bool
+chose_h2(const struct up *u)
+{
+	const struct ubucket *b = u->bucket;
+	struct slot_segment *slot = u->pool->slot;
+	struct tls_info info;
+	bool h2;
+
+	if (b->secure == NULL)
+		return false;
+	tls_info(&u->h1.chan, &info);
+	slot->metrics[METRIC_upstream_tls_handshakes]++;
+	slot->metrics[METRIC_upstream_tls_resumed] += info.resumed;
+	h2 = uptls_spoken(b->secure, &u->h1.chan) == UPTLS_H2;
+	uptls_learn(b->secure, &b->addr, bytes_of(b->path, b->npath), h2);
+	return h2;
 }
 
 static void
@@ -252,8 +298,27 @@ up_failed(struct h1_up *h, enum hg_err e)
 
 	u->ev = NULL;
 	u->pool->slot->metrics[METRIC_upstream_errors]++;
+	u->pool->slot->metrics[METRIC_upstream_tls_failed] += e == HG_ERR_BACKEND_TLS;
 	if (ev)
 		ev->failed(u, e);
+}
+
+static void
+become_h2(struct up *u)
+{
+	const struct up_events *ev = u->ev;
+	struct ubucket *b = u->bucket;
+
+	if (ev != NULL &&
+	    upool_h2_become(u, &b->addr, bytes_of(b->path, b->npath), b->secure)) {
+		leave_place(u);
+		h1_up_left(&u->h1);
+		ev->open(u);
+		return;
+	}
+	h1_up_close(&u->h1); /* nobody waits for it, or no memory */
+	if (ev != NULL)
+		up_failed(&u->h1, HG_ERR_NOMEM);
 }
 
 static void
@@ -302,7 +367,10 @@ upool_get(struct upool *p, const struct target *t, bool fresh, const struct up_e
 	struct ubucket *b;
 	struct up *u;
 
-	if (t->proto == IM_UP_H2C)
+	if (t->tls && t->secure == NULL) /* never in clear text */
+		return HG_ERR_BACKEND_TLS;
+	if (t->secure ? uptls_expects_h2(t->secure, &t->addr, t->unix_path) :
+			t->proto == IM_UP_H2C)
 		return upool_h2_get(p, t, ev, owner, out);
 	b = place(p, t);
 	while (!fresh && !list_empty(&b->idle)) {
@@ -349,6 +417,10 @@ upool_get(struct upool *p, const struct target *t, bool fresh, const struct up_e
 	p->nconns++;
 	p->slot->endpoints[u->endpoint].connections++;
 	p->slot->metrics[METRIC_upstream_connections]++;
+	if (t->secure && !uptls_start(t->secure, &u->h1.chan, &t->addr, t->unix_path)) {
+		upool_close(u);
+		return HG_ERR_NOMEM;
+	}
 	*out = u;
 	return HG_ERR_AGAIN;
 }
@@ -359,8 +431,7 @@ upool_ready(struct upool *p, const struct target *t)
 	uint64_t h = place_hash(p, t);
 
 	for (struct ubucket *b = p->table[h & p->mask]; b; b = b->next)
-		if (b->hash == h && b->proto == t->proto && addr_eq(&b->addr, &t->addr) &&
-		    bytes_eq(bytes_of(b->path, b->npath), t->unix_path))
+		if (b->hash == h && is_place(b, t))
 			return b->nidle != 0;
 	return false;
 }
@@ -416,6 +487,13 @@ upool_done(struct up *u, struct stream *st)
 		upool_h2_done(u);
 	else if (u->h1.s.ending)
 		list_append(&u->pool->ending, &u->lru);
+}
+
+bool
+upool_shaking(const struct up *u)
+{
+	return u->m ? upool_h2_shaking(u) :
+		      u->h1.chan.handshaking && !u->h1.chan.connecting;
 }
 
 bool

@@ -1,7 +1,9 @@
 /*
  * upool.h - connections to backends of one worker, kept alive and given out again, LIFO, by what
- * they connect to: address or UNIX path and protocol (later SNI, CA set, client certificate, PROXY
- * header). They survive reloads; bounds and the idle time are those of the live generation.
+ * they connect to: address or UNIX path, protocol, TLS (SNI, names, CA set, client certificate,
+ * ALPN: one struct uptls). Where ALPN leaves it to the backend, a connection is HTTP/2 or not once
+ * its handshake is done. They survive reloads; bounds and the idle time are those of the live
+ * generation.
  */
 #ifndef WORKER_UPOOL_H
 #define WORKER_UPOOL_H
@@ -10,6 +12,7 @@
 #include "http/h1.h"
 #include "http/h2.h"
 #include "worker/upstream/pick.h"
+#include "worker/upstream/uptls.h"
 
 struct up;
 struct up_events {
@@ -65,8 +68,8 @@ struct upool {
 void upool_init(struct upool *, struct loop *, struct bufs *, struct pool *ups,
     const struct h1_limits *, struct slot_segment *, const struct hash_key *);
 void upool_release(struct upool *); /* closes idle ones; busy ones must be gone */
-/* HG_OK: *out is connected (reused; never if `fresh`). HG_ERR_AGAIN: *out connects, `ev` follows.
- * Else CONNECT_FAILED or QUEUE_FULL. */
+/* A target with `tls` must have `secure`. HG_OK: *out is connected (reused; never if `fresh`).
+ * HG_ERR_AGAIN: *out connects, `ev` follows. Else CONNECT_FAILED or QUEUE_FULL. */
 enum hg_err upool_get(struct upool *, const struct target *, bool fresh, const struct up_events *,
     void *owner, struct up **out);
 /* Give up a connection that has not opened yet, or must not be used again. */
@@ -76,6 +79,8 @@ struct stream *upool_open(
     struct up *, struct msg *storage, const struct stream_events *, void *owner);
 /* The exchange is over in order and its stream detached by this. */
 void upool_done(struct up *, struct stream *);
+/* Is it connected, and TLS is not done? */
+bool upool_shaking(const struct up *);
 /* Did any byte of the answer come? Unknown counts as yes. */
 bool upool_got_bytes(const struct up *);
 void upool_close_idle(struct upool *);

@@ -19,9 +19,19 @@ struct upm {
 	struct addr addr;
 	char *path;
 	size_t npath;
+	struct uptls *secure; /* or NULL */
 	uint32_t n, endpoint;
 	bool over;          /* its adapter is done with it */
 };
+
+static void
+free_upm(struct upm *m)
+{
+	if (m->secure)
+		uptls_unref(m->secure);
+	mem_free(m->path);
+	mem_free(m);
+}
 
 static void
 free_maybe(struct upm *m)
@@ -30,8 +40,7 @@ free_maybe(struct upm *m)
 		return;
 	timer_stop(&m->idle);
 	list_del(&m->link);
-	mem_free(m->path);
-	mem_free(m);
+	free_upm(m);
 }
 
 static void
@@ -68,11 +77,33 @@ waiting(const struct upm *m)
 	return NULL;
 }
 
+static void m_failed(struct h2_up *, enum hg_err);
+
+/* The backend spoke HTTP/2 the last time, and does not any more: all who wait try anew. */
+static bool
+turned_h1(struct upm *m)
+{
+	struct tls_info info;
+
+	tls_info(&m->h2.h2.chan, &info);
+	m->pool->slot->metrics[METRIC_upstream_tls_handshakes]++;
+	m->pool->slot->metrics[METRIC_upstream_tls_resumed] += info.resumed;
+	if (uptls_spoken(m->secure, &m->h2.h2.chan) == UPTLS_H2)
+		return false;
+	uptls_learn(m->secure, &m->addr, bytes_of(m->path, m->npath), false);
+	return true;
+}
+
 static void
 m_open(struct h2_up *h)
 {
 	struct upm *m = h->owner;
 
+	if (m->secure && turned_h1(m)) {
+		h2_up_close(h);
+		m_failed(h, HG_ERR_AGAIN);
+		return;
+	}
 	for (struct up *u; (u = waiting(m));) {
 		const struct up_events *ev = u->ev;
 
@@ -88,6 +119,7 @@ m_failed(struct h2_up *h, enum hg_err e)
 	struct upm *m = h->owner;
 
 	m->pool->slot->metrics[METRIC_upstream_errors]++;
+	m->pool->slot->metrics[METRIC_upstream_tls_failed] += e == HG_ERR_BACKEND_TLS;
 	m->n++; /* stays while its leases are told */
 	for (struct up *u; (u = waiting(m));) {
 		const struct up_events *ev = u->ev;
@@ -124,37 +156,88 @@ static const struct h2_up_events events = {
 static bool
 takes(const struct upm *m, const struct target *t)
 {
-	if (m->over || !bytes_eq(bytes_of(m->path, m->npath), t->unix_path) ||
+	if (m->over || m->secure != t->secure ||
+	    !bytes_eq(bytes_of(m->path, m->npath), t->unix_path) ||
 	    !addr_eq(&m->addr, &t->addr))
 		return false;
 	return m->h2.connected ? h2_up_usable(&m->h2) : !m->h2.h2.dead && m->n < UPM_CONNECTING;
 }
 
 static struct upm *
-connect_new(struct upool *p, const struct target *t)
+upm_new(struct upool *p, const struct addr *a, struct bytes path, uint32_t endpoint,
+    struct uptls *secure)
 {
 	struct upm *m = mem_zalloc(sizeof(*m));
 
 	m->pool = p;
-	m->addr = t->addr;
-	m->endpoint = t->id < SLOT_IDS ? t->id : 0;
+	m->addr = *a;
+	m->endpoint = endpoint;
+	m->secure = secure ? uptls_ref(secure) : NULL;
 	list_init(&m->link);
 	list_init(&m->leases);
 	timer_init(&m->idle, idle_over);
-	if (t->unix_path.p) {
-		m->path = mem_dup(t->unix_path);
-		m->npath = t->unix_path.n;
+	if (path.p) {
+		m->path = mem_dup(path);
+		m->npath = path.n;
 	}
+	return m;
+}
+
+static struct upm *
+connect_new(struct upool *p, const struct target *t)
+{
+	struct upm *m = upm_new(
+	    p, &t->addr, t->unix_path, t->id < SLOT_IDS ? t->id : 0, t->secure);
+
 	if (h2_up_connect(&m->h2, p->h2, &t->addr, t->unix_path, &events, m) != 0) {
-		mem_free(m->path);
-		mem_free(m);
+		free_upm(m);
 		p->slot->metrics[METRIC_upstream_errors]++;
 		return NULL;
 	}
 	list_push(&p->shared, &m->link);
 	p->slot->endpoints[m->endpoint].connections++;
 	p->slot->metrics[METRIC_upstream_connections]++;
+	if (t->secure && !uptls_start(t->secure, &m->h2.h2.chan, &t->addr, t->unix_path)) {
+		h2_up_close(&m->h2);
+		return NULL;
+	}
 	return m;
+}
+
+static void
+lease(struct upm *m, struct up *u)
+{
+	u->m = m;
+	list_init(&u->lru);
+	list_init(&u->link);
+	list_append(&m->leases, &u->link);
+	m->n++;
+	timer_stop(&m->idle);
+}
+
+bool
+upool_h2_become(struct up *u, const struct addr *a, struct bytes path, struct uptls *secure)
+{
+	struct upool *p = u->pool;
+	struct upm *m = upm_new(p, a, path, u->endpoint, secure);
+
+	if (!h2_up_adopt(&m->h2, p->h2, &u->h1.chan, &events, m)) {
+		free_upm(m);
+		return false;
+	}
+	list_push(&p->shared, &m->link);
+	p->slot->endpoints[m->endpoint].connections++;
+	lease(m, u);
+	u->ev = NULL;
+	return true;
+}
+
+bool
+upool_h2_shaking(const struct up *u)
+{
+	const struct chan *c = &u->m->h2.h2.chan;
+
+	return c->handshaking && !c->connecting;
 }
 
 enum hg_err
@@ -179,16 +262,11 @@ upool_h2_get(struct upool *p, const struct target *t, const struct up_events *ev
 	}
 	memset(u, 0, sizeof(*u));
 	u->pool = p;
-	u->m = m;
 	u->owner = owner;
 	u->endpoint = m->endpoint;
 	u->connected = m->h2.connected;
 	u->ev = u->connected ? NULL : ev;
-	list_init(&u->lru);
-	list_init(&u->link);
-	list_append(&m->leases, &u->link);
-	m->n++;
-	timer_stop(&m->idle);
+	lease(m, u);
 	*out = u;
 	if (!u->connected)
 		return HG_ERR_AGAIN;

@@ -320,7 +320,7 @@ gen_clusters(struct gen *g, struct model *m)
 static inline void
 gen_model(struct gen *g, struct model *m)
 {
-	static const struct m_gateway gateway = {BYTES("ns"), BYTES("gw")};
+	static const struct m_gateway gateway = {.ns = BYTES("ns"), .name = BYTES("gw")};
 	static const struct im_settings settings = {
 #define LIM(member, def, lo, hi, unit, doc) .member = (def),
 	    IM_LIMITS(LIM)

@@ -362,10 +362,9 @@ static const struct row {
 	    "spec: {targetRefs: [{group: \"\", kind: Service, name: web}], validation: "
 	    "{hostname: a.com, "
 	    "caCertificateRefs: [" CA "]}}\n", "BackendTLSPolicy infra p a:0 Accepted "
-	    "False/Invalid\n"
+	    "True/Accepted\n"
 	    "BackendTLSPolicy infra p a:0 ResolvedRefs True/ResolvedRefs\n"
-	    "HTTPRoute infra r p:0 ResolvedRefs True/ResolvedRefs\n"
-	    "HTTPRoute infra r p:0 headgate.dev/NotServed True/FieldNotServed"},
+	    "HTTPRoute infra r p:0 ResolvedRefs True/ResolvedRefs"},
 	{"backend TLS without CA", GW("edge", HTTP80) SVC("web", "infra", "") ROUTE("r",
 	    "infra", PARENT
 	    "  rules: [{backendRefs: [{name: web, port: 80}]}]\n")

@@ -23,6 +23,7 @@ static struct made ca, server, client, stranger;
 static struct side down, up; /* server's and client's */
 static struct tls_ctx *chosen;
 static struct hello seen;
+static struct tls_server expected;
 
 static void
 on_open(struct chan *c)
@@ -114,7 +115,10 @@ begin(struct tls_ctx *to, struct tls_ctx *from, const char *sni, const char *nam
 	assert_true(tls_accept(&down.chan, env, (struct tls_accept){choose, NULL}));
 	chan_start(&down.chan, true);
 	chan_init(&up.chan, l, &bufs, fd[1], &events, &up);
-	assert_true(tls_connect(&up.chan, env, from, sni, names, *name ? 1 : 0));
+	expected.sni = sni;
+	expected.names = names;
+	expected.n = *name ? 1 : 0;
+	assert_true(tls_connect(&up.chan, env, from, &expected));
 	chan_start(&up.chan, false);
 	/* A pair has no edge of its own for the side that speaks first. */
 	settle();
@@ -174,7 +178,9 @@ names(void **state)
 		bool good;
 	} rows[] = {{"www.a.test", true}, {"b.test", false}, {"x.b.test", true},
 	    {"x.y.b.test", false}, {"uri:spiffe://a/b", true}, {"uri:spiffe://a/c", false},
-	    {"uri:", false}, {"", false}};
+	    {"uri:", false}, {"", false}, {"*.a.test", true}, {"*.A.test", true},
+	    {"*.b.test", true}, {"*.www.a.test", false}, {"*.test", false}, {"*.", false},
+	    {"server", false}, {"127.0.0.9", true}, {"127.0.0.8", false}};
 
 	(void)state;
 	for (size_t i = 0; i < HG_ARRAY_LEN(rows); i++) {
@@ -294,7 +300,8 @@ setup(void **state)
 	atomic_store(&keys.seq, 2);
 	env = tls_env_new(&keys);
 	make_cert(&ca, NULL, "ca", NULL);
-	make_cert(&server, &ca, "server", "DNS:www.a.test,DNS:*.b.test,URI:spiffe://a/b");
+	make_cert(
+	    &server, &ca, "server", "DNS:www.a.test,DNS:*.b.test,URI:spiffe://a/b,IP:127.0.0.9");
 	make_cert(&client, &ca, "client", "DNS:client");
 	make_cert(&stranger, NULL, "stranger", "DNS:client");
 	return 0;

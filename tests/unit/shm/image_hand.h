@@ -145,7 +145,8 @@ hand_tls(struct blob_writer *w)
 	HAND_ADD(w, IM_CERT, (struct im_cert){.chain = chain, .ocsp = none, .names = {0, 1}});
 	HAND_ADD(w, IM_CA, (struct im_ca){.der = name});
 	HAND_ADD(w, IM_UPTLS, (struct im_uptls){.sni = name, .names = {0, 1}, .cas = {0, 1},
-	    .cert = IM_NONE, .alpn = none});
+	    .ciphers = none, .ciphersuites = none, .curves = name, .sigalgs = none, .cert = IM_NONE,
+	    .alpn = none, .verify = 1});
 }
 
 static inline struct blob_writer *
@@ -160,7 +161,7 @@ hand_image(void)
 	struct im_str name = blob_put_text(w, BYTES("name"));
 
 	(void)blob_add(w, IM_SETTINGS, &settings, 1, sizeof(settings));
-	HAND_ADD(w, IM_GATEWAY, (struct im_gateway){name, name});
+	HAND_ADD(w, IM_GATEWAY, (struct im_gateway){name, name, IM_NONE});
 	hand_routing(w);
 	hand_rules(w);
 	hand_policies(w);

@@ -70,7 +70,7 @@ world_init(struct world *w, uint64_t generation)
 	IM_LIMITS(LIM)
 #undef LIM
 	w->m.settings.access_log = IM_LOG_JSON;
-	w->gateway = (struct m_gateway){BYTES("infra"), BYTES("gw")};
+	w->gateway = (struct m_gateway){.ns = BYTES("infra"), .name = BYTES("gw")};
 	w->listener = (struct m_listener){.id = 1,
 	    .name = BYTES("http"),
 	    .hostname = BYTES_NONE,
@@ -113,7 +113,6 @@ world_cluster(struct world *w, const char *name, const uint16_t *ports, unsigned
 	    .dns_slot = IM_NONE,
 	    .proto = IM_UP_H1,
 	    .id = w->ids++,
-	    .tls = IM_NONE,
 	    .nendpoints = n};
 	c->endpoints = world_zalloc(w, (n + 1) * sizeof(*c->endpoints));
 	for (unsigned i = 0; i < n; i++) {
