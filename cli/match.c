@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/uri.h"
 #include "cli/cli.h"
+#include "cli/matchrule.h"
 #include "cli/verbs.h"
 #include "cli/view.h"
 #include "shm/route.h"
@@ -114,37 +115,6 @@ trace_step(void *arg, const char *what, struct bytes key, uint32_t rule, uint16_
 	    BYTES_ARG(rule_name(m, rule)), match, what, key.n ? " " : "", BYTES_ARG(key));
 }
 
-static void
-print_backends(const struct match *m, const struct im_rule *r)
-{
-	const struct image *im = &m->view->image;
-
-	for (uint32_t i = 0; i < r->backends.n; i++) {
-		const struct im_backend *b = &im->backends[r->backends.first + i];
-		double share = r->weight ? 100.0 * b->weight / r->weight : 0;
-
-		if (b->error != HG_OK || b->cluster == IM_NONE) {
-			printf("backend    %5.1f%%  none: %s (%u)\n", share, err_text(b->error),
-			    err_http(b->error));
-			continue;
-		}
-		const struct im_cluster *c = &im->clusters[b->cluster];
-
-		printf("backend    %5.1f%%  %.*s, %u endpoint%s", share,
-		    BYTES_ARG(image_text(im, c->name)), c->endpoints.n,
-		    c->endpoints.n == 1 ? "" : "s");
-		for (uint32_t e = 0; e < c->endpoints.n && e < 8; e++) {
-			char addr[56];
-
-			addr_print(&im->endpoints[c->endpoints.first + e].addr, addr);
-			printf("%s%s", e ? ", " : ": ", addr);
-		}
-		printf("%s\n", c->endpoints.n > 8 ? ", …" : "");
-	}
-	if (r->error != HG_OK)
-		printf("answer     %u: %s\n", err_http(r->error), err_text(r->error));
-}
-
 static int
 one_socket(struct match *m, uint32_t socket)
 {
@@ -175,8 +145,9 @@ one_socket(struct match *m, uint32_t socket)
 		printf("answer     %u: %s\n", err_http(err), err_text(err));
 		return EX_FAILED;
 	}
-	printf("route      %.*s match %u\n", BYTES_ARG(rule_name(m, hit.rule)), hit.match);
-	print_backends(m, &im->rules[hit.rule]);
+	printf("route      %.*s match %u   %s\n", BYTES_ARG(rule_name(m, hit.rule)), hit.match,
+	    matchrule_source(m->view, &im->routes[im->rules[hit.rule].route]));
+	matchrule_print(m->view, hit.rule);
 	return 0;
 }
 

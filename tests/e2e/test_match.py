@@ -6,8 +6,10 @@ import random
 import re
 
 import pytest
+import yaml
 
 from lib import http1, objects as o
+from lib.gateway import cli
 
 PORT = 8080
 LABELS = ["a", "b", "shop", "x-1"]
@@ -85,3 +87,31 @@ def test_match_names_the_rule_that_answers(instance, echo, part):
             else:
                 assert r.status == 404 and not said and p.returncode == 1 and "404" in p.stdout, where
     assert hits > 5, "requests that match are rare: the draw is wrong"
+
+
+def test_what_the_rule_does(tmp_path):
+    """Where the route stands, its filters in order, times, the policy in force, endpoints."""
+    filters = [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "x-a", "value": "1"}], "remove": ["x-b"]}},
+               {"type": "URLRewrite", "urlRewrite": {"hostname": "in.test",
+                                                     "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/v2"}}},
+               {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "other", "port": 80}, "percent": 10}}]
+    policy = {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": o.meta("limits"),
+              "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "route"}],
+                       "loadBalancer": {"type": "LeastRequest"}, "proxyProtocol": {"version": "V2"},
+                       "rateLimit": {"local": {"rules": [{"limit": {"requests": 5, "unit": "Minute"}}]}}}}
+    rules = [o.rule("web", path="/v1", filters=filters, timeouts={"request": "10s", "backendRequest": "1500ms"}),
+             o.rule(path="/old", filters=[{"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}])]
+    path = tmp_path / "a.yaml"
+    path.write_text(yaml.safe_dump_all(o.flat([o.gateway(), o.route(rules=rules), o.service("web", ("127.0.0.9", 3000)),
+                                               o.service("other", ("127.0.0.8", 3000)), policy]), sort_keys=False), encoding="utf-8")
+    out = cli("match", "http://a.test/v1/x", "-f", path, check=0).stdout
+    want = [f"{path}:", "filter     RequestHeaderModifier set x-a: 1, remove x-b",
+            "filter     URLRewrite host in.test prefix /v1 becomes /v2", "filter     RequestMirror to default/other:80, 10 of 100",
+            "timeouts   request 10s, each attempt 1s500ms",
+            "policy     default/limits: 5 requests in 60s, LeastRequest, PROXY protocol v2 to backends",
+            "backend    100.0%  default/web:80, 1 endpoint: 127.0.0.9:3000"]
+    for line in want:
+        assert line in out, (line, out)
+    assert [out.index(x) for x in want] == sorted(out.index(x) for x in want)
+    out = cli("match", "http://a.test/old", "-f", path, check=0).stdout
+    assert "filter     RequestRedirect 301 scheme https\n" in out, out
