@@ -16,6 +16,11 @@ import yaml
 from lib import backends, objects
 from lib.gateway import Instance
 
+try:
+    from lib import grpcs
+except ImportError:  # no python3-grpcio: no GRPCRoute
+    grpcs = None
+
 INFRA, WEB, APP = "gateway-conformance-infra", "gateway-conformance-web-backend", "gateway-conformance-app-backend"
 CONTROLLER = "headgate.dev/gateway-controller"
 PLAYED = ("Deployment", "Pod", "ServiceAccount")  # not written
@@ -121,14 +126,19 @@ class Cluster:
         container = template["spec"]["containers"][0]
         env = {e["name"]: e.get("value") for e in container.get("env") or []}
         pods = self.pods.setdefault((ns, name), [])
+        if "GRPC_ECHO_SERVER" in env and grpcs is None:
+            return
         if "echo-basic" not in container["image"] or any(k in env for k in (
-                "GRPC_ECHO_SERVER", "TCP_ECHO_SERVER", "UDP_ECHO_SERVER", "TLS_SERVER_CERT")):
+                "TCP_ECHO_SERVER", "UDP_ECHO_SERVER", "TLS_SERVER_CERT")):
             return  # nothing over plain HTTP
         letters = "bcdfghjklmnpqrstvwxz"
         hash_ = "".join(random.choices(letters, k=5))
         for _ in range(o["spec"].get("replicas", 1) - len(pods)):
             pod = f"{name}-{hash_}-{''.join(random.choices(letters, k=5))}"
-            pods.append(backends.Echo(self.block.backend(), int(env.get("HTTP_PORT") or 3000), ns, "", pod))
+            if "GRPC_ECHO_SERVER" in env:
+                pods.append(grpcs.Pod(self.block.backend(), 3000, ns, pod))
+            else:
+                pods.append(backends.Echo(self.block.backend(), int(env.get("HTTP_PORT") or 3000), ns, "", pod))
 
     def slices(self):
         """An EndpointSlice for each Service with a selector."""

@@ -174,14 +174,14 @@ def not_accepted(name, reason, resolved="True", ns=INFRA, gw=None):
 
 
 def routes_accepted(c, objs):
-    """What a test waits for first: each of its HTTPRoutes is accepted by each parent."""
+    """What a test waits for first: each of its routes is accepted by each parent."""
     for o in objs:
-        if o["kind"] == "HTTPRoute":
-            name, ns = o["metadata"]["name"], o["metadata"]["namespace"]
-            parents = route_status(c.get("HTTPRoute", name, ns))
-            assert len(parents) == len(o["spec"]["parentRefs"]), f"HTTPRoute {name}: {parents}"
+        if o["kind"] in ("HTTPRoute", "GRPCRoute"):
+            name, ns, kind = o["metadata"]["name"], o["metadata"]["namespace"], o["kind"]
+            parents = route_status(c.get(kind, name, ns))
+            assert len(parents) == len(o["spec"]["parentRefs"]), f"{kind} {name}: {parents}"
             for p in parents:
-                has(p, ACCEPTED, f"HTTPRoute {name} {p['parentRef']}")
+                has(p, ACCEPTED, f"{kind} {name} {p['parentRef']}")
 
 
 def gateway(name, want, ns=INFRA):

@@ -5,6 +5,7 @@ that are new in v1.7 or whose manifests are not there, our own (manifests.yaml, 
 """
 import collections
 
+import grpcroute
 import own
 import steps as s
 from cluster import CONTROLLER, INFRA, WEB
@@ -319,3 +320,7 @@ test("HTTPRouteRetryWithRequestTimeout", "HTTPRouteRetryWithRequestTimeout",
 test("HTTPRouteRetryWithBackendTimeout", "HTTPRouteRetryWithBackendTimeout",
      retry("/retry/backend-timeout-500ms", 2, 500, "v3", delay="100ms", delayRetry="100ms"),
      retry("/retry/request-timeout-500ms", 2, 500, 504, delay="1s", delayRetry="1s"))
+
+# ---------------------------------------------------------------- GRPCRoute
+for row in grpcroute.ROWS:
+    test(*row)

@@ -1,6 +1,8 @@
 """gRPC with python3-grpcio and no generated code: messages are bytes. A server whose methods cover all four kinds of call,
 and the same kinds for clients."""
+import collections
 import concurrent.futures
+import json
 import threading
 
 import grpc
@@ -76,6 +78,33 @@ class Server:
         with self.lock:
             self.cancelled += 1
         return b"late"
+
+
+def reply(message):
+    return json.loads(message)
+
+
+class Pod:
+    """The conformance suite's gRPC echo, but answers are JSON: what was called, with which metadata, in which pod."""
+
+    def __init__(self, host, port, ns, name):
+        self.host, self.ns, self.name = host, ns, name
+
+        def echo(_, context):
+            meta = collections.defaultdict(list)
+            for key, value in context.invocation_metadata():
+                meta[key].append(value if isinstance(value, str) else value.hex())
+            return json.dumps({"pod": name, "namespace": ns, "method": context._rpc_event.call_details.method.decode(),
+                               "metadata": {k: ", ".join(v) for k, v in meta.items()}}).encode()
+        handler = grpc.unary_unary_rpc_method_handler(echo)
+        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
+        self.server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(
+            "gateway_api_conformance.echo_basic.grpcecho.GrpcEcho", {"Echo": handler, "EchoTwo": handler})])
+        assert self.server.add_insecure_port(f"{host}:{port}") == port
+        self.server.start()
+
+    def stop(self):
+        self.server.stop(0).wait()
 
 
 class Client:
