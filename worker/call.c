@@ -26,17 +26,13 @@ void
 call_begin(struct exchange *x)
 {
 	const struct field *f = fields_get(&x->head.fields, FIELD_GRPC_TIMEOUT);
-	uint64_t ns, at;
+	uint64_t ns;
 
 	if (f == NULL || fields_next(&x->head.fields, f) || !grpc_timeout_parse(f->value, &ns))
 		return;
-	at = x->begun + HG_MIN(ns, UINT64_MAX - x->begun);
 	x->grpc_timeout = true;
 	x->timeout_set = true;
-	if (x->deadline && x->deadline <= at)
-		return;
-	x->deadline = at;
-	timer_set(x->w->loop, &x->timer, at);
+	exchange_due(x, x->begun + HG_MIN(ns, UINT64_MAX - x->begun), false);
 }
 
 bool

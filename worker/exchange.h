@@ -14,6 +14,7 @@
 #include "worker/filters/persist.h"
 #include "worker/forward.h"
 #include "worker/protect/limit.h"
+#include "worker/relay.h"
 #include "worker/step.h"
 #include "worker/upstream/lbhash.h"
 
@@ -137,13 +138,6 @@ void exchange_free_pools(struct worker *); /* at the end: arenas of the construc
 
 extern const struct stream_events exchange_down_events;
 
-/* ---- relay.c: bodies */
-void relay_start(struct exchange *);                          /* the client may send its body now */
-void relay_request(struct exchange *);                        /* move what the attempt may take */
-void relay_response_body(struct exchange *, struct slice);
-void relay_response_end(struct exchange *, const struct fields *trailers);
-void relay_drained(struct exchange *);                        /* the client took bytes */
-void relay_credit(struct exchange *);                         /* what blocking cursors took */
 /* reply.c. Own: from x->err, or from what a filter put into x->answer. */
 void reply_own(struct exchange *);
 enum hg_err reply_backend(struct exchange *, const struct msg *resp, bool end);
