@@ -1,0 +1,212 @@
+"""Services that open ports, Workloads behind selectors, and the example that walks from one to the other."""
+import json
+import os
+import re
+import socket
+import subprocess
+
+import pytest
+
+from lib import http1, l4, objects as o
+from lib.gateway import BINARY, TOP, cli
+
+
+def service(name, kind, *ports, **spec):
+    return {"apiVersion": "v1", "kind": "Service", "metadata": o.meta(name),
+            "spec": {"type": kind, "selector": {"app": name}, "ports": list(ports), **spec}}
+
+
+def workload(name, app, address, **spec):
+    return {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "Workload", "metadata": o.meta(name, labels={"app": app}),
+            "spec": {"address": address, **spec}}
+
+
+def node(block):
+    return f'addresses = ["{block.host(1)}"];'
+
+
+def closed(address):
+    with socket.socket() as s:
+        return s.connect_ex(address) != 0
+
+
+def who(address, n=20):
+    return {http1.ask(address).json()["pod"] for _ in range(n)}
+
+
+def test_walk(block):
+    p = subprocess.run([os.path.join(TOP, "examples/services/walk")], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                       timeout=120, env={**os.environ, "HEADGATE": BINARY, "ADDRESS": block.host(1)})
+    assert p.returncode == 0, p.stdout + p.stderr
+    assert p.stdout.count("\nok ") == 26 and not p.stderr, p.stdout + p.stderr
+
+
+def test_types(instance, echo, block):
+    one, two = echo("one"), echo("two")
+    host, lb = block.host(1), block.host(2)
+    g = instance(service("inner", "ClusterIP", {"port": 3000}),
+                 service("node", "NodePort", {"port": 80, "targetPort": "http"}),
+                 service("lb", "LoadBalancer", {"port": 3000}, loadBalancerIP=lb),
+                 service("named", "ExternalName", externalName="localhost"),
+                 workload("one", "inner", one.host), workload("n1", "node", one.host, ports={"http": 3000}),
+                 workload("n2", "node", two.host, ports={"http": 3000}), workload("n3", "node", two.host, ports={"other": 1}),
+                 workload("l1", "lb", two.host), conf=node(block))
+    port = g.get("service", "node")["spec"]["ports"][0]["nodePort"]
+    assert port == 30000
+    assert who((host, port)) == {"one-1", "two-1"}
+    assert who((lb, 3000)) == {"two-1"}
+    assert closed((host, 3000)) and closed((host, 80)) and closed((lb, port))
+    assert g.get("service", "lb")["status"]["loadBalancer"] == {"ingress": [{"ip": lb}]}
+    table = g.cli("get", "svc", check=0).stdout
+    assert [re.sub(r"\d+[smh]+$", "0s", re.sub(" +", " ", x)) for x in table.splitlines()] == [
+        "NAME TYPE CLUSTER-IP EXTERNAL-IP PORT(S) AGE", "inner ClusterIP <none> <none> 3000/TCP 0s",
+        f"lb LoadBalancer <none> {lb} 3000/TCP 0s", "named ExternalName <none> localhost <none> 0s",
+        "node NodePort <none> <none> 80:30000/TCP 0s"]
+    # A second Service comes, the first is written anew, the gateway forgets nothing: the number stays.
+    g.put(service("a-node", "NodePort", {"port": 80}), name="a.yaml")
+    g.reload()
+    assert g.get("service", "a-node")["spec"]["ports"][0]["nodePort"] == 30001
+    g.stop()
+    g.start()
+    assert g.get("service", "node")["spec"]["ports"][0]["nodePort"] == 30000
+    assert who((host, 30000)) == {"one-1", "two-1"}
+    # ClusterIP again: closed.
+    g.put(service("node", "ClusterIP", {"port": 80}), workload("l1", "lb", two.host))
+    g.reload()
+    assert closed((host, 30000))
+
+
+def test_udp_and_affinity(instance, echo, block):
+    a, b = l4.UdpEcho(block.backend(), 5300, "a"), l4.UdpEcho(block.backend(), 5300, "b")
+    one, two = echo("one"), echo("two")
+    host = block.host(1)
+    try:
+        g = instance(service("dns", "NodePort", {"name": "u", "port": 53, "targetPort": 5300, "protocol": "UDP", "nodePort": 30053},
+                             {"name": "t", "port": 53, "targetPort": 3000, "nodePort": 30053}),
+                     service("web", "NodePort", {"port": 80, "targetPort": 3000, "nodePort": 30080}, sessionAffinity="ClientIP"),
+                     service("udp", "NodePort", {"port": 53, "targetPort": 5300, "protocol": "UDP", "nodePort": 30054},
+                             sessionAffinity="ClientIP"),
+                     workload("one", "web", one.host), workload("two", "web", two.host),
+                     *[workload(f"{app}-{i}", app, x.address[0]) for app in ("dns", "udp") for i, x in enumerate((a, b))],
+                     conf=node(block))
+        answers = set()
+        for _ in range(20):
+            with l4.udp((host, 30053)) as s:
+                s.send(b"q")
+                answers.add(s.recv(100))
+        assert answers <= {b"a:q", b"b:q"} and answers
+        sources = [block.host(n) for n in range(10, 42)]
+
+        def pods(source):
+            out = set()
+            for _ in range(3):
+                with socket.create_connection((host, 30080), 10, (source, 0)) as s:
+                    s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                    got = b""
+                    while more := s.recv(65536):
+                        got += more
+                    out.add(json.loads(got.partition(b"\r\n\r\n")[2])["pod"])
+            return out
+        seen = [pods(x) for x in sources]
+        assert all(len(x) == 1 for x in seen) and set().union(*seen) == {"one-1", "two-1"}
+
+        def datagrams(source):
+            out = set()
+            for _ in range(3):
+                with l4.udp((host, 30054), bind=(source, 0)) as s:
+                    s.send(b"q")
+                    out.add(s.recv(100))
+            return out
+        seen = [datagrams(x) for x in sources]
+        assert all(len(x) == 1 for x in seen) and set().union(*seen) == {b"a:q", b"b:q"}
+        assert g.conditions("service", "dns")["Programmed"] == ("True", "Programmed")
+    finally:
+        a.stop()
+        b.stop()
+
+
+def test_conditions(instance, block):
+    g = instance(service("range", "NodePort", {"port": 80, "nodePort": 80}),
+                 service("sctp", "NodePort", {"port": 80, "protocol": "SCTP"}),
+                 service("first", "LoadBalancer", {"port": 8000}), service("second", "LoadBalancer", {"port": 8000}),
+                 service("late", "LoadBalancer", {"port": 80}),
+                 o.gateway(addresses=[{"value": block.host(1)}]), conf=node(block))
+    assert g.conditions("service", "range")["Programmed"] == ("False", "PortOutOfRange")
+    assert g.conditions("service", "sctp")["Programmed"] == ("False", "UnsupportedProtocol")
+    assert g.conditions("service", "first")["Programmed"] == ("True", "Programmed")
+    assert g.conditions("service", "second")["Programmed"] == ("False", "ProtocolConflict")
+    assert g.conditions("service", "late")["Programmed"] == ("False", "ProtocolConflict")
+    assert g.conditions("gateway", "gw")["Programmed"] == ("True", "Programmed")
+    assert "30000 to 32767" in g.cli("describe", "svc", "range").stdout
+
+
+# ---------------------------------------------------------------- headgate workload
+@pytest.fixture
+def roles(instance, block):
+    def start(*objs, ns="shop"):
+        g = instance(roles=True, started=False, conf=node(block))
+        g.put(o.gateway(ns=ns, addresses=[{"value": block.host(1)}]), name="infra.d/gateway.yaml")
+        g.put(*objs, name=f"routes.d/{ns}/all.yaml")
+        return g.start()
+    return start
+
+
+def test_workload_verb(roles, echo, block):
+    one, two = echo("one"), echo("two")
+    svc = {**service("web", "ClusterIP", {"port": 80, "targetPort": "http"})}
+    svc["metadata"]["namespace"] = "shop"
+    g = roles(svc, o.route(rules=[o.rule("web", path="/")], ns="shop"))
+    at = (block.host(1), 80)
+
+    def verb(*args, check=0):
+        return g.cli("workload", *args, "-n", "shop", "-c", g.conf, check=check)
+
+    def ask():
+        return http1.ask(at).status
+    assert ask() == 503
+    assert verb("add", "one", "-l", "app=web", "--address", one.host, "--port", "http=3000").stdout == \
+        "workload.gateway.headgate.dev/one added\n"
+    assert who(at) == {"one-1"}
+    verb("add", "two", "--label", "app=web", "--address", two.host, "-p", "http=3000", "--weight", "3")
+    assert who(at) == {"one-1", "two-1"}
+    verb("drain", "one")
+    assert who(at) == {"two-1"}
+    rows = [x.split() for x in verb("list").stdout.splitlines()]
+    assert [x[:5] for x in rows] == [["NAME", "ADDRESS", "PORTS", "WEIGHT", "LABELS"],
+                                     ["one", one.host, "http=3000", "0", "app=web"],
+                                     ["two", two.host, "http=3000", "3", "app=web"]]
+    verb("add", "one", "-l", "app=web", "--address", one.host, "--port", "http=3000")
+    assert who(at) == {"one-1", "two-1"}
+    verb("remove", "one")
+    verb("remove", "one")  # a unit may say it twice
+    verb("remove", "two")
+    assert ask() == 503
+    assert os.listdir(os.path.join(g.manifests, "routes.d/shop")) == ["all.yaml"]
+
+
+def test_workload_refusals(roles):
+    g = roles(service("web", "ClusterIP", {"port": 80}) | {"metadata": o.meta("web", "shop")})
+    folder = os.path.join(g.manifests, "routes.d/shop")
+
+    def verb(*args, ns="shop", check=0):
+        return g.cli("workload", *args, "-n", ns, "-c", g.conf, check=check)
+    for args, status in ((("add", "Upper"), 64), (("add", "a/b"), 64), (("add", "a", "-l", "novalue"), 64),
+                         (("add", "a", "--port", "http=70000"), 64), (("add", "a", "-l", "k=a b"), 64), (("add",), 64),
+                         (("frob", "a"), 64), (("drain", "nobody"), 1)):
+        verb(*args, check=status)
+    verb("add", "a", ns="nowhere", check=1)  # no such folder
+    assert os.listdir(folder) == ["all.yaml"]
+    # Somebody else's error does not fail a unit; what is written where nobody reads does.
+    g.write("{", name="routes.d/shop/bad.yaml")
+    verb("add", "a", "-l", "app=web")
+    other = os.path.join(g.dir, "elsewhere")
+    os.mkdir(other)
+    p = cli("workload", "add", "b", "-n", "shop", "-f", other, "--runtime-dir", g.runtime, check=2)
+    assert "is its folder read" in p.stderr
+    # Without an instance: at its next start.
+    os.unlink(os.path.join(folder, "bad.yaml"))
+    g.stop()
+    p = verb("add", "c", "-l", "app=web")
+    assert "is read when an instance starts" in p.stderr
+    g.start()
+    assert g.get("workload", "c", "shop")["metadata"]["labels"] == {"app": "web"}
