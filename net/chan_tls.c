@@ -398,6 +398,12 @@ tls_connect(
 	return true;
 }
 
+void
+tls_set_error(struct tls_env *env, const char *why)
+{
+	snprintf(env->why, sizeof(env->why), "%s", why);
+}
+
 const char *
 tls_last_error(const struct tls_env *env)
 {

@@ -103,8 +103,10 @@ struct tls_server { /* borrowed during the call, but for the sessions */
 	struct hash128 key;     /* of all that a session of this server was verified by */
 };
 bool tls_connect(struct chan *, struct tls_env *, struct tls_ctx *, const struct tls_server *);
-/* Why the last handshake of this process failed; also after its channel was closed. */
+/* Why the last handshake of this process failed, also after its channel was closed; or what was set
+ * since, where there was not even one. */
 const char *tls_last_error(const struct tls_env *);
+void tls_set_error(struct tls_env *, const char *why);
 
 #define TLS_SESSIONS 512 /* kept at most; about 8 KB each */
 struct tls_sessions *tls_sessions_new(void);

@@ -244,6 +244,7 @@ accesslog_l4_json(const struct access_l4 *a, char *out, size_t cap)
 	TEXT(&o, "closed_by", bytes_str(a->first), 16);
 	TEXT(&o, "reason", bytes_str(a->reason), 32);
 	TEXT(&o, "error", bytes_str(a->error), 128);
+	TEXT(&o, "detail", bytes_str(a->detail), 160);
 	o.cap += 2;
 	LIT(&o, "}\n");
 	return o.n;

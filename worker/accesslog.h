@@ -56,7 +56,7 @@ struct access_l4 { /* a relayed connection, or a UDP session */
 	struct bytes backend, endpoint;
 	unsigned attempts;
 	const char *first;       /* who ended it: client, backend, gateway */
-	const char *reason, *error;
+	const char *reason, *error, *detail; /* as in struct access */
 };
 
 size_t accesslog_json(const struct access *, char *out, size_t cap);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "http/fields.h"
 #include "worker/call.h"
+#include "worker/secure.h"
 #include "worker/traffic.h"
 #include "worker/tunnel.h"
 #include "worker/upstream/uptls.h"
@@ -100,7 +101,6 @@ attempt_secure(struct exchange *x, struct target *t)
 	const struct image *im = x->gen ? &x->gen->image : NULL;
 	struct uri_host host;
 	struct uptls_in in;
-	char why[160];
 
 	t->secure = NULL;
 	if (t->tls == 0)
@@ -111,10 +111,12 @@ attempt_secure(struct exchange *x, struct target *t)
 	    .cert = im->gateways[im->listeners[x->hit.listener].gateway].cert,
 	    .endpoint = t->host, .host = requested_host(x, &host),
 	    .speak = t->proto <= IM_UP_UDP ? speak[t->proto] : UPTLS_OPEN};
-	t->secure = uptls_get(x->w->uptls, &in, why);
+	if (x->upgrade && in.speak == UPTLS_OPEN) /* few backends switch in HTTP/2 */
+		in.speak = UPTLS_H1;
+	t->secure = uptls_get(x->w->uptls, &in);
 	if (t->secure)
 		return HG_OK;
-	x->detail = arena_dup(&x->arena, bytes_str(why));
+	x->detail = arena_dup(&x->arena, bytes_str(tls_last_error(secure_env(x->w->secure))));
 	return HG_ERR_BACKEND_TLS;
 }
 

@@ -8,11 +8,14 @@
 #define FEATURE_API_VERSION "v1.7.0"
 
 #define FEATURE_TABLE(F) \
+	F(BackendTLSPolicy) \
+	F(BackendTLSPolicySANValidation) \
 	F(GRPCRoute) \
 	F(GRPCRouteNamedRouteRule) \
 	F(GRPCRouteRequestHeaderModifier) \
 	F(Gateway) \
 	F(GatewayAddressEmpty) \
+	F(GatewayBackendClientCertificate) \
 	F(GatewayFrontendClientCertificateValidation) \
 	F(GatewayFrontendClientCertificateValidationInsecureFallback) \
 	F(GatewayHTTPListenerIsolation) \
@@ -25,6 +28,7 @@
 	F(HTTPRoute303RedirectStatusCode) \
 	F(HTTPRoute307RedirectStatusCode) \
 	F(HTTPRoute308RedirectStatusCode) \
+	F(HTTPRouteBackendProtocolH2C) \
 	F(HTTPRouteBackendProtocolWebSocket) \
 	F(HTTPRouteBackendRequestHeaderModification) \
 	F(HTTPRouteBackendTimeout) \

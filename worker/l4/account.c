@@ -65,7 +65,8 @@ l4_account(struct worker *w, const struct way *y, struct l4_account *a)
 	    .attempts = y->attempts,
 	    .first = sides[a->first],
 	    .reason = err_reason(a->err),
-	    .error = a->err == HG_OK ? NULL : err_text(a->err)};
+	    .error = a->err == HG_OK ? NULL : err_text(a->err),
+	    .detail = a->detail};
 	if (l) {
 		line.gen = l->gen;
 		line.gateway_ns = l->gateway_ns;

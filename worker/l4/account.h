@@ -15,6 +15,7 @@ struct l4_account {
 	uint8_t first;                  /* 0 we ended it, 1 the client, 2 the backend */
 	bool served;                    /* it reached a backend */
 	enum hg_err err;
+	const char *detail;             /* more of it, or NULL */
 };
 
 void l4_account(struct worker *, const struct way *, struct l4_account *);

@@ -24,6 +24,8 @@
 #include "worker/conn.h"
 #include "worker/l4/account.h"
 #include "worker/l4/l4.h"
+#include "worker/secure.h"
+#include "worker/upstream/uptls.h"
 
 static const struct chan_events down_events, up_events;
 
@@ -54,7 +56,10 @@ account(struct flow *f)
 	    .out = f->out,
 	    .first = f->first,
 	    .served = f->phase >= FLOW_RELAY,
-	    .err = f->err};
+	    .err = f->err,
+	    .detail = f->err == HG_ERR_BACKEND_TLS ?
+		tls_last_error(secure_env(f->w->secure)) :
+		NULL};
 
 	if (a.served)
 		METRIC(f->w, l4_connections, 1);
@@ -216,6 +221,20 @@ greet(struct flow *f)
 	return chan_greet(&f->up, text, n);
 }
 
+/* Who the backend has to be. NULL: it cannot be known. */
+static struct uptls *
+expect(struct flow *f, const struct target *t)
+{
+	const struct gen *gen = f->w->gens.live;
+	const struct im_listener *l =
+	    &gen->image.listeners[gen_listener(gen, f->way.listener)];
+	struct uptls_in in = {.im = &gen->image, .secrets = gen->secrets, .tls = t->tls - 1,
+	    .cert = gen->image.gateways[l->gateway].cert, .endpoint = t->host,
+	    .host = flow_sni(f), .speak = UPTLS_RAW};
+
+	return uptls_get(f->w->uptls, &in);
+}
+
 /* The next endpoint, until one is on its way. `last`: why the one before failed. */
 static void
 connect_next(struct flow *f, enum hg_err last)
@@ -232,10 +251,17 @@ connect_next(struct flow *f, enum hg_err last)
 		if (e != HG_OK)
 			break;
 		f->moved = loop_now(w->loop);
+		if (t.tls && (t.secure = expect(f, &t)) == NULL) {
+			way_failed(&f->way, w);
+			last = HG_ERR_BACKEND_TLS; /* never in clear text */
+			break;
+		}
 		if (chan_connect(&f->up, w->loop, &w->bufs, &t.addr, t.unix_path, &up_events,
 			f) == 0) {
 			f->has_up = true;
-			if (!f->way.terms.proxy || greet(f)) {
+			if ((!f->way.terms.proxy || greet(f)) &&
+			    (!t.secure ||
+				uptls_start(t.secure, &f->up, &t.addr, t.unix_path))) {
 				flow_arm(f);
 				return;
 			}
@@ -392,9 +418,14 @@ up_error(struct chan *c, enum hg_err e)
 	struct flow *f = c->owner;
 
 	if (f->phase == FLOW_CONNECT) {
+		/* A wrong certificate is said, not covered by another endpoint. */
+		METRIC(f->w, upstream_tls_failed, e == HG_ERR_BACKEND_TLS);
 		chan_close(c);
 		way_failed(&f->way, f->w);
-		connect_next(f, HG_ERR_CONNECT_FAILED);
+		if (e == HG_ERR_BACKEND_TLS)
+			flow_end(f, e);
+		else
+			connect_next(f, HG_ERR_CONNECT_FAILED);
 		return;
 	}
 	if (f->phase == FLOW_LAST)

@@ -320,7 +320,7 @@ object_key(const struct im_uptls *t, struct hash128 context, struct bytes name)
 }
 
 struct uptls *
-uptls_get(struct uptls_store *s, const struct uptls_in *in, char why[160])
+uptls_get(struct uptls_store *s, const struct uptls_in *in)
 {
 	const struct im_uptls *t = &in->im->uptls[in->tls];
 	struct hash128 ck = context_key(in), key;
@@ -329,7 +329,7 @@ uptls_get(struct uptls_store *s, const struct uptls_in *in, char why[160])
 	struct uptls *u;
 
 	if (name.n > 255 || (t->names.n == 0 && name.n == 0 && t->verify)) {
-		(void)snprintf(why, 160, "there is no name to verify the backend's certificate by");
+		tls_set_error(s->env, "there is no name to verify the certificate by");
 		return NULL;
 	}
 	key = object_key(t, ck, name);
@@ -343,7 +343,7 @@ uptls_get(struct uptls_store *s, const struct uptls_in *in, char why[160])
 		}
 	c = context_get(s, in, ck);
 	if (c->ctx == NULL) {
-		(void)snprintf(why, 160, "%s", c->why);
+		tls_set_error(s->env, c->why);
 		return NULL;
 	}
 	return add(s, in, key, name, c->ctx);

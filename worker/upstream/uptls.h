@@ -36,8 +36,9 @@ struct uptls_store;
 struct uptls_store *uptls_store_new(struct tls_env *); /* borrowed */
 void uptls_store_free(struct uptls_store *);           /* all references must be gone */
 
-/* Borrowed until the next call; uptls_ref() to keep. NULL with why: BACKEND_TLS. */
-struct uptls *uptls_get(struct uptls_store *, const struct uptls_in *, char why[160]);
+/* Borrowed until the next call; uptls_ref() to keep. NULL: BACKEND_TLS, tls_last_error() says why.
+ */
+struct uptls *uptls_get(struct uptls_store *, const struct uptls_in *);
 struct uptls *uptls_ref(struct uptls *);
 void uptls_unref(struct uptls *);
 
