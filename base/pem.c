@@ -8,6 +8,7 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/ocsp.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <time.h>
@@ -351,4 +352,22 @@ uint32_t
 pem_crls(struct arena *a, struct bytes text, struct bytes **ders, const char **why)
 {
 	return bundle(a, text, true, ders, why);
+}
+
+bool
+pem_ocsp(struct bytes der)
+{
+	const unsigned char *p = (const unsigned char *)der.p;
+	OCSP_RESPONSE *r = der.n == 0 ? NULL : d2i_OCSP_RESPONSE(NULL, &p, (long)der.n);
+	OCSP_BASICRESP *basic = NULL;
+	bool good = r != NULL && p == (const unsigned char *)der.p + der.n &&
+	    OCSP_response_status(r) == OCSP_RESPONSE_STATUS_SUCCESSFUL;
+
+	if (good)
+		basic = OCSP_response_get1_basic(r);
+	good = basic != NULL && OCSP_resp_count(basic) > 0;
+	OCSP_BASICRESP_free(basic);
+	OCSP_RESPONSE_free(r);
+	ERR_clear_error();
+	return good;
 }

@@ -7,6 +7,8 @@
 #ifndef BASE_PEM_H
 #define BASE_PEM_H
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "base/bytes.h"
 
@@ -34,6 +36,9 @@ uint32_t pem_bundle(struct arena *, struct bytes text, struct bytes **ders, cons
 
 /* The same for lists of revoked certificates. */
 uint32_t pem_crls(struct arena *, struct bytes text, struct bytes **ders, const char **why);
+
+/* Is this DER a successful OCSP response? */
+bool pem_ocsp(struct bytes der);
 
 /* A digest for content (SHA-256, cut). */
 void pem_digest(uint64_t id[2], const struct bytes *v, unsigned n);

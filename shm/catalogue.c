@@ -90,6 +90,12 @@ rows_ok(const struct catalogue *c)
 		ok = c->documents[i].shape < c->n_shapes;
 	for (uint32_t i = 0; ok && i < c->n_shapes; i++)
 		ok = c->shapes[i].tree.off != IM_NONE && blob_text_ok(&c->blob, c->shapes[i].tree);
+	for (uint32_t i = 0; ok && i < c->n_certfiles; i++) {
+		const struct cat_file *f = &c->certfiles[i];
+		const struct im_str texts[] = {f->path, f->crt, f->key, f->ocsp};
+
+		ok = f->path.off != IM_NONE && texts_ok(&c->blob, texts, HG_ARRAY_LEN(texts));
+	}
 	return ok;
 }
 

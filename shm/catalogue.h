@@ -19,7 +19,8 @@
 	SEC(ID, struct cat_id, ids) \
 	SEC(ADDRESS, struct cat_address, addresses) \
 	SEC(DOCUMENT, struct cat_document, documents) \
-	SEC(SHAPE, struct cat_shape, shapes)
+	SEC(SHAPE, struct cat_shape, shapes) \
+	SEC(CERTFILE, struct cat_file, certfiles)
 
 enum cat_section {
 	CAT_TEXT,
@@ -106,6 +107,12 @@ struct cat_document {
 };
 struct cat_shape {
 	struct im_str tree;
+};
+
+/* Certificate and key of a file that a listener names: its last good content, with secrets. */
+struct cat_file {
+	struct im_str path, crt, key, ocsp; /* PEM; ocsp: DER, or absent */
+	uint64_t hash[2];
 };
 
 struct catalogue {

@@ -10,12 +10,10 @@
  */
 #include "conf/resolve/certificate.h"
 
-#include <errno.h>
-
 #include "base/parse.h"
 #include "base/pem.h"
 #include "conf/kinds/k_core.h"
-#include "conf/read/source.h"
+#include "conf/read/codes.h"
 
 static struct bytes
 decoded(struct scope *sc, struct bytes v)
@@ -42,9 +40,8 @@ secret_value(struct scope *sc, const struct k_secret *s, struct bytes key)
 	return map_pair(&s->data, key, &v) ? decoded(sc, v) : BYTES_NONE;
 }
 
-/* NULL with *why. */
-static struct m_cert *
-cert_new(struct scope *sc, struct bytes crt, struct bytes key, struct bytes ocsp, bool known,
+struct m_cert *
+certificate_new(struct scope *sc, struct bytes crt, struct bytes key, struct bytes ocsp, bool known,
     const char **why)
 {
 	struct pem_cert p;
@@ -56,12 +53,21 @@ cert_new(struct scope *sc, struct bytes crt, struct bytes key, struct bytes ocsp
 	c = arena_zalloc(sc->arena, sizeof(*c));
 	*c = (struct m_cert){.chain = p.chain, .key = p.key, .names = p.names, .nnames = p.nnames,
 	    .id = {p.id[0], p.id[1]}, .not_after = p.not_after, .type = p.type,
-	    .ocsp = ocsp.n != 0 && ocsp.n <= 65536 ? ocsp : BYTES_NONE};
+	    .ocsp = ocsp.n != 0 && ocsp.n <= 65536 && pem_ocsp(ocsp) ? ocsp : BYTES_NONE};
+	c->staple_bad = ocsp.n != 0 && c->ocsp.n == 0;
 	if (sc->in.now != 0 && p.not_after < sc->in.now)
 		*why = "the certificate has expired";
 	else if (sc->in.now != 0 && p.not_before > sc->in.now + 86400) /* clocks differ */
 		*why = "the certificate is not valid yet";
 	return c;
+}
+
+void
+certificate_warn(struct scope *sc, const struct m_cert *c, const struct node *at)
+{
+	if (c != NULL && c->staple_bad && at != NULL && !sc->quiet)
+		diag_at(sc->in.diags, CODE_REF_NOT_FOUND, at,
+		    "the OCSP response beside the certificate cannot be read: it is not stapled");
 }
 
 static struct m_cert *
@@ -75,7 +81,7 @@ cert_of(struct scope *sc, const struct k_secret *s, bool known, const char **why
 				       "there is no private key in tls.key";
 		return NULL;
 	}
-	return cert_new(
+	return certificate_new(
 	    sc, crt, key, secret_value(sc, s, BYTES("tls.ocsp-staple")), known, why);
 }
 
@@ -126,58 +132,6 @@ certificate_secret(const struct scope *sc, const struct object *o)
 	return sc->secrets == NULL ? NULL : sc->secrets[o->index];
 }
 
-/* ---- files */
-
-static struct bytes
-file_text(struct scope *sc, const char *path, int *error)
-{
-	struct source_file f = {0};
-
-	*error = ENOENT;
-	if (sc->in.source == NULL)
-		return BYTES_NONE;
-	if (sc->in.source->open(sc->in.source, bytes_str(path), sc->arena, &f) != 0)
-		return BYTES_NONE;
-	*error = f.error;
-	return f.error == 0 ? f.text : BYTES_NONE;
-}
-
-/* One file with certificates and key, or NAME.crt (or .pem) beside NAME.key; a staple in
- * FILE.ocsp. */
-static struct m_cert *
-from_file(struct scope *sc, const struct k_object_ref *r, const char **why)
-{
-	const char *path = arena_dup(sc->arena, r->name);
-	struct bytes crt, key, ocsp;
-	ptrdiff_t dot = bytes_rchr(r->name, '.');
-	int error, ignored;
-
-	crt = key = file_text(sc, path, &error);
-	if (error != 0) {
-		*why = error > 0 ? strerror(error) : "not a regular file, or not allowed";
-		return NULL;
-	}
-	if (memmem(crt.p, crt.n, "PRIVATE KEY-----", 16) == NULL && dot > 0)
-		key = file_text(
-		    sc, arena_printf(sc->arena, "%.*s.key", (int)dot, r->name.p), &ignored);
-	ocsp = file_text(sc, arena_printf(sc->arena, "%s.ocsp", path), &ignored);
-	return cert_new(sc, crt, key, ocsp, false, why);
-}
-
-static struct m_cert *
-file_get(struct scope *sc, const struct k_object_ref *r, struct faults *f)
-{
-	const char *why = NULL;
-	struct m_cert *c = from_file(sc, r, &why);
-
-	if (why != NULL) {
-		fault_add(
-		    sc, f, REF_NOT_FOUND, r->node, "file %.*s: %s", BYTES_ARG(r->name), why);
-		return NULL;
-	}
-	return c;
-}
-
 /* ---- references */
 
 struct m_cert *
@@ -190,7 +144,7 @@ certificate_get(struct scope *sc, enum kind_id from, struct bytes from_ns,
 
 	if (bytes_eq(r->group, BYTES(CERTIFICATE_GROUP)) &&
 	    bytes_eq(r->kind, BYTES(CERTIFICATE_FILE)) && bytes_eq(ns, from_ns))
-		return file_get(sc, r, f);
+		return certfile_get(sc, r, f);
 	if (r->group.n != 0 || !bytes_eq(r->kind, BYTES("Secret"))) {
 		fault_add(sc, f, REF_NOT_FOUND, r->node,
 		    "%.*s %.*s cannot be a certificate, only a Secret can", BYTES_ARG(r->kind),
@@ -214,10 +168,12 @@ certificate_get(struct scope *sc, enum kind_id from, struct bytes from_ns,
 		fault_add(sc, f, REF_NOT_FOUND, r->node, "Secret %.*s/%.*s: %s%s", BYTES_ARG(ns),
 		    BYTES_ARG(r->name), s->why,
 		    s->cert != NULL ? "; its last good certificate is served" : "");
+	certificate_warn(sc, s->cert, r->node);
 	return s->cert;
 }
 
-/* The text under a key, or why there is none. `lax`: a Secret of one entry may call it as it likes. */
+/* The text under a key, or why there is none. `lax`: a Secret of one entry may call it what it
+ * likes. */
 static const char *
 key_text(struct scope *sc, const struct k_object_ref *r, struct bytes ns, const char *key, bool lax,
     struct bytes *text)

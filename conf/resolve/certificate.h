@@ -22,6 +22,14 @@ struct r_secret { /* what became of a Secret that a reference named */
  * is served. NULL: nothing can be served. */
 struct m_cert *certificate_get(struct scope *, enum kind_id from, struct bytes from_ns,
     const struct k_object_ref *, struct faults *);
+/* NULL with *why; with a certificate and *why its dates are wrong. `known`: found good before. */
+struct m_cert *certificate_new(struct scope *, struct bytes crt, struct bytes key,
+    struct bytes ocsp, bool known, const char **why);
+/* Tells of what is left out. */
+void certificate_warn(struct scope *, const struct m_cert *, const struct node *);
+/* certfile.c: a reference to a file, and what is remembered of all of them. */
+struct m_cert *certfile_get(struct scope *, const struct k_object_ref *, struct faults *);
+void certfile_record(const struct scope *, struct blob_writer *);
 /* NULL: no reference named it. */
 const struct r_secret *certificate_secret(const struct scope *, const struct object *);
 

@@ -395,6 +395,7 @@ resolve_record(struct scope *sc, const struct resolve_info *info)
 	diag_rows(&rs, info->diags);
 	address_rows(&rs);
 	ids_record(sc->ids, rs.w);
+	certfile_record(sc, rs.w);
 	if (info->documents != NULL)
 		doccache_record(info->documents, rs.w);
 	info_row(&rs, info);

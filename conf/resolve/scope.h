@@ -19,6 +19,7 @@ struct scope {
 	struct ids *ids;
 	struct meta *meta;
 	struct r_secret **secrets; /* by object.index, or NULL: certificate.h */
+	struct r_file *certfiles;  /* certfile.c */
 	/* by object.index: r_class, r_gateway, r_set, r_route, r_policy, t_policy, r_backend_kind
 	 */
 	void **slot;

@@ -1,6 +1,8 @@
 """TLS termination: certificates by name, hosts and names, client certificates, resumption, reloads and deaths under TLS."""
+import base64
 import os
 import signal
+import socket
 import ssl
 import threading
 
@@ -130,6 +132,67 @@ def test_file_reference(instance, echo, pair):
         assert c.subject() == "second" and c.ask("a.test")[0] == 200
 
 
+def test_file_keeps_its_last_good_content(instance, echo, pair):
+    """A file that went bad, or may not be read, costs a word in the status; a reboot serves it too. One that is gone is gone."""
+    good, other = pair("good", "a.test"), pair("other", "a.test")
+    ref = {"group": "gateway.headgate.dev", "kind": "File", "name": "certs/a.crt"}
+    g = instance(*stage([tls.listener("a", PORT, ref)], echo("e")), started=False)
+    g.write(good.text("crt"), name="certs/a.crt")
+    g.write(good.text("key"), name="certs/a.key")
+    g.start()
+
+    def served():
+        with tls.Client(g.address(), "a.test") as c:
+            return c.subject()
+    assert served() == "good"
+    for name, text in (("certs/a.key", other.text("key")), ("certs/a.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n"), ("certs/a.crt", "")):
+        g.write(text, name=name)
+        g.reload()
+        found = o.conditions(g.get("gateway", "gw")["status"]["listeners"][0])
+        assert found["ResolvedRefs"] == ("False", "InvalidCertificateRef") and found["Programmed"] == ("True", "Programmed"), name
+        assert served() == "good", name
+    g.stop()
+    g.start()
+    assert served() == "good"
+    g.write(other.text("crt"), name="certs/a.crt")
+    g.write(other.text("key"), name="certs/a.key")
+    g.reload(0)
+    assert served() == "other"
+    g.remove("certs/a.crt")
+    g.reload()
+    assert tls.refused(g.address(), "a.test")
+
+
+def test_ocsp_staple(instance, echo, pair, tmp_path):
+    """From FILE.ocsp, told to who asks; what cannot be read is left out."""
+    ca = pair("ca", ca=True)
+    own = pair("own", "a.test", by=ca)
+    ref = {"group": "gateway.headgate.dev", "kind": "File", "name": "certs/a.pem"}
+    g = instance(*stage([tls.listener("a", PORT, ref), tls.listener("b", PORT, "own", hostname="b.test")], echo("e")),
+                 tls.secret("own", own), started=False)
+    g.write(own.text("crt") + own.text("key"), name="certs/a.pem")
+    staple = tls.ocsp(tmp_path, ca, own)
+    with open(os.path.join(g.dir, "manifests/certs/a.pem.ocsp"), "wb") as f:
+        f.write(staple)
+    g.start()
+
+    def asked(name):
+        at = g.address()
+        return tls.openssl("s_client", "-connect", f"{at[0]}:{at[1]}", "-servername", name, "-status", "-CAfile", ca.crt, check=False,
+                           stdin=-3).stdout
+    assert "OCSP Response Status: successful" in asked("a.test") and "Cert Status: good" in asked("a.test")
+    assert "OCSP response: no response sent" in asked("b.test")
+    g.write("nonsense", name="certs/a.pem.ocsp")
+    g.reload()
+    assert "OCSP response: no response sent" in asked("a.test")
+    assert tls.ask(g.address(), "a.test")[0] == 200
+    secret = tls.secret("own", own)
+    secret["data"] = {"tls.ocsp-staple": base64.b64encode(staple).decode()}
+    g.put(*stage([tls.listener("a", PORT, ref), tls.listener("b", PORT, "own", hostname="b.test")], echo("f")), secret)
+    g.reload()
+    assert "Cert Status: good" in asked("b.test")
+
+
 def frontend(*refs, mode=None):
     return {"frontend": {"default": {"validation": {"caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": r} for r in refs],
                                                     **({"mode": mode} if mode else {})}}}}
@@ -161,6 +224,26 @@ def test_client_certificates(instance, echo, pair):
     for own in (client, None):
         with pytest.raises((OSError, ssl.SSLError)):
             tls.ask(at, "a.test", ctx=tls.context(own))
+
+
+def test_client_certificates_by_port(instance, echo, pair):
+    """perPort stands in the place of the default for its port, and each mode is its port's own."""
+    ca, other = pair("ca", ca=True), pair("otherca", ca=True)
+    client, stranger = pair("client", "c", by=ca), pair("stranger", "c", by=other)
+    ports = {"default": PORT, "other": PORT + 1, "lax": PORT + 2, "none": PORT + 3}
+    spec = frontend("ca")
+    spec["frontend"]["perPort"] = [
+        {"port": ports["other"], "tls": frontend("other")["frontend"]["default"]},
+        {"port": ports["lax"], "tls": frontend("ca", mode="AllowInsecureFallback")["frontend"]["default"]},
+        {"port": ports["none"], "tls": {}}]
+    g = instance(*stage([tls.listener(n, port, "s") for n, port in ports.items()], echo("e"), tls=spec),
+                 tls.secret("s", pair("s", "a.test")), tls.ca_map("ca", ca), tls.ca_map("other", other))
+    assert g.conditions("gateway", "gw")["InsecureFrontendValidationMode"] == ("True", "ConfigurationChanged")
+    good = {"default": {client}, "other": {stranger}, "lax": {client, stranger, None}, "none": {client, stranger, None}}
+    for name, port in ports.items():
+        for own in (client, stranger, None):
+            at = (g.address()[0], port)
+            assert tls.refused(at, "a.test", ctx=tls.context(own)) == (own not in good[name]), (name, own and own.name)
 
 
 def test_validation_is_not_resumed_away(instance, echo, pair):
@@ -260,8 +343,22 @@ def test_http_and_https(instance, echo, pair):
     assert tls.refused((g.address()[0], 8080), "a.test")
 
 
-def test_clear_text_to_tls(instance, echo, pair):
-    g = instance(*stage([tls.listener("a", PORT, "s")], echo("e")), tls.secret("s", pair("s", "a.test")))
-    with pytest.raises(Exception):
-        assert g.ask().status is None
-    assert tls.ask(g.address(), "a.test")[0] == 200
+def test_no_hello(instance, echo, pair):
+    """Clear text on a TLS port, half a hello, none at all: each is closed in its time, and nobody else is kept waiting."""
+    g = instance(*stage([tls.listener("a", PORT, "s")], echo("e")), tls.secret("s", pair("s", "a.test")),
+                 conf='limits = { tls_handshake_timeout = "500ms"; };')
+    at = g.address()
+    hello = tls.hello("a.test")
+    for data in (b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"", hello[:3], hello[:-1],
+                 b"\x16\x03\x01\xff\xff" + b"\0" * 100, hello):
+        with socket.create_connection(at, timeout=10) as s:
+            s.sendall(data)
+            got = b""
+            try:
+                while (more := s.recv(4096)):
+                    got += more
+            except ConnectionResetError:
+                pass
+            assert not got.startswith(b"HTTP"), data
+        assert tls.ask(at, "a.test")[0] == 200
+    wait_for(lambda: g.metric("connections_closed") == g.metric("connections_accepted"), "no connection to be left")

@@ -46,6 +46,30 @@ def crl(folder, ca, *revoked):
     return openssl("ca", *sign, "-gencrl").stdout
 
 
+def ocsp(folder, ca, pair):
+    """DER of a response that says good."""
+    base = os.path.join(str(folder), "ocsp")
+    serial = openssl("x509", "-in", pair.crt, "-noout", "-serial").stdout.strip().split("=")[1]
+    with open(base + ".index", "w", encoding="ascii") as f:
+        f.write(f"V\t491231235959Z\t\t{serial}\tunknown\t/CN={pair.name}\n")
+    openssl("ocsp", "-issuer", ca.crt, "-cert", pair.crt, "-reqout", base + ".req")
+    openssl("ocsp", "-index", base + ".index", "-rsigner", ca.crt, "-rkey", ca.key, "-CA", ca.crt, "-reqin", base + ".req",
+            "-respout", base + ".der", "-ndays", "7")
+    with open(base + ".der", "rb") as f:
+        return f.read()
+
+
+def hello(sni):
+    """The first bytes of a client."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    c = context().wrap_bio(incoming, outgoing, server_hostname=sni)
+    try:
+        c.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return outgoing.read()
+
+
 def secret(name, pair, ns="default", key=None):
     return {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": meta(name, ns),
             "stringData": {"tls.crt": pair.text("crt"), "tls.key": (key or pair).text("key")}}
