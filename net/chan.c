@@ -320,7 +320,7 @@ ready(struct watch *w, uint32_t events)
 	}
 	if ((events & EPOLLOUT) && !c->writable) {
 		c->writable = true;
-		if (c->out)
+		if (c->out || c->over_high)
 			loop_flush(c->loop, &c->flush);
 	}
 	/* A reset while nobody reads: the owner has to know now. */

@@ -112,6 +112,21 @@ def test_reset(instance, tcp):
     assert {(x["closed_by"], x["reason"]) for x in a} == {("backend", "backend_reset"), ("client", "client_closed")}, a
 
 
+def test_backend_stops_reading(instance, tcp):
+    """A backend that answers and closes in the middle of an upload ends the connection; nothing hangs."""
+    def handle(peer):
+        peer.sock.recv(1)
+        peer.sock.sendall(b"enough")
+    b = tcp(handle)
+    g = instance(*stage(l4.service("s", b.address), l4.route("r", "s")))
+    for _ in range(5):
+        with l4.Conn(g.address()) as c, contextlib.suppress(ConnectionError):
+            for _ in range(200):
+                c.send(b"x" * 100000)
+            raise AssertionError("20 MB went nowhere")
+    assert {x["closed_by"] for x in lines(g, 5)} == {"backend"}
+
+
 def test_next_endpoint_and_none(instance, tcp, block):
     """An endpoint that refuses costs an attempt, no connection; no endpoint at all is a refusal."""
     b = tcp(named("up"))
@@ -310,7 +325,7 @@ def test_terminate_and_mixed(instance, tcp, echo, pair):
             assert c.file.read(100000) == b"x" * 100000
         assert tls.ask(g.address(), "web.test")[0] == 200
     assert alert(g.address(), "none.test") in ("TLSV1_UNRECOGNIZED_NAME", "closed")
-    a = [x for x in lines(g, 6, "tls") if x["listener"] == "term"][0]
+    a = [x for x in lines(g, 6, "tls") if x.get("listener") == "term"][0]
     assert a["tls_version"] == "TLSv1.3" and a["tls_sni"] == "term.test" and a["bytes_in"] == 100000
     assert a["bytes_out"] >= 100006
 
@@ -393,6 +408,7 @@ def test_client_policy(instance, tcp):
     with l4.Conn(g.address()) as c, l4.Conn(g.address()) as d:
         assert c.read(2) == d.read(2) == b"b\n"
         assert l4.refused(g.address())
+        assert c.fin().rest() == d.fin().rest() == b"bye b"
     for i in (1, 2):
         with l4.Conn(g.address(port=PORT + i)) as c, pytest.raises(ConnectionResetError):
             c.rest()

@@ -302,14 +302,17 @@ up_open(struct chan *c)
 /* ---- relay */
 
 static uint32_t
-forward(struct flow *f, struct chan *from, struct chan *to, struct slice s)
+forward(struct flow *f, struct tube *way, struct slice s)
 {
 	uint32_t n = s.n;
 
 	f->moved = loop_now(f->w->loop);
-	chan_send(to, s);
-	if (to->over_high)
-		chan_pause(from);
+	*way->bytes += n;
+	chan_send(way->to, s);
+	if (way->to->over_high && !way->to->write_failed && !way->to->closed)
+		chan_pause(way->from);
+	if (tube_pays(way->from, way->to, n))
+		tube_on(way);
 	return n;
 }
 
@@ -318,8 +321,7 @@ down_data(struct chan *c, struct buf *b, uint32_t off, uint32_t n)
 {
 	struct flow *f = c->owner;
 
-	f->in += n;
-	return forward(f, c, &f->up, slice_of(b, b->data + off, n));
+	return forward(f, &f->inward, slice_of(b, b->data + off, n));
 }
 
 static uint32_t
@@ -327,8 +329,7 @@ up_data(struct chan *c, struct buf *b, uint32_t off, uint32_t n)
 {
 	struct flow *f = c->owner;
 
-	f->out += n;
-	return forward(f, c, &f->down, slice_of(b, b->data + off, n));
+	return forward(f, &f->outward, slice_of(b, b->data + off, n));
 }
 
 static void
@@ -337,7 +338,7 @@ down_drained(struct chan *c)
 	struct flow *f = c->owner;
 
 	if (f->phase == FLOW_RELAY)
-		chan_resume(&f->up);
+		tube_wake(&f->outward);
 }
 
 static void
@@ -346,7 +347,7 @@ up_drained(struct chan *c)
 	struct flow *f = c->owner;
 
 	if (f->phase == FLOW_RELAY)
-		chan_resume(&f->down);
+		tube_wake(&f->inward);
 }
 
 /* One direction is over; in the last phase: this side has sent all. */
@@ -370,8 +371,12 @@ ended(struct flow *f, enum flow_side who)
 	else
 		f->up_eof = true;
 	chan_shutdown(other);
-	if (!f->down_eof || !f->up_eof)
+	if (!f->down_eof || !f->up_eof) {
+		/* It takes nothing any more: what the other still says is dropped, to its end. */
+		if (c->write_failed)
+			tube_wake(who == FLOW_CLIENT ? &f->outward : &f->inward);
 		return;
+	}
 	f->phase = FLOW_LAST;
 	chan_finish(&f->down);
 	chan_finish(&f->up);
@@ -575,6 +580,8 @@ new_flow(struct worker *w, uint32_t socket, const struct addr *peer, uint8_t pro
 	f->idle_ms = f->max_ms = UINT64_MAX;
 	timer_init(&f->timer, fire);
 	task_init(&f->handover, hand_over);
+	tube_init(&f->inward, &f->down, &f->up, &w->l4->pipes, &f->in, &f->moved);
+	tube_init(&f->outward, &f->up, &f->down, &w->l4->pipes, &f->out, &f->moved);
 	list_append(&w->l4->open, &f->link);
 	w->nconns++;
 	w->l4_extra++;

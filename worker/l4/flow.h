@@ -6,7 +6,7 @@
 #ifndef WORKER_FLOW_H
 #define WORKER_FLOW_H
 
-#include "net/chan.h"
+#include "net/tube.h"
 #include "worker/l4/way.h"
 
 /* HELD: one too many of its listener, silent until it is closed. */
@@ -15,6 +15,7 @@ enum flow_side { FLOW_US, FLOW_CLIENT, FLOW_BACKEND };
 
 struct flow {
 	struct chan down, up;
+	struct tube inward, outward; /* from the client, to the client */
 	struct worker *w;
 	struct list link;
 	struct timer timer;

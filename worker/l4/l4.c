@@ -26,6 +26,7 @@ l4_free(struct l4 *l4)
 {
 	udp_free(l4->udp);
 	labels_release(&l4->labels);
+	pipes_release(&l4->pipes);
 	arena_release(&l4->scratch);
 	pool_release(&l4->flows);
 	mem_free(l4);

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "net/hello.h"
+#include "net/tube.h"
 #include "worker/core.h"
 #include "worker/l4/label.h"
 
@@ -30,6 +31,7 @@ struct l4 {
 	struct pool flows;
 	struct list open;             /* struct flow */
 	struct labels labels;
+	struct pipes pipes;           /* for splice */
 	struct arena scratch;         /* for one call; whoever used it resets it */
 	struct udp *udp;              /* NULL until there is a UDP socket */
 	unsigned char peek[HELLO_MAX], joined[HELLO_MAX]; /* of the hello that is looked at */
