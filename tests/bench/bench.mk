@@ -10,7 +10,7 @@ $(B)/tests/bench/lookup: $(B)/tests/bench/lookup.o $(B)/libconf.a $(B)/libshm.a 
 	@$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
 
 # Programs of the network layers: a bare relay, a backend, a generator, net/ and http/ without the worker.
-BENCH_PROGS := floor load miniproxy origin
+BENCH_PROGS := floor load miniproxy origin origin2
 define bench_prog
 $(B)/tests/bench/$1: $(B)/tests/bench/$1.o $(foreach f,http net base,$(B)/lib$f.a)
 	@echo "  LINK  $$@"
