@@ -301,6 +301,13 @@ h2_peer_streams(const struct h2 *c)
 	    session(c), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
+bool
+h2_peer_connects(const struct h2 *c)
+{
+	return nghttp2_session_get_remote_settings(
+		   session(c), NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+}
+
 void
 h2_glitch(struct h2 *c, unsigned cost)
 {
@@ -526,6 +533,12 @@ on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 		else
 			h2_glitch(c, 1);
 		break;
+	case NGHTTP2_SETTINGS:
+		if (f->hd.flags & NGHTTP2_FLAG_ACK || c->settings_got)
+			break;
+		c->settings_got = true;
+		h2_stream_settings(c);
+		break;
 	case NGHTTP2_GOAWAY:
 		c->goaway_got = true;
 		if (c->role->quiet)
@@ -554,6 +567,8 @@ on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 		st->said = true;
 		if (!st->in_end && !st->open && c->role->server)
 			h2_submit_reset(st, H2_NO_ERROR); /* early answer: no more of the request */
+		else if (!st->in_end && !st->open)
+			h2_submit_reset(st, H2_CANCEL); /* a tunnel's last bytes are out */
 	}
 	if (f->hd.type == NGHTTP2_DATA && f->hd.length)
 		answerable(c);
@@ -652,9 +667,12 @@ say_settings(struct h2 *c)
 	    {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, l->table},
 	    {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
 	};
-	size_t n = HG_ARRAY_LEN(in) - (c->role->server ? 1 : 0);
 
-	return nghttp2_submit_settings(session(c), NGHTTP2_FLAG_NONE, in, n) == 0 &&
+	if (c->role->server)
+		in[HG_ARRAY_LEN(in) - 1] = (nghttp2_settings_entry){
+		    NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1};
+	return nghttp2_submit_settings(
+		   session(c), NGHTTP2_FLAG_NONE, in, HG_ARRAY_LEN(in)) == 0 &&
 	    nghttp2_session_set_local_window_size(
 		session(c), NGHTTP2_FLAG_NONE, 0, (int32_t)l->conn_window) == 0;
 }

@@ -56,7 +56,8 @@ struct h2 {
 	uint32_t opened;            /* streams in all */
 	float glitch_left;
 	uint16_t nudges;          /* small window updates that are free: gRPC begins so */
-	bool in_session, dead, ending, draining, goaway_sent, goaway_got, fed, calm, short_of;
+	bool in_session, dead, ending, draining, goaway_sent, goaway_got, fed, calm, short_of,
+	    settings_got;
 };
 
 /* ---- the client's side */

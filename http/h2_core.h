@@ -36,6 +36,7 @@ struct h2_stream {
 	struct msg *msg;          /* the owner's; NULL once it has let go */
 	struct h2_queue in, out;
 	struct buf *trailers;     /* to be sent, as text lines */
+	const struct msg *held;   /* a CONNECT that waits for the backend's settings */
 	uint64_t credit;
 	uint64_t got, left;       /* body bytes that came; MSG_LENGTH: still promised to the peer */
 	uint64_t since, moved;    /* waiting for body since; last time that output moved */
@@ -47,6 +48,7 @@ struct h2_stream {
 	bool head_seen, in_end, end_told, trailing, collecting, regular;
 	bool submitted, head_sent, out_end, sent_end, length, no_body, over_high, deferred;
 	bool said, refused, too_large, expects_100, head_method, pending, gone, waiting, patient;
+	bool connect, tunnel;     /* extended CONNECT (RFC 8441): asked for, granted */
 	enum hg_err why;          /* reset by us: what to tell nobody; else HG_OK */
 };
 
@@ -66,6 +68,7 @@ struct h2_role {
 bool h2_init(struct h2 *, const struct h2_env *, const struct h2_role *);
 uint32_t h2_data(struct chan *, struct buf *, uint32_t off, uint32_t n); /* chan_events.data */
 uint32_t h2_peer_streams(const struct h2 *);    /* how many the peer allows */
+bool h2_peer_connects(const struct h2 *);       /* it takes extended CONNECT; once settings_got */
 void h2_kick(struct h2 *);                      /* output at the end of the turn */
 void h2_die(struct h2 *, enum hg_err);          /* now; owners get a reset unless HG_OK */
 void h2_end(struct h2 *, uint32_t code);        /* GOAWAY, then the connection ends */
@@ -92,6 +95,7 @@ void h2_stream_reset(struct h2_stream *, enum hg_err);    /* tells the owner */
 void h2_stream_deliver(struct h2_stream *);
 void h2_stream_refuse(struct h2_stream *, enum hg_err);
 void h2_stream_moved(struct h2_stream *, uint32_t n);     /* output went to the chan */
+void h2_stream_settings(struct h2 *);                     /* the peer's first ones are there */
 size_t h2_text_lines(struct bytes text, struct bytes lines[][2], size_t n, size_t cap);
 
 /* ---- h2_head.c */
@@ -104,6 +108,7 @@ void h2_head_start(struct h2_stream *);                     /* a section begins 
 struct h2_scratch { /* texts that lines of a head on its way out borrow */
 	char status[20], length[20];
 	struct bytes path; /* in */
+	bool connect;      /* in: ask for m->protocol */
 	uint64_t now;
 	bool secure;
 };

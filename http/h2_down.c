@@ -43,7 +43,8 @@ head(struct h2_stream *st, bool end)
 	struct msg *m = st->msg;
 
 	st->head_seen = true;
-	st->in_end = st->end_told = end;
+	st->in_end = end;
+	st->end_told = end || m->upgrade; /* a tunnel's bytes come after tunnel() */
 	st->head_method = bytes_eq(m->method, BYTES("HEAD"));
 	st->expects_100 = m->expect_continue;
 	st->patient = fields_grpc(&m->fields);
@@ -51,7 +52,7 @@ head(struct h2_stream *st, bool end)
 		h2_stream_refuse(st, e);
 		return;
 	}
-	st->stream.ev->head(&st->stream, m, end ? STREAM_END : 0);
+	st->stream.ev->head(&st->stream, m, st->end_told ? STREAM_END : 0);
 }
 
 static void

@@ -86,6 +86,7 @@ move(struct h2_stream *st, uint32_t need)
 		shift(&m->target, from, b->data);
 		shift(&m->authority, from, b->data);
 		shift(&m->scheme, from, b->data);
+		shift(&m->protocol, from, b->data);
 	}
 	old->len = st->mark;
 	buf_unref(old);
@@ -139,6 +140,7 @@ pseudo(struct h2_stream *st, struct bytes name, struct bytes value)
 	    {{":path", 5}, offsetof(struct msg, target)},
 	    {{":authority", 10}, offsetof(struct msg, authority)},
 	    {{":scheme", 7}, offsetof(struct msg, scheme)},
+	    {{":protocol", 9}, offsetof(struct msg, protocol)},
 	};
 
 	if (st->trailing || st->regular)
@@ -232,8 +234,10 @@ framing(struct msg *m, bool end)
 {
 	const struct field *f = fields_get(&m->fields, FIELD_CONTENT_LENGTH);
 
-	m->framing = end ? MSG_NONE : MSG_CHUNKED;
+	m->framing = end || m->upgrade ? MSG_NONE : MSG_CHUNKED;
 	m->length = 0;
+	if (f && m->upgrade)
+		return BAD;
 	if (f == NULL)
 		return HG_OK;
 	if (m->fields.twice & BIT(CONTENT_LENGTH) || !parse_u64(f->value, INT64_MAX, &m->length))
@@ -271,8 +275,14 @@ expect(struct msg *m, bool end)
 		if (!bytes_eqi(f->value, BYTES("100-continue")))
 			return HG_ERR_BAD_EXPECT;
 		else
-			m->expect_continue = !end;
+			m->expect_continue = !end && !m->upgrade;
 	return HG_OK;
+}
+
+static bool
+one_token(struct bytes b)
+{
+	return b.n && h1_token_end(b.p, 0, (uint32_t)b.n) == b.n;
 }
 
 static enum hg_err
@@ -282,8 +292,16 @@ target(struct h2_stream *st, struct msg *m)
 	struct uri_target t;
 	enum hg_err e;
 
-	if (m->method.n == 0 ||
-	    h1_token_end(m->method.p, 0, (uint32_t)m->method.n) != m->method.n)
+	/* Extended CONNECT (RFC 8441): to everything behind it this is what a GET with Upgrade is
+	 * in HTTP/1.1. */
+	if (m->protocol.p) {
+		if (!connect || m->authority.p == NULL || !one_token(m->protocol))
+			return BAD;
+		connect = false;
+		m->method = BYTES("GET");
+		m->upgrade = true;
+	}
+	if (!one_token(m->method))
 		return BAD;
 	if (m->target.n > st->c->env->limits->request_line)
 		return HG_ERR_URI_TOO_LONG;
@@ -394,25 +412,27 @@ digits(char text[20], uint64_t v)
 }
 
 static size_t
-request_lines(const struct msg *m, struct bytes path, bool secure, struct bytes lines[][2])
+request_lines(const struct msg *m, const struct h2_scratch *s, struct bytes lines[][2])
 {
-	size_t n = put(lines, 0, BYTES(":method"), m->method);
+	size_t n = put(lines, 0, BYTES(":method"), s->connect ? BYTES("CONNECT") : m->method);
 
-	n = put(lines, n, BYTES(":scheme"), secure ? BYTES("https") : BYTES("http"));
+	if (s->connect)
+		n = put(lines, n, BYTES(":protocol"), m->protocol);
+	n = put(lines, n, BYTES(":scheme"), s->secure ? BYTES("https") : BYTES("http"));
 	if (m->authority.n)
 		n = put(lines, n, BYTES(":authority"), m->authority);
-	return put(lines, n, BYTES(":path"), path);
+	return put(lines, n, BYTES(":path"), s->path);
 }
 
 size_t
 h2_head_write(const struct msg *m, struct h2_scratch *s, bool info, struct bytes lines[][2])
 {
-	size_t n, cap = H2_LINES - 4;
+	size_t n, cap = H2_LINES - 4; /* date, te, content-length */
 	bool date = m->request || info || fields_get(&m->fields, FIELD_DATE) ||
 	    (m->base && fields_get(m->base, FIELD_DATE));
 
 	if (m->request)
-		n = request_lines(m, s->path, s->secure, lines);
+		n = request_lines(m, s, lines);
 	else
 		n = put(lines, 0, BYTES(":status"), digits(s->status, m->status));
 	if (m->base) {

@@ -275,7 +275,7 @@ h2_stream_deliver(struct h2_stream *st)
 	struct h2 *c = st->c;
 
 	st->pending = false;
-	while (st->open && !st->refused && st->credit && st->in.n) {
+	while (st->open && !st->refused && st->credit && st->in.n && !st->end_told) {
 		struct slice s = h2_queue_take(
 		    &st->in, c->env->bufs, (uint32_t)HG_MIN(st->credit, (uint64_t)UINT32_MAX));
 
@@ -351,13 +351,23 @@ send_head(struct stream *stream, const struct msg *m, unsigned flags)
 {
 	struct h2_stream *st = of(stream);
 	struct bytes lines[H2_LINES][2];
-	struct h2_scratch scratch = {.now = now(st), .secure = st->c->chan.ops->secure};
-	bool body = !(flags & STREAM_END), info = flags & STREAM_INFO, ok;
+	struct h2_scratch scratch = {.now = now(st),
+	    .secure = st->c->chan.ops->secure,
+	    .connect = m->request && (flags & STREAM_UPGRADE)};
+	bool info = flags & STREAM_INFO, ok;
+	bool body = !(flags & STREAM_END) || (flags & STREAM_UPGRADE);
 	struct buf *path = NULL;
 	size_t n;
 
 	if (st->c->dead || st->gone || !st->open || st->head_sent)
 		return HG_OK;
+	if (scratch.connect && !st->c->settings_got) {
+		st->held = m;
+		return HG_OK;
+	}
+	if (scratch.connect && !h2_peer_connects(st->c))
+		return HG_ERR_BACKEND_UPGRADE;
+	st->connect = scratch.connect;
 	if (m->request && !whole_path(st, m, &scratch.path, &path))
 		return HG_ERR_NOMEM;
 	n = h2_head_write(m, &scratch, info, lines);
@@ -389,6 +399,25 @@ send_head(struct stream *stream, const struct msg *m, unsigned flags)
 	st->expects_100 = false;
 	st->sent_end = st->out_end = !body;
 	return HG_OK;
+}
+
+void
+h2_stream_settings(struct h2 *c)
+{
+	LIST_FOREACH_SAFE(it, tmp, &c->streams) {
+		struct h2_stream *st = LIST_ENTRY(it, struct h2_stream, link);
+		const struct msg *m = st->held;
+		enum hg_err e;
+
+		st->held = NULL;
+		if (m == NULL || !st->open)
+			continue;
+		e = send_head(&st->stream, m, STREAM_UPGRADE);
+		if (e != HG_OK)
+			h2_stream_reset(st, e);
+		if (c->dead)
+			return;
+	}
 }
 
 static void
@@ -541,7 +570,11 @@ reset(struct stream *stream, enum hg_err e)
 static void
 tunnel(struct stream *stream)
 {
-	reset(stream, HG_ERR_UPGRADE_REFUSED); /* extended CONNECT is not offered */
+	struct h2_stream *st = of(stream);
+
+	st->tunnel = true;
+	st->end_told = false;
+	st->credit = 0;
 }
 
 static void
@@ -553,7 +586,9 @@ detach(struct stream *stream)
 
 	if (!st->open)
 		return;
-	if (!st->head_sent || !st->out_end || (!server && !st->in_end))
+	/* What a tunnel has still to say to a backend goes out before its stream is cut. */
+	if (!st->head_sent || !st->out_end ||
+	    (!server && !st->in_end && (!st->tunnel || st->said)))
 		h2_submit_reset(st, server ? H2_INTERNAL_ERROR : H2_CANCEL);
 	let_go(st);
 }

@@ -50,7 +50,13 @@ head(struct h2_stream *st, bool end)
 		return;
 	}
 	st->head_seen = true;
-	st->in_end = st->end_told = end;
+	st->in_end = end;
+	if (st->connect && m->status < 300) {
+		st->end_told = true; /* nothing before tunnel() */
+		st->stream.ev->head(&st->stream, m, STREAM_UPGRADE);
+		return;
+	}
+	st->end_told = end;
 	st->stream.ev->head(&st->stream, m, end ? STREAM_END : 0);
 }
 

@@ -29,7 +29,8 @@ struct stream;
 struct stream_ops {
 	/* Framing is the adapter's work: it looks at msg->framing and length and at its own version
 	 * (h1 down to a 1.0 client, HEAD, 204, 304, chunked). Errors: HG_ERR_NOMEM,
-	 * HG_ERR_HEADER_TOO_LARGE; nothing was sent. */
+	 * HG_ERR_HEADER_TOO_LARGE, HG_ERR_BACKEND_UPGRADE (the peer cannot do what STREAM_UPGRADE
+	 * asks); nothing was sent. */
 	enum hg_err (*send_head)(struct stream *, const struct msg *, unsigned flags);
 	void (*send_body)(struct stream *, struct slice);          /* takes the reference */
 	void (*send_end)(struct stream *, const struct fields *trailers); /* NULL: none */

@@ -431,7 +431,9 @@ step_send(struct exchange *x)
 	a->cursor = x->cursor;
 	e = x->grpc && !call_forward(x) ? HG_ERR_NOMEM : attempt_send(a);
 	if (e != HG_OK)
-		return exchange_refuse(x, e == HG_ERR_HEADER_TOO_LARGE ? e : HG_ERR_OVERLOAD);
+		return exchange_refuse(x,
+		    e == HG_ERR_HEADER_TOO_LARGE || e == HG_ERR_BACKEND_UPGRADE ? e :
+										  HG_ERR_OVERLOAD);
 	if (x->head.expect_continue && !x->credited)
 		timer_in(x->w->loop, &x->pause, EXCHANGE_EXPECT_MS);
 	else

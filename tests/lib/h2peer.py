@@ -3,7 +3,7 @@ import socket
 import threading
 
 import pytest
-from h2 import config, connection, events, exceptions
+from h2 import config, connection, events, exceptions, settings
 
 from lib.wait import DEADLINE
 
@@ -73,7 +73,7 @@ def h2_backend(block):
     """h2_backend(handle): each connection is given to handle(peer), peer being a Client turned server."""
     open_ = []
 
-    def start(handle):
+    def start(handle, connects=False):
         sock = socket.create_server((block.backend(), 3000))
         open_.append(sock)
 
@@ -90,6 +90,9 @@ def h2_backend(block):
             peer.sock, peer.events = conn, []
             conn.settimeout(DEADLINE)
             peer.c = connection.H2Connection(config.H2Configuration(client_side=False, header_encoding="utf-8"))
+            if connects:  # offers extended CONNECT in its first settings
+                peer.c.local_settings = settings.Settings(client=False, initial_values={
+                    settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: 1, settings.SettingCodes.MAX_CONCURRENT_STREAMS: 100})
             peer.c.initiate_connection()
             try:
                 peer.flush()
@@ -114,3 +117,69 @@ def next_request(peer, seen):
                 return e.stream_id, dict(peer.of(e.stream_id, events.RequestReceived)[0].headers)
         if not peer.step():
             raise EOFError
+
+
+class Pipe:
+    """One stream as a wire of bytes (RFC 8441): send, read, read_all."""
+
+    def __init__(self, peer, sid):
+        self.peer, self.sid, self.at, self.buf = peer, sid, 0, bytearray()
+
+    def fill(self):
+        """False: the stream has ended."""
+        while self.at == len(self.peer.events):
+            if not self.peer.step():
+                raise EOFError
+        e = self.peer.events[self.at]
+        self.at += 1
+        if getattr(e, "stream_id", None) != self.sid:
+            return True
+        if isinstance(e, events.DataReceived):
+            self.buf += e.data
+        if isinstance(e, events.StreamReset):
+            raise ConnectionResetError(e.error_code)
+        return not isinstance(e, events.StreamEnded)
+
+    def read(self, n):
+        while len(self.buf) < n:
+            if not self.fill():
+                raise EOFError
+        out = bytes(self.buf[:n])
+        del self.buf[:n]
+        return out
+
+    def read_all(self):
+        while self.fill():
+            pass
+        return bytes(self.buf)
+
+    def send(self, data, end=False):
+        while data:
+            room = min(self.peer.c.local_flow_control_window(self.sid), self.peer.c.max_outbound_frame_size)
+            if not room:
+                if not self.peer.step():
+                    raise EOFError
+                continue
+            self.peer.c.send_data(self.sid, data[:room])
+            data = data[room:]
+            self.peer.flush()
+        if end:
+            self.peer.c.end_stream(self.sid)
+            self.peer.flush()
+
+
+def connect(c, *more, protocol="websocket", path="/ws", authority="h.example", scheme="http", early=b""):
+    """Asks for a tunnel. Returns (status, headers, Pipe)."""
+    sid = c.c.get_next_available_stream_id()
+    c.c.send_headers(sid, [(":method", "CONNECT"), (":protocol", protocol), (":scheme", scheme), (":path", path),
+                           (":authority", authority), ("sec-websocket-version", "13"), *more])
+    if early:
+        c.c.send_data(sid, early)
+    c.flush()
+    while not c.of(sid, (events.ResponseReceived, events.StreamReset)):
+        if not c.step():
+            raise EOFError
+    if not c.of(sid, events.ResponseReceived):
+        raise ConnectionResetError(c.of(sid, events.StreamReset)[0].error_code)
+    head = dict(c.of(sid, events.ResponseReceived)[0].headers)
+    return int(head[":status"]), head, Pipe(c, sid)
