@@ -126,6 +126,8 @@ attempt_connect(struct attempt *a)
 	struct worker *w = a->x->w;
 	enum hg_err e = attempt_secure(a->x, &a->target);
 
+	if (!a->mirror && !traffic_greet(a->x, &a->target))
+		e = HG_ERR_OVERLOAD;
 	if (e == HG_OK)
 		e = upool_get(
 		    &w->upool, &a->target, a->x->silent_made, &main_up_events, a, &a->up);

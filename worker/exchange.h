@@ -64,6 +64,7 @@ struct exchange {
 	uint32_t connect_ms, idle_ms;  /* of the policy; 0 = none */
 	uint64_t moved;                /* when a byte last went either way */
 	uint32_t client;               /* im_client of the listener, or IM_NONE */
+	struct bytes greeting;         /* PROXY header for backends, made when first wanted */
 	uint32_t receive_ms, window;   /* of its policy; 0 = none; body bytes under way */
 	bool keep_slashes, no_trailers; /* of it too: %2F stays; HTTP/1 has no trailers */
 	bool stream_due;               /* the deadline is the client's, not the backend's */

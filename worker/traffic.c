@@ -11,8 +11,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/proxyproto.h"
 #include "net/sock.h"
 #include "worker/attempt.h"
+#include "worker/conn.h"
 #include "worker/upstream/breaker.h"
 #include "worker/upstream/outlier.h"
 
@@ -131,6 +133,30 @@ has_waited(struct exchange *x)
 	x->queued = false;
 }
 
+/* Who speaks is the connection's peer (or whom its own PROXY header names), as at every other hop
+ * of the protocol; whom a header field of one request names is for X-Forwarded-For to say. Our
+ * address costs a system call, where a policy asks for it. */
+bool
+traffic_greet(struct exchange *x, struct target *t)
+{
+	const struct im_balance *b = traffic_balance(x);
+	struct addr own = {0};
+	char *text;
+
+	if (x->greeting.n == 0) {
+		if (b == NULL || b->proxy_protocol == 0)
+			return true;
+		text = arena_alloc(&x->arena, PROXYPROTO_WRITE);
+		if (text == NULL)
+			return false;
+		(void)sock_local(x->conn->h1.chan.watch.fd, &own);
+		x->greeting = bytes_of(text,
+		    proxyproto_write(text, b->proxy_protocol, false, &x->conn->peer, &own));
+	}
+	t->greeting = x->greeting;
+	return true;
+}
+
 enum step_result
 traffic_connect(struct exchange *x)
 {
@@ -138,7 +164,8 @@ traffic_connect(struct exchange *x)
 	struct worker *w = x->w;
 	enum breaker_verdict v;
 
-	if (b == NULL || attempt_secure(x, &x->target) != HG_OK || /* the attempt says so */
+	if (b == NULL || !traffic_greet(x, &x->target) ||
+	    attempt_secure(x, &x->target) != HG_OK || /* the attempt says so */
 	    upool_ready(&w->upool, &x->target)) {
 		has_waited(x);
 		return STEP_NEXT;

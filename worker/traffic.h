@@ -33,6 +33,9 @@ void traffic_idle_over(struct timer *);         /* of x->idle */
 void traffic_begin(struct exchange *); /* the rule is known: timers */
 struct pick_in traffic_pick_in(struct exchange *);
 enum hg_err traffic_admit(struct exchange *); /* before the first pick: hash, bound on requests */
+/* The PROXY header that connections for this exchange begin with, if the policy wants one. false:
+ * no memory. Never for mirrors: they are no policy's. */
+bool traffic_greet(struct exchange *, struct target *);
 /* Before an attempt: STEP_NEXT, or it waits for a connection, or it is refused. */
 enum step_result traffic_connect(struct exchange *);
 void traffic_connection(struct exchange *, struct up *, bool fresh); /* it was given this one */

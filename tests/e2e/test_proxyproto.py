@@ -1,9 +1,15 @@
 """The PROXY protocol: from load balancers (by hand, by HAProxy) and to backends (by hand, HAProxy, nginx)."""
+import ipaddress
 import json
+import shutil
+import socket
+import subprocess
 
 import pytest
 
-from lib import http1, objects as o, proxyproto as pp, tls
+from lib import h2peer, http1, objects as o, proxyproto as pp, tls
+from lib.fixtures import skip_loudly
+from lib.h2peer import h2_backend  # noqa: F401  pylint: disable=unused-import
 from lib.wait import DEADLINE, wait_for
 
 PORT = 8080
@@ -152,6 +158,85 @@ class Reader:
             peer.respond(body=b"ok")
 
 
+def test_to_backends(instance, script):
+    """Header first, with the client's address and the one it came to; never shared between clients, kept for one client."""
+    for version in ("V1", "V2"):
+        reader = Reader()
+        web = script(reader)
+        g = instance(*world(web, btp(version)), workers=1)
+        at = g.address()
+        with http1.Client(*at) as a, http1.Client(*at) as b:
+            for target in ("/1", "/2", "/3"):
+                assert [c.ask(target=target).body for c in (a, b)] == [b"ok", b"ok"]
+            ports = [c.sock.getsockname() for c in (a, b)]
+        want = [[(int(version[1]), ip, at[0], port, at[1]), "/1", "/2", "/3"] for ip, port in ports]
+        assert reader.seen == want
+        with http1.Client(*at) as c:
+            c.ask(target="/4")
+            assert reader.seen[2] == [(int(version[1]), c.sock.getsockname()[0], at[0], c.sock.getsockname()[1], at[1]), "/4"]
+        g.stop()
+
+
+def test_both_sides(instance, script):
+    """What comes by PROXY header goes on by PROXY header: pooled by the client that it names."""
+    reader = Reader()
+    g = instance(*world(script(reader), ctp(proxyProtocol={}), btp("V2")), workers=1)
+    at = g.address()
+    for port in (1, 2, 1):
+        with http1.Client(*at) as c:
+            c.send(pp.v1("2001:db8::7", "::1", port) + GET)
+            assert c.response().status == 200
+    assert [x[0][:2] + x[0][3:4] for x in reader.seen] == [(2, "2001:db8::7", 1), (2, "2001:db8::7", 2)]
+    assert [len(x) for x in reader.seen] == [3, 2], "the same client again"
+    assert str(ipaddress.ip_address(reader.seen[0][0][2]).ipv4_mapped) == at[0], "mapped where families differ"
+
+
+def test_before_tls_and_http2(instance, script, h2_backend, tmp_path):
+    """In front of a handshake, in front of an HTTP/2 preface; one HTTP/2 connection for each client's."""
+    ca = tls.Pair(tmp_path, "ca", ca=True)
+    context, seen = tls.serving(tls.Pair(tmp_path, "abc.test", ("abc.test",), by=ca)), []
+
+    def secure(peer):
+        seen.append(pp.read(pp.Bare(peer.sock)))
+        peer.sock = context.wrap_socket(peer.sock, server_side=True)
+        while peer.request():
+            peer.respond(body=b"secure")
+
+    def two(peer):
+        seen.append(pp.read(pp.Bare(peer.sock)))
+        ids = set()
+        while True:
+            sid, _ = h2peer.next_request(peer, ids)
+            peer.c.send_headers(sid, [(":status", "204")], end_stream=True)
+            peer.flush()
+
+    web = script(secure)
+    at2 = h2_backend(two)
+    h2c = o.service("h2c", at2)
+    h2c[0]["spec"]["ports"][0]["appProtocol"] = "kubernetes.io/h2c"
+    g = instance(o.gateway(port=PORT), o.route(rules=[o.rule("web", path="/"), o.rule("h2c", path="/h2c")]), o.service("web", web.address),
+                 h2c, tls.ca_map("ca", ca), tls.policy("p", "web", "ca", "abc.test"), btp("V2"), workers=1)
+    for target, status in (("/", 200), ("/h2c", 204)):
+        seen.clear()
+        with http1.Client(*g.address()) as a, http1.Client(*g.address()) as b:
+            ports = [c.sock.getsockname()[1] for c in (a, b)]
+            for _ in range(3):
+                assert [c.ask(target=target).status for c in (a, b)] == [status, status]
+        assert [x[3] for x in seen] == ports, target
+
+
+def test_bound_of_an_endpoint(instance, script):
+    """Connections of clients that have gone give way to new ones; those of clients that are there do not."""
+    reader = Reader()
+    web = script(reader)
+    g = instance(*world(web, btp()), workers=1, conf="limits = { upstream_connections_per_endpoint = 4; };")
+    for _ in range(20):
+        assert g.ask().status == 200
+        assert web.open <= 5, "the last one may still be closing"
+    assert len(reader.seen) == 20
+    wait_for(lambda: web.open == 0, "idle ones to be closed soon")
+
+
 def test_health_checks_say_nobody(instance, script):
     """Active checks of such a backend begin with LOCAL or UNKNOWN."""
     for version, kind in (("V1", "HTTP"), ("V2", "TCP")):
@@ -164,3 +249,75 @@ def test_health_checks_say_nobody(instance, script):
         assert all(x[0] == (int(version[1]), None, None, 0, 0) for x in reader.seen[:2])
         wait_for(lambda: '"healthy"' in g.cli("backends", "-o", "json", check=0).stdout, "the endpoint to be healthy")
         g.stop()
+
+
+# ---- with others
+
+def haproxy(folder, text):
+    if not shutil.which("haproxy", path="/usr/sbin:/usr/bin"):
+        skip_loudly("haproxy is not installed")
+    conf = folder / "haproxy.cfg"
+    conf.write_text("defaults\n mode http\n timeout connect 9s\n timeout client 9s\n timeout server 9s\n" + text, encoding="ascii")
+    return subprocess.Popen(["haproxy", "-db", "-f", str(conf)], env={"PATH": "/usr/sbin:/usr/bin"}, stderr=subprocess.DEVNULL)
+
+
+def nginx(folder, text):
+    if not shutil.which("nginx", path="/usr/sbin:/usr/bin"):
+        skip_loudly("nginx is not installed")
+    conf = folder / "nginx.conf"
+    temps = "".join(f" {x}_temp_path {folder}/{x};" for x in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    conf.write_text(f"daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}\n"
+                    f"http {{ access_log off;{temps}\n{text} }}\n", encoding="ascii")
+    return subprocess.Popen(["nginx", "-p", str(folder), "-c", str(conf), "-e", "stderr"], env={"PATH": "/usr/sbin:/usr/bin"},
+                            stderr=subprocess.DEVNULL)
+
+
+def listening(at):
+    def look():
+        try:
+            socket.create_connection(at, 1).close()
+        except OSError:
+            return False
+        return True
+    wait_for(look, f"somebody to listen on {at}")
+
+
+def test_haproxy_in_front_and_nginx_behind(instance, block, tmp_path):
+    """HAProxy sends headers of both versions to us, we send to nginx and HAProxy; each sees the first client."""
+    behind, front = block.backend(), block.backend()
+    say = "add_header X-Seen $proxy_protocol_addr; return 200 nginx;"
+    procs = [nginx(tmp_path, f"server {{ listen {behind}:3000 proxy_protocol; {say} }}")]
+    try:
+        nginx_at = type("At", (), {"address": (behind, 3000)})
+        haproxy_at = type("At", (), {"address": (behind, 3001)})
+        for version, backend in (("V1", nginx_at), ("V2", nginx_at), ("V1", haproxy_at), ("V2", haproxy_at)):
+            g = instance(*world(backend, ctp(proxyProtocol={}), btp(version)), workers=1)
+            at = g.address()
+            (tmp_path / version).mkdir(exist_ok=True)
+            procs.append(haproxy(tmp_path / version, f"""
+frontend one
+ bind {front}:4001
+ default_backend v1
+backend v1
+ server s {at[0]}:{at[1]} send-proxy
+frontend two
+ bind {front}:4002
+ default_backend v2
+backend v2
+ server s {at[0]}:{at[1]} send-proxy-v2 proxy-v2-options crc32c,unique-id
+frontend behind
+ bind {behind}:3001 accept-proxy
+ http-request return status 200 hdr X-Seen %[src]
+"""))
+            for port in (4001, 4002):
+                listening((front, port))
+                with http1.Client(front, port, block.host(77)) as c:
+                    r = c.ask(host="a.test")
+                assert (r.status, r.headers.get("x-seen")) == (200, block.host(77)), (version, port)
+            g.stop()
+            procs[-1].terminate()
+            procs.pop().wait(DEADLINE)
+    finally:
+        for p in procs:
+            p.terminate()
+            p.wait(DEADLINE)

@@ -21,6 +21,28 @@ def local():
     return v2(command=0)
 
 
+class Bare:
+    """Reads off a socket not one byte more than asked for: what follows a header is somebody else's."""
+
+    def __init__(self, sock):
+        self.sock = sock
+
+    def read(self, n):
+        out = b""
+        while len(out) < n:
+            got = self.sock.recv(n - len(out))
+            if not got:
+                raise EOFError
+            out += got
+        return out
+
+    def read_until(self, mark):
+        out = b""
+        while not out.endswith(mark):
+            out += self.read(1)
+        return out
+
+
 def read(peer):
     """(version, src, dst, sport, dport) of the header that peer's bytes begin with, src None where none is said."""
     if peer.read(1) == b"P":

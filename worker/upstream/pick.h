@@ -18,6 +18,7 @@ struct target { /* one endpoint to talk to; the texts lie in the image */
 	uint32_t tls;           /* 1 + im_uptls; 0 = clear text */
 	struct bytes host;      /* the endpoint's own host name; absent = none */
 	struct uptls *secure;   /* made of `tls` by whoever connects; borrowed */
+	struct bytes greeting;  /* PROXY header that its connections begin with; borrowed too */
 	uint8_t proto;          /* enum im_appproto */
 };
 

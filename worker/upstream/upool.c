@@ -24,6 +24,8 @@ struct ubucket {
 	size_t npath;
 	uint8_t proto;
 	struct uptls *secure; /* or NULL */
+	char *greeting;    /* PROXY header, or NULL */
+	size_t ngreeting;
 	uint32_t nconns, nidle;
 	struct list idle;
 };
@@ -34,23 +36,36 @@ gauges(struct upool *p)
 	atomic_store_explicit(&p->slot->idle_upstream, p->nidle, memory_order_relaxed);
 }
 
+static uint64_t
+kept_ns(const struct upool *p, bool greeted)
+{
+	return (greeted ? HG_MIN(p->idle_ms, UPOOL_GREETED_MS) : p->idle_ms) * MS_NS;
+}
+
+/* Closes the old ones. When the next one of those that stay is due; UINT64_MAX: there is none. */
+static uint64_t
+sweep_list(struct upool *p, struct list *l, uint64_t ns)
+{
+	while (!list_empty(l)) {
+		struct up *u = LIST_ENTRY(l->next, struct up, lru);
+
+		/* A policy's shorter time is looked at when it is used again (ready_one). */
+		if (u->idle_since + ns > loop_now(p->loop))
+			return u->idle_since + ns;
+		upool_close(u);
+	}
+	return UINT64_MAX;
+}
+
 static void
 sweep(struct timer *t)
 {
 	struct upool *p = HG_CONTAINER(t, struct upool, sweep);
-	uint64_t now = loop_now(p->loop);
+	uint64_t a = sweep_list(p, &p->lru, kept_ns(p, false)),
+		 b = sweep_list(p, &p->greeted, kept_ns(p, true));
 
-	while (!list_empty(&p->lru)) {
-		struct up *u = LIST_ENTRY(p->lru.next, struct up, lru);
-		uint64_t until = u->idle_since + p->idle_ms * MS_NS;
-
-		/* A policy's shorter time is looked at when it is used again (ready_one). */
-		if (until > now) {
-			timer_set(p->loop, &p->sweep, until);
-			return;
-		}
-		upool_close(u);
-	}
+	if (HG_MIN(a, b) != UINT64_MAX)
+		timer_set(p->loop, &p->sweep, HG_MIN(a, b));
 }
 
 void
@@ -65,6 +80,7 @@ upool_init(struct upool *p, struct loop *loop, struct bufs *bufs, struct pool *u
 	p->idle_per_endpoint = 256;
 	p->conns_per_endpoint = 1024;
 	list_init(&p->lru);
+	list_init(&p->greeted);
 	list_init(&p->ending);
 	list_init(&p->shared);
 	timer_init(&p->sweep, sweep);
@@ -75,6 +91,8 @@ upool_close_idle(struct upool *p)
 {
 	while (!list_empty(&p->lru))
 		upool_close(LIST_ENTRY(p->lru.next, struct up, lru));
+	while (!list_empty(&p->greeted))
+		upool_close(LIST_ENTRY(p->greeted.next, struct up, lru));
 	upool_h2_close_idle(p);
 }
 
@@ -124,14 +142,17 @@ place_hash(const struct upool *p, const struct target *t)
 		struct addr addr;
 		uint64_t proto;
 	} v;
+	uint64_t greeting = 0;
 
+	if (t->greeting.n)
+		greeting = hash_sip(&p->seed, t->greeting.p, t->greeting.n);
 	if (t->unix_path.p)
-		return hash_sip(&p->seed, t->unix_path.p, t->unix_path.n);
+		return hash_sip(&p->seed, t->unix_path.p, t->unix_path.n) ^ greeting;
 	memset(&v, 0, sizeof(v));
 	v.secure = t->secure;
 	v.addr = t->addr;
 	v.proto = t->proto;
-	return hash_sip(&p->seed, &v, sizeof(v));
+	return hash_sip(&p->seed, &v, sizeof(v)) ^ greeting;
 }
 
 static bool
@@ -139,7 +160,8 @@ is_place(const struct ubucket *b, const struct target *t)
 {
 	return b->proto == t->proto && b->secure == t->secure &&
 	    memcmp(&b->addr, &t->addr, sizeof(b->addr)) == 0 &&
-	    bytes_eq(bytes_of(b->path, b->npath), t->unix_path);
+	    bytes_eq(bytes_of(b->path, b->npath), t->unix_path) &&
+	    bytes_eq(bytes_of(b->greeting, b->ngreeting), t->greeting);
 }
 
 static struct ubucket **
@@ -174,6 +196,10 @@ place(struct upool *p, const struct target *t)
 		b->path = mem_dup(t->unix_path);
 		b->npath = t->unix_path.n;
 	}
+	if (t->greeting.n) {
+		b->greeting = mem_dup(t->greeting);
+		b->ngreeting = t->greeting.n;
+	}
 	list_init(&b->idle);
 	b->next = p->table[h & p->mask];
 	p->table[h & p->mask] = b;
@@ -197,6 +223,7 @@ free_place(struct upool *p, struct ubucket *b)
 	if (b->secure)
 		uptls_unref(b->secure);
 	mem_free(b->path);
+	mem_free(b->greeting);
 	mem_free(b);
 	p->nbuckets--;
 }
@@ -310,7 +337,8 @@ become_h2(struct up *u)
 	struct ubucket *b = u->bucket;
 
 	if (ev != NULL &&
-	    upool_h2_become(u, &b->addr, bytes_of(b->path, b->npath), b->secure)) {
+	    upool_h2_become(u, &b->addr, bytes_of(b->path, b->npath), b->secure,
+		bytes_of(b->greeting, b->ngreeting))) {
 		leave_place(u);
 		h1_up_left(&u->h1);
 		ev->open(u);
@@ -326,6 +354,8 @@ up_idle(struct h1_up *h)
 {
 	struct up *u = h->owner;
 	struct upool *p = u->pool;
+	bool greeted;
+	uint64_t due;
 
 	u->owner = NULL;
 	u->ev = NULL;
@@ -338,12 +368,14 @@ up_idle(struct h1_up *h)
 	u->idle = true;
 	u->idle_since = loop_now(p->loop);
 	list_push(&u->bucket->idle, &u->link);
-	list_append(&p->lru, &u->lru);
+	greeted = u->bucket->greeting != NULL;
+	list_append(greeted ? &p->greeted : &p->lru, &u->lru);
 	u->bucket->nidle++;
 	p->nidle++;
 	gauges(p);
-	if (p->nidle == 1)
-		timer_set(p->loop, &p->sweep, u->idle_since + p->idle_ms * MS_NS);
+	due = u->idle_since + kept_ns(p, greeted);
+	if (p->nidle == 1 || due < p->sweep.deadline)
+		timer_set(p->loop, &p->sweep, due);
 }
 
 static void
@@ -359,6 +391,28 @@ static const struct h1_up_events up_h1_events = {
 	.open = up_open, .failed = up_failed, .idle = up_idle, .closed = up_closed};
 
 /* ---- */
+
+/* May there be one more? The bound is the endpoint's: with a PROXY header its places are many, and
+ * the idle ones of other clients make room. (A search from the oldest on, where the bound is met.)
+ */
+static bool
+has_room(struct upool *p, const struct ubucket *b, const struct target *t)
+{
+	if (b->nconns >= p->conns_per_endpoint)
+		return false;
+	if (!t->greeting.n || t->id == 0 || t->id >= SLOT_IDS ||
+	    p->slot->endpoints[t->id].connections < p->conns_per_endpoint)
+		return true;
+	LIST_FOREACH(it, &p->greeted) {
+		struct up *u = LIST_ENTRY(it, struct up, lru);
+
+		if (u->endpoint == t->id && u->bucket != b) {
+			upool_close(u);
+			return true;
+		}
+	}
+	return false;
+}
 
 enum hg_err
 upool_get(struct upool *p, const struct target *t, bool fresh, const struct up_events *ev,
@@ -388,7 +442,7 @@ upool_get(struct upool *p, const struct target *t, bool fresh, const struct up_e
 		*out = u;
 		return HG_OK;
 	}
-	if (b->nconns >= p->conns_per_endpoint) {
+	if (!has_room(p, b, t)) {
 		free_place(p, b);
 		return HG_ERR_QUEUE_FULL;
 	}
@@ -417,7 +471,8 @@ upool_get(struct upool *p, const struct target *t, bool fresh, const struct up_e
 	p->nconns++;
 	p->slot->endpoints[u->endpoint].connections++;
 	p->slot->metrics[METRIC_upstream_connections]++;
-	if (t->secure && !uptls_start(t->secure, &u->h1.chan, &t->addr, t->unix_path)) {
+	if ((t->secure && !uptls_start(t->secure, &u->h1.chan, &t->addr, t->unix_path)) ||
+	    (t->greeting.n && !chan_greet(&u->h1.chan, t->greeting.p, t->greeting.n))) {
 		upool_close(u);
 		return HG_ERR_NOMEM;
 	}
@@ -445,10 +500,10 @@ upool_charge(struct up *u, uint32_t rule)
 	u->pool->slot->breakers[rule].connections++;
 }
 
-bool
-upool_make_room(struct upool *p, uint32_t rule)
+static bool
+make_room(struct list *l, uint32_t rule)
 {
-	LIST_FOREACH(it, &p->lru) {
+	LIST_FOREACH(it, l) {
 		struct up *u = LIST_ENTRY(it, struct up, lru);
 
 		if (u->breaker == rule) {
@@ -457,6 +512,12 @@ upool_make_room(struct upool *p, uint32_t rule)
 		}
 	}
 	return false;
+}
+
+bool
+upool_make_room(struct upool *p, uint32_t rule)
+{
+	return make_room(&p->greeted, rule) || make_room(&p->lru, rule);
 }
 
 void

@@ -1,9 +1,12 @@
 /*
  * upool.h - connections to backends of one worker, kept alive and given out again, LIFO, by what
  * they connect to: address or UNIX path, protocol, TLS (SNI, names, CA set, client certificate,
- * ALPN: one struct uptls). Where ALPN leaves it to the backend, a connection is HTTP/2 or not once
- * its handshake is done. They survive reloads; bounds and the idle time are those of the live
- * generation.
+ * ALPN: one struct uptls), and the PROXY header that it begins with: that names a client and the
+ * port it came from, so a connection with one serves the requests of that client's connection and
+ * no others. (Not to keep those was rejected: each request would cost a connection.) Nobody else
+ * can use them, so they are kept for a short while only, and they give way where their endpoint is
+ * full. Where ALPN leaves it to the backend, a connection is HTTP/2 or not once its handshake is
+ * done. They survive reloads; bounds and the idle time are those of the live generation.
  */
 #ifndef WORKER_UPOOL_H
 #define WORKER_UPOOL_H
@@ -24,6 +27,8 @@ struct up_terms {       /* what a policy says about a connection; 0: house defau
 	uint32_t max_requests;
 	uint64_t idle_ms, max_ms;
 };
+
+#define UPOOL_GREETED_MS 4000 /* idle ones with a PROXY header are kept at most so long */
 
 struct ubucket; /* all connections to one place */
 struct up {
@@ -55,6 +60,7 @@ struct upool {
 	uint32_t mask, nbuckets, nidle, nconns;
 	bool freed;             /* a connection became idle or went away; the owner clears it */
 	struct list lru;
+	struct list greeted;    /* the same for those with a PROXY header */
 	struct list ending;     /* struct up.lru: their last bytes are on the way */
 	struct list shared;     /* struct upm */
 	const struct h2_env *h2;

@@ -3,7 +3,7 @@
  * lease on it. A place has as many connections as its streams need. One that the backend is leaving
  * (GOAWAY) takes no new lease and goes with its last; one without leases goes when it has idled for
  * the pool's time. Shared connections stand in one list: there are few, since one does the work of
- * a hundred.
+ * a hundred (but where each client has its own, for its PROXY header).
  */
 #include "worker/upstream/upool_h2.h"
 
@@ -20,6 +20,8 @@ struct upm {
 	char *path;
 	size_t npath;
 	struct uptls *secure; /* or NULL */
+	char *greeting;     /* PROXY header, or NULL */
+	size_t ngreeting;
 	uint32_t n, endpoint;
 	bool over;          /* its adapter is done with it */
 };
@@ -30,6 +32,7 @@ free_upm(struct upm *m)
 	if (m->secure)
 		uptls_unref(m->secure);
 	mem_free(m->path);
+	mem_free(m->greeting);
 	mem_free(m);
 }
 
@@ -52,7 +55,8 @@ end_lease(struct up *u)
 	m->n--;
 	pool_put(m->pool->ups, u);
 	if (m->n == 0 && !m->over)
-		timer_in(m->pool->loop, &m->idle, m->pool->idle_ms);
+		timer_in(m->pool->loop, &m->idle, m->greeting ?
+			HG_MIN(m->pool->idle_ms, UPOOL_GREETED_MS) : m->pool->idle_ms);
 	free_maybe(m);
 }
 
@@ -158,14 +162,15 @@ takes(const struct upm *m, const struct target *t)
 {
 	if (m->over || m->secure != t->secure ||
 	    !bytes_eq(bytes_of(m->path, m->npath), t->unix_path) ||
-	    !addr_eq(&m->addr, &t->addr))
+	    !addr_eq(&m->addr, &t->addr) ||
+	    !bytes_eq(bytes_of(m->greeting, m->ngreeting), t->greeting))
 		return false;
 	return m->h2.connected ? h2_up_usable(&m->h2) : !m->h2.h2.dead && m->n < UPM_CONNECTING;
 }
 
 static struct upm *
 upm_new(struct upool *p, const struct addr *a, struct bytes path, uint32_t endpoint,
-    struct uptls *secure)
+    struct uptls *secure, struct bytes greeting)
 {
 	struct upm *m = mem_zalloc(sizeof(*m));
 
@@ -180,14 +185,18 @@ upm_new(struct upool *p, const struct addr *a, struct bytes path, uint32_t endpo
 		m->path = mem_dup(path);
 		m->npath = path.n;
 	}
+	if (greeting.n) {
+		m->greeting = mem_dup(greeting);
+		m->ngreeting = greeting.n;
+	}
 	return m;
 }
 
 static struct upm *
 connect_new(struct upool *p, const struct target *t)
 {
-	struct upm *m = upm_new(
-	    p, &t->addr, t->unix_path, t->id < SLOT_IDS ? t->id : 0, t->secure);
+	struct upm *m = upm_new(p, &t->addr, t->unix_path, t->id < SLOT_IDS ? t->id : 0, t->secure,
+	    t->greeting);
 
 	if (h2_up_connect(&m->h2, p->h2, &t->addr, t->unix_path, &events, m) != 0) {
 		free_upm(m);
@@ -197,7 +206,8 @@ connect_new(struct upool *p, const struct target *t)
 	list_push(&p->shared, &m->link);
 	p->slot->endpoints[m->endpoint].connections++;
 	p->slot->metrics[METRIC_upstream_connections]++;
-	if (t->secure && !uptls_start(t->secure, &m->h2.h2.chan, &t->addr, t->unix_path)) {
+	if ((t->secure && !uptls_start(t->secure, &m->h2.h2.chan, &t->addr, t->unix_path)) ||
+	    (t->greeting.n && !chan_greet(&m->h2.h2.chan, t->greeting.p, t->greeting.n))) {
 		h2_up_close(&m->h2);
 		return NULL;
 	}
@@ -216,10 +226,11 @@ lease(struct upm *m, struct up *u)
 }
 
 bool
-upool_h2_become(struct up *u, const struct addr *a, struct bytes path, struct uptls *secure)
+upool_h2_become(struct up *u, const struct addr *a, struct bytes path, struct uptls *secure,
+    struct bytes greeting)
 {
 	struct upool *p = u->pool;
-	struct upm *m = upm_new(p, a, path, u->endpoint, secure);
+	struct upm *m = upm_new(p, a, path, u->endpoint, secure, greeting);
 
 	if (!h2_up_adopt(&m->h2, p->h2, &u->h1.chan, &events, m)) {
 		free_upm(m);

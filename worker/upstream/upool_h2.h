@@ -13,8 +13,8 @@ enum hg_err upool_h2_get(
     struct upool *, const struct target *, const struct up_events *, void *owner, struct up **out);
 /* The backend chose HTTP/2 in the handshake of a connection of upool.c's: `open` of it. *up becomes
  * a lease; false: no memory. */
-bool upool_h2_become(
-    struct up *, const struct addr *, struct bytes unix_path, struct uptls *);
+bool upool_h2_become(struct up *, const struct addr *, struct bytes unix_path, struct uptls *,
+    struct bytes greeting);
 bool upool_h2_shaking(const struct up *);
 struct stream *upool_h2_open(
     struct up *, struct msg *storage, const struct stream_events *, void *owner);
