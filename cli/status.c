@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/version.h"
 #include "cli/cli.h"
+#include "cli/live.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 #include "cli/view.h"
@@ -94,9 +95,50 @@ print_traffic(const struct view *v)
 	    m[METRIC_responses_4xx], m[METRIC_responses_5xx], open, m[METRIC_connections_accepted]);
 }
 
-static void
-print_json(const struct view *v, unsigned bad)
+/* How many endpoints are used, and the first that is not. */
+struct endpoints {
+	unsigned used, out;
+	char first[256];
+};
+
+static struct endpoints
+count_endpoints(struct view *v)
 {
+	struct endpoints sum = {0};
+	uint32_t n, *clusters = live_clusters(v, NULL, &n);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct live_set set;
+		struct live e;
+		char addr[128], why[96];
+
+		live_open(&set, v, clusters[i]);
+		for (uint32_t k = 0; k < set.n; k++) {
+			if (!live_get(&set, k, &e))
+				continue;
+			sum.used += live_usable(&e);
+			if (!live_usable(&e) && sum.out++ == 0)
+				snprintf(sum.first, sizeof(sum.first), "%.*s %s %s (%s)",
+				    BYTES_ARG(image_text(&v->image, set.cluster->name)),
+				    live_address(&e, addr), live_name(e.state), live_why(&e, why));
+		}
+	}
+	return sum;
+}
+
+static void
+print_endpoints(struct view *v)
+{
+	struct endpoints e = count_endpoints(v);
+
+	printf("Endpoints  %u used, %u out%s%s%s\n", e.used, e.out, e.out ? ": " : "", e.first,
+	    e.out > 1 ? ", …" : "");
+}
+
+static void
+print_json(struct view *v, unsigned bad)
+{
+	struct endpoints ends = count_endpoints(v);
 	static const char *const names[] = {
 #define M(name, help) #name,
 		METRIC_TABLE(M)
@@ -119,6 +161,12 @@ print_json(const struct view *v, unsigned bad)
 	json_int(&j, v->cat.info[0].errors);
 	json_key(&j, "notOk");
 	json_int(&j, bad);
+	if (v->online) {
+		json_key(&j, "endpoints");
+		json_int(&j, ends.used);
+		json_key(&j, "endpointsOut");
+		json_int(&j, ends.out);
+	}
 	json_key(&j, "metrics");
 	json_object(&j);
 	for (unsigned i = 0; i < METRIC_COUNT; i++) {
@@ -155,8 +203,10 @@ status_verb(struct opts *o)
 		bad = print_kinds(&v, o->output == OUT_JSON);
 		if (o->output == OUT_JSON)
 			print_json(&v, bad);
-		else if (v.online)
+		else if (v.online) {
+			print_endpoints(&v);
 			print_traffic(&v);
+		}
 		for (uint32_t d = 0; d < v.cat.n_diags && o->output != OUT_JSON; d++)
 			view_print_diag(&v, &v.cat.diags[d]);
 		rc = bad || i->errors ? EX_UNHEALTHY : 0;

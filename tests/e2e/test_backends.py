@@ -44,6 +44,9 @@ def test_ejected(instance, echo):
     assert {tuple(line.split()[:3]) for line in table[1:]} == {("web:80", at[good], "ready"), ("web:80", at[bad], "ejected")}
     wide = g.cli("backends", "-A", "-o", "wide", check=0).stdout.splitlines()
     assert wide[0].split()[0] == "NAMESPACE" and wide[0].split()[-1] == "FAILURES" and wide[1].startswith("default")
+    text = g.cli("status").stdout
+    assert f"Endpoints  1 used, 1 out: default/web:80 {at[bad]} ejected (by passive checks" in text, text
+    assert json.loads(g.cli("status", "-o", "json").stdout)["endpointsOut"] == 1
     for args in (("svc", "web"), ("httproute", "route")):
         text = g.cli("describe", *args, check=0).stdout
         assert "Endpoints:" in text and "ejected" in text.split("Endpoints:")[1], text

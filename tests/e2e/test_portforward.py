@@ -165,3 +165,29 @@ def test_ends(instance, script):
             f.proc.send_signal(signal.SIGINT)
             assert c.read_all()[0] == b""
             assert f.proc.wait(DEADLINE) == 0
+
+
+def test_workloads_and_health(instance, echo):
+    """A Service of a selector, by its port's name; endpoints that are out are passed over while others are there."""
+    good, bad = echo("good"), echo("bad")
+    loads = [{"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "Workload",
+              "metadata": o.meta(b.who["service"], labels={"app": "task"}),
+              "spec": {"address": b.host, "ports": {"web": b.port}}} for b in (good, bad)]
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": o.meta("task"),
+               "spec": {"selector": {"app": "task"}, "ports": [{"name": "http", "port": 80, "targetPort": "web"}]}}
+    policy = {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": o.meta("p"),
+              "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "route"}],
+                       "loadBalancer": {"type": "RoundRobin"},
+                       "healthCheck": {"passive": {"consecutive5XxErrors": 1, "interval": "1s", "baseEjectionTime": "60s",
+                                                   "maxEjectionPercent": 50}}}}
+    g = instance(*world(service, loads, route=False))
+    with Forward(g, "svc/task", ":http") as f:
+        who = {http1.ask(("127.0.0.1", f.ports[0])).json()["service"] for _ in range(4)}
+        assert who == {"good", "bad"}, "in turn"
+        bad.answer = lambda peer, r: peer.respond(503) or True
+        g.put(o.gateway(port=PORT), o.route(rules=[o.rule("task", path="/")]), service, loads, policy)
+        g.reload()
+        for _ in range(4):
+            g.ask()
+        wait_for(lambda: "ejected" in g.cli("backends", check=0).stdout, "the bad one to be out")
+        assert {http1.ask(("127.0.0.1", f.ports[0])).status for _ in range(6)} == {200}

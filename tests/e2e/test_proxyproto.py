@@ -321,3 +321,17 @@ frontend behind
         for p in procs:
             p.terminate()
             p.wait(DEADLINE)
+
+
+def test_curl(instance, echo, tmp_path):
+    """curl's header (version 1, with its own address), before HTTP/1.1, HTTP/2, and TLS with either."""
+    listeners = [o.listener("plain", PORT), tls.listener("secure", PORT + 1, "a.test")]
+    g = instance(*world(echo(), ctp(proxyProtocol={}), tls.secret("a.test", tls.Pair(tmp_path, "a.test", ("a.test",))), listeners=listeners))
+    host = g.address()[0]
+    for scheme, port, more, version in (("http", PORT, "--http1.1", "1.1"), ("http", PORT, "--http2-prior-knowledge", "2"),
+                                        ("https", PORT + 1, "--http1.1", "1.1"), ("https", PORT + 1, "--http2", "2")):
+        p = subprocess.run(["curl", "-sk", "--haproxy-protocol", more, "-w", "\n%{http_version} %{local_ip}", "-m", str(DEADLINE),
+                            f"{scheme}://{host}:{port}/"], capture_output=True, text=True, check=False)
+        body, _, facts = p.stdout.rpartition("\n")
+        assert facts.split()[:1] == [version], (p.stdout, p.stderr)
+        assert json.loads(body)["headers"]["X-Forwarded-For"] == facts.split()[1:]
