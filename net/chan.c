@@ -787,26 +787,3 @@ chan_abort(struct chan *c)
 	setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	release(c);
 }
-
-bool
-chan_quiet(const struct chan *c)
-{
-	return c->in == NULL && !c->readable && !c->hangup && !c->got_eof && !c->failed &&
-	    !c->closed;
-}
-
-bool
-chan_drained(struct chan *c)
-{
-	char surplus;
-	ssize_t n;
-
-	if (c->readable && c->ops->secure && !c->hangup && !c->got_eof && !c->failed) {
-		n = c->ops->recv(c, &surplus, 1);
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			c->readable = false;
-		else
-			c->failed = true; /* a byte, or the end: no use to anyone */
-	}
-	return !c->queued && !c->hangup && !c->readable && !c->failed;
-}

@@ -118,8 +118,7 @@ struct r_route {
 };
 struct r_policy {
 	const struct object *obj;
-	bool loser;               /* older ones have its targets */
-	bool judged;              /* uptls.c; what follows is filled */
+	bool loser, judged; /* older ones have its targets; uptls.c has filled what follows */
 	struct m_uptls *tls;      /* NULL: connections under it cannot be made */
 	struct faults refs;
 	const char *reason, *why; /* of Accepted=False */
@@ -133,8 +132,7 @@ struct r_target { /* a BackendTLSPolicy on a Service or Backend, oldest first */
 	struct r_target *next;
 	struct r_policy *policy;
 	struct bytes section;     /* port name, absent = all */
-	bool loser;               /* an older one has it */
-	bool absent;              /* there is no such port */
+	bool loser, absent; /* an older one has it; there is no such port */
 };
 
 struct r_service_port;
