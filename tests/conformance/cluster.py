@@ -3,6 +3,7 @@
 What a user wrote goes to the gateway unchanged, but for the placeholders, and, for a user who may not bind low ports, the
 listeners' ports. Objects carry no uid, generation or creationTimestamp unless a test gives them: headgate makes its own.
 """
+import base64
 import copy
 import os
 import random
@@ -13,7 +14,8 @@ import tempfile
 
 import yaml
 
-from lib import backends, objects
+from l4pods import TcpPod
+from lib import backends, l4, objects
 from lib.gateway import Instance
 
 try:
@@ -45,6 +47,7 @@ class Cluster:
         self.block = block
         self.shift = 0 if low_ports() else 20000
         self.objects, self.pods = {}, {}  # pods: (ns, Deployment) -> [Echo]
+        self.pair_files = []
         self.addresses = {}  # of Gateways, until the next reload
         self.usable, self.unusable = block.host(120), "192.0.2.1"
         self.instance = Instance(pool=block.pool)
@@ -128,17 +131,30 @@ class Cluster:
         pods = self.pods.setdefault((ns, name), [])
         if "GRPC_ECHO_SERVER" in env and grpcs is None:
             return
-        if "echo-basic" not in container["image"] or any(k in env for k in (
-                "TCP_ECHO_SERVER", "UDP_ECHO_SERVER", "TLS_SERVER_CERT")):
-            return  # nothing over plain HTTP
+        if "echo-basic" not in container["image"]:
+            return
         letters = "bcdfghjklmnpqrstvwxz"
         hash_ = "".join(random.choices(letters, k=5))
         for _ in range(o["spec"].get("replicas", 1) - len(pods)):
             pod = f"{name}-{hash_}-{''.join(random.choices(letters, k=5))}"
             if "GRPC_ECHO_SERVER" in env:
                 pods.append(grpcs.Pod(self.block.backend(), 3000, ns, pod))
+            elif "UDP_ECHO_SERVER" in env:
+                pods.append(l4.UdpEcho(self.block.backend(), 8080, pod))
+            elif "TCP_ECHO_SERVER" in env or "TLS_SERVER_CERT" in env:
+                pods.append(TcpPod(self.block.backend(), ns, pod, self.pair()))
             else:
                 pods.append(backends.Echo(self.block.backend(), int(env.get("HTTP_PORT") or 3000), ns, "", pod))
+
+    def pair(self):
+        """What the pods that speak TLS show."""
+        if not self.pair_files:
+            for name, text in certificate().items():
+                path = os.path.join(self.instance.dir, name)
+                with open(path, "wb") as f:
+                    f.write(base64.b64decode(text))
+                self.pair_files.append(path)
+        return self.pair_files
 
     def slices(self):
         """An EndpointSlice for each Service with a selector."""
@@ -147,7 +163,7 @@ class Cluster:
             selector = kind == "Service" and (o["spec"].get("selector") or {})
             if not selector:
                 continue
-            addresses = [p.host for (pns, dep), pods in self.pods.items() for p in pods
+            addresses = [getattr(p, "host", None) or p.address[0] for (pns, dep), pods in self.pods.items() for p in pods
                          if pns == ns and self.selects(selector, ns, dep)]
             ports = [{"name": p.get("name", ""), "port": p.get("targetPort", p["port"]), "protocol": p.get("protocol", "TCP"),
                       **({"appProtocol": p["appProtocol"]} if "appProtocol" in p else {})} for p in o["spec"]["ports"]]
@@ -214,7 +230,6 @@ class Cluster:
 
 def certificate():
     """A self-signed certificate as a Secret's data (base64)."""
-    import base64
     with tempfile.TemporaryDirectory() as d:
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=default",
                         "-addext", "subjectAltName=DNS:*.org,DNS:*.wildcard.org,DNS:secure.test.com",

@@ -6,22 +6,23 @@ that are new in v1.7 or whose manifests are not there, our own (manifests.yaml, 
 import collections
 
 import grpcroute
+import l4routes
 import own
 import steps as s
 from cluster import CONTROLLER, INFRA, WEB
 from lib import http1, objects as o
 
-Test = collections.namedtuple("Test", "name manifest steps wait reads")
+Test = collections.namedtuple("Test", "name manifest steps wait reads keep")
 TESTS = []
 CHANGE = (own.foreign_conditions, own.foreign_status, own.static_addresses, own.fill_slices, own.half_dead)
 
 
-def test(name, manifest, *steps, wait=True):
+def test(name, manifest, *steps, wait=True, again=True, keep=False):
     flat = []
     for x in steps:
         flat += x if isinstance(x, list) else [x]
-    reads = not any(x in CHANGE or getattr(x, "changes", False) for x in flat)
-    TESTS.append(Test(name, manifest, flat, wait, reads))
+    reads = again and not any(x in CHANGE or getattr(x, "changes", False) for x in flat)
+    TESTS.append(Test(name, manifest, flat, wait, reads, keep))
 
 
 SN = s.SN
@@ -324,3 +325,7 @@ test("HTTPRouteRetryWithBackendTimeout", "HTTPRouteRetryWithBackendTimeout",
 # ---------------------------------------------------------------- GRPCRoute
 for row in grpcroute.ROWS:
     test(*row)
+
+# ---------------------------------------------------------------- ListenerSet, TCPRoute, UDPRoute, TLSRoute
+for name, manifest, steps, wait, again in l4routes.ROWS:
+    test(name, manifest, *steps, wait=wait, again=again, keep=True)  # on Gateways of their own

@@ -31,7 +31,8 @@ def world():
     try:
         data = k.certificate()
         c.apply(k.load(os.path.join(SHARED, "base", "manifests.yaml")) +
-                [k.secret("tls-validity-checks-certificate", k.INFRA, data), k.secret("certificate", k.WEB, data)])
+                [k.secret("tls-validity-checks-certificate", k.INFRA, data), k.secret("l4-certificate", k.INFRA, data),
+                 k.secret("certificate", k.WEB, data)])
         yield c
         c.stop()
     finally:
@@ -40,19 +41,21 @@ def world():
 
 @pytest.fixture
 def applied(world):
-    """apply(objects): they go again after the test."""
+    """apply(objects): they go again after the test; keep: they stay, since a port that closes costs a second."""
     keys = []
 
-    def apply(objs):
-        keys.extend(world.apply(objs))
+    def apply(objs, keep=False):
+        got = world.apply(objs)
+        keys.extend([] if keep else got)
     yield apply
-    world.delete(keys)
+    if keys:
+        world.delete(keys)
 
 
 @pytest.mark.parametrize("test", TESTS, ids=[t.name for t in TESTS])
 def test_conformance(world, applied, test):
     objs = manifest(test.manifest)
-    applied(objs)
+    applied(objs, test.keep)
     if test.wait:
         steps.routes_accepted(world, [o for o in objs if isinstance(o, dict)])
     for step in test.steps:
