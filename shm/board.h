@@ -26,7 +26,7 @@ struct board_endpoint {
 	_Atomic uint64_t failures;      /* consecutive, passive */
 	/* outcomes of an interval and of one before it (worker/upstream/outlier.c) */
 	_Atomic uint64_t tally, tally_before;
-	_Atomic uint64_t checked_at;    /* clock_mono ns of the last active check's end; 0 = never */
+	_Atomic uint64_t checked_at;    /* clock_mono ns, the last active check; 0 = never */
 	_Atomic uint64_t pad;
 };
 struct board {

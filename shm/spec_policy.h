@@ -126,7 +126,11 @@ struct im_override {
 
 enum im_compression { IM_Z_GZIP = 1, IM_Z_BROTLI = 2, IM_Z_ZSTD = 4 };
 /* Codings that the workers have; others are named in a Warning. */
+#ifdef HG_BROTLI
+#define IM_Z_SERVED (IM_Z_GZIP | IM_Z_BROTLI)
+#else
 #define IM_Z_SERVED IM_Z_GZIP
+#endif
 struct im_policy {
 	struct im_str name;         /* "ns/name" for logs; "ns/name+ns/name" if merged */
 	struct im_range limits;     /* im_limit: local ones first */
@@ -137,9 +141,9 @@ struct im_policy {
 	uint32_t compress_min;
 	uint16_t abort_status;      /* 0 = none */
 	uint8_t abort_grpc;         /* 255 = none */
-	uint8_t compression; /* bits of enum im_compression, order of preference is fixed: br, zstd,
-	                        gzip */
-	uint32_t pad;
+	uint8_t compression;        /* bits of enum im_compression */
+	uint8_t compress_first;     /* the bit that wins among equals */
+	uint8_t pad[3];
 };
 
 /* ---- ClientTrafficPolicy, of one listener */

@@ -51,6 +51,7 @@ struct worker {
 	struct list open_exchanges;   /* struct exchange */
 	struct upool upool;
 	struct pool compressors;
+	uint32_t nbrotli;             /* of them: those on the heap */
 	struct counts counts;         /* own and the other slots' in-flight words */
 	struct list waiting;          /* struct exchange.waits: for a connection of their rule */
 	struct ipcount ips;

@@ -421,7 +421,7 @@ step_send(struct exchange *x)
 	enum hg_err e;
 
 	if (x->head.framing != MSG_NONE && x->cursor < 0) {
-		x->replay = body_cursor(&x->body, BODY_REPLAY, x->w->replay_bytes);
+		x->replay = body_cursor(&x->body, BODY_REPLAY, traffic_replay(x));
 		x->cursor = body_cursor(&x->body, BODY_ATTEMPT, 0);
 		if (x->collector) {
 			body_drop(&x->body, x->collector - 1);

@@ -105,6 +105,14 @@ traffic_admit(struct exchange *x)
 	return HG_OK;
 }
 
+uint64_t
+traffic_replay(const struct exchange *x)
+{
+	const struct im_balance *b = traffic_balance(x);
+
+	return b && b->buffer_bytes != IM_NONE ? b->buffer_bytes : x->w->replay_bytes;
+}
+
 /* ---- connections */
 
 static void

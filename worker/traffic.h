@@ -31,6 +31,7 @@ traffic_moved(struct exchange *x)
 
 void traffic_idle_over(struct timer *);         /* of x->idle */
 void traffic_begin(struct exchange *); /* the rule is known: timers */
+uint64_t traffic_replay(const struct exchange *); /* bytes of the body kept for another attempt */
 struct pick_in traffic_pick_in(struct exchange *);
 enum hg_err traffic_admit(struct exchange *); /* before the first pick: hash, bound on requests */
 /* The PROXY header that connections for this exchange begin with, if the policy wants one. false:

@@ -195,6 +195,8 @@ compressors(struct t_compile *c, const struct k_compressor *v, uint32_t n, bool 
 			words_addf(c->sc, c->errors,
 			    "Compression: minContentLength value %s is out of range.",
 			    shown(c->sc, &v[i].least));
+		if (c->m->rec.compression == 0)
+			c->m->rec.compress_first = bits[v[i].type];
 		c->m->rec.compression |= bits[v[i].type];
 		c->m->rec.compress_min = (uint32_t)least;
 	}
@@ -264,6 +266,8 @@ traffic_compile(struct t_compile *c)
 	compressors(c, k->compressor.v, k->compressor.n, false, "compressor");
 	upgrades(c, k);
 	buffer(c, k->buffer);
+	if (bytes_eq(k->routing, BYTES("Service")))
+		unserved(c, node_get(k->node, "routingType"), "spec.routingType");
 	if (k->timeout != NULL && k->timeout->http != NULL)
 		c->m->request_ms = duration_of(&k->timeout->http->request);
 	if (k->bandwidth != NULL) {

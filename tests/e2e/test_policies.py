@@ -1,4 +1,7 @@
 """BackendTrafficPolicy on the wire: the order of its parts, and what its smaller fields do."""
+import gzip
+import subprocess
+
 import pytest
 
 from lib import objects as o
@@ -46,3 +49,70 @@ def test_refused_has_an_id(instance, echo):
     lines = g.access(2)
     assert [x["status"] for x in lines] == [429, 429]
     assert lines[0]["req_id"] == "abc-1" and len(lines[1]["req_id"]) == 36
+
+
+def coded(g, accept):
+    """(coding, body as it came, Vary) of an answer."""
+    r = g.ask(target="/text", headers=[("Accept-Encoding", accept)])
+    assert r.status == 200
+    return r.headers.get("content-encoding"), r.body, r.headers.get("vary")
+
+
+def test_compression(instance, script):
+    """The client's wish decides, the order of the list among equals; the backend is not asked to compress."""
+    text, seen = b"headgate " * 20000, []
+
+    def handle(peer):
+        while True:
+            seen.append(peer.request())
+            peer.respond(200, [("Content-Type", "text/plain"), ("ETag", '"x"')], text)
+    web = script(handle)
+    codings = [{"type": "Brotli", "brotli": {}}, {"type": "Gzip", "gzip": {}}]
+    g = instance(*world(web, btp(compressor=codings)))
+    served = "Warning" not in g.conditions("backendtrafficpolicy", "policy")   # is brotli in this build?
+    coding, body, vary = coded(g, "gzip, br")
+    assert coding == ("br" if served else "gzip") and vary == "Accept-Encoding" and len(body) < 5000
+    if served:
+        assert subprocess.run(["brotli", "-dc"], input=body, capture_output=True, check=True).stdout == text
+    coding, body, _ = coded(g, "gzip, br;q=0.9")
+    assert coding == "gzip" and gzip.decompress(body) == text
+    assert coded(g, "zstd") == (None, text, "Accept-Encoding")
+    assert not any("accept-encoding" in r.headers for r in seen)
+
+
+def test_compression_without_its_member(instance, echo):
+    """An entry without its own empty member is ignored, and one that is not served is named."""
+    g = instance(*world(echo(), btp(compressor=[{"type": "Gzip"}, {"type": "Zstd", "zstd": {}}])))
+    assert coded(g, "gzip, zstd")[0] is None
+    status = g.get("backendtrafficpolicy", "policy")["status"]["ancestors"][0]["conditions"]
+    assert any(c["type"] == "Warning" and "spec.compressor[1]" in c["message"] for c in status), status
+
+
+def test_buffer_limit_of_a_retry(instance, script):
+    """connection.bufferLimit is what is kept of a body for another try: a longer one is not sent again."""
+    got = []
+
+    def handle(peer):
+        r = peer.request()
+        got.append(len(r.body))
+        peer.respond(503 if len(got) % 2 else 200)
+    web = script(handle)
+    retry = {"numRetries": 1, "retryOn": {"httpStatusCodes": [503]}}
+    g = instance(*world(web, btp(retry=retry, connection={"bufferLimit": "8Ki"})), workers=1)
+    assert g.ask("POST", body=b"x" * 8000).status == 200 and got == [8000, 8000]
+    del got[:]
+    assert g.ask("POST", body=b"x" * 20000).status == 503 and got == [20000]
+
+
+@pytest.mark.parametrize("spec, path", [
+    ({"routingType": "Service"}, "spec.routingType"),
+    ({"httpUpgrade": [{"type": "CONNECT", "connect": {"terminate": True}}]}, "spec.httpUpgrade"),
+    ({"dns": {"dnsRefreshRate": "5s"}}, "spec.dns"),
+    ({"retry": {"numAttemptsPerPriority": 1}}, "spec.retry.numAttemptsPerPriority"),
+    ({"admissionControl": {}}, "spec.admissionControl")])
+def test_what_is_not_served_is_named(instance, echo, spec, path):
+    g = instance(*world(echo(), btp(**spec)))
+    status = g.get("backendtrafficpolicy", "policy")["status"]["ancestors"][0]["conditions"]
+    warning = [c for c in status if c["type"] == "Warning"]
+    assert warning and warning[0]["reason"] == "UnsupportedField" and path in warning[0]["message"]
+    assert g.ask().status == 200
