@@ -165,8 +165,8 @@ def test_dns(instance, block, spawn):
     for i in range(2):
         host = block.backend()
         spawn(which("dnsmasq"), "-k", "-C", "/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces",
-              f"--listen-address={host}", "-p", "5353", "--user=root" if os.geteuid() == 0 else "--user=", "--pid-file=", f"--address=/who.test/10.0.0.{i + 1}",
-              *[f"--txt-record=long.test,{k:03d}{'t' * 180}" for k in range(20)])
+              f"--listen-address={host}", "-p", "5353", *(["--user=root"] if os.geteuid() == 0 else []),
+              "--pid-file=", f"--address=/who.test/10.0.0.{i + 1}", *[f"--txt-record=long.test,{k:03d}{'t' * 180}" for k in range(20)])
         wait_for(lambda h=host: listens((h, 5353)), "dnsmasq to listen")
         services.append((f"dns{i}", (host, 5353)))
     g = instance(*dns_stage(services))

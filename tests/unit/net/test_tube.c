@@ -1,5 +1,5 @@
-/* test_tube.c - long bytes go from socket to socket through a pipe: whole and in order with what was
- * queued, with ends, slow readers, peers that go away; short ones are copied again. */
+/* test_tube.c - long bytes go from socket to socket through a pipe: whole and in order with what
+ * was queued, with ends, slow readers, peers that go away; short ones are copied again. */
 #include "tests/unit/net/unit.h"
 
 #include <netinet/in.h>
