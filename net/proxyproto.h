@@ -9,7 +9,9 @@
 
 #include "base/addr.h"
 
-#define PROXYPROTO_MAX 536 /* longest header that is read: 16 + 520 (v2 with TLVs); v1 is 107 */
+/* Longest header that is read, v2 with its TLVs (v1: 107). The text asks for 536 at least; names of
+ * certificates and authorities that load balancers add can need more. */
+#define PROXYPROTO_MAX 4096
 #define PROXYPROTO_WRITE 108 /* longest that is written */
 
 enum proxyproto_result {

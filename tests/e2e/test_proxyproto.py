@@ -110,13 +110,42 @@ def test_optional_and_changed(instance, echo):
     kept.close()
 
 
+def test_it_is_the_client_for_policies(instance, echo):
+    """Limits for each address and hashing by address go by the header, and so does the detection of clients behind it."""
+    a, b = echo("web"), echo("b")
+    target = [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "route"}]
+    distinct = {"sourceCIDR": {"value": "0.0.0.0/0", "type": "Distinct"}}
+    policy = {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": o.meta("p"),
+              "spec": {"targetRefs": target, "loadBalancer": {"type": "ConsistentHash", "consistentHash": {"type": "SourceIP"}},
+                       "rateLimit": {"local": {"rules": [{"clientSelectors": [distinct], "limit": {"requests": 3, "unit": "Hour"}}]}}}}
+    detect = {"xForwardedFor": {"trustedCIDRs": ["198.51.100.0/24"]}}
+    g = instance(o.gateway(port=PORT), o.route(rules=[o.rule("web", path="/")]), o.service("web", a.address, b.address), policy,
+                 ctp(proxyProtocol={}, clientIPDetection=detect), workers=1)
+
+    def answer(ip, *fields):
+        with http1.Client(*g.address()) as c:
+            c.send(pp.v2(ip, "192.0.2.9") + GET[:-2] + b"".join(f + b"\r\n" for f in fields) + b"\r\n")
+            return c.response()
+    first = {ip: [answer(f"192.0.2.{ip}") for _ in range(4)] for ip in range(1, 17)}
+    assert all([r.status for r in rs] == [200, 200, 200, 429] for rs in first.values())
+    chosen = [{r.json()["pod"] for r in rs[:3]} for rs in first.values()]
+    assert all(len(c) == 1 for c in chosen) and len(set.union(*chosen)) == 2
+    assert answer("198.51.100.1", b"X-Forwarded-For: 192.0.2.1").status == 429, "a trusted proxy speaks for a known client"
+    assert answer("192.0.2.200", b"X-Forwarded-For: 192.0.2.1").status == 200, "others do not"
+
+
 def test_one_port(instance, echo, tmp_path):
     """Under TLS, for all listeners of the port; the policy is told for whom it decided."""
     pair = tls.Pair(tmp_path, "a.test", ("a.test", "b.test"))
     listeners = [tls.listener("a", PORT, "a.test", hostname="a.test"), tls.listener("b", PORT, "a.test", hostname="b.test"),
                  o.listener("plain", PORT + 1)]
-    g = instance(*world(echo(), ctp(section="a", proxyProtocol={}), tls.secret("a.test", pair), listeners=listeners))
+    objs = world(echo(), ctp(section="a", proxyProtocol={}), tls.secret("a.test", pair), listeners=listeners)
+    g = instance(*objs)
     at = g.address()
+
+    def notes(name):
+        conds = [c for a in g.get("ClientTrafficPolicy", name)["status"]["ancestors"] for c in a["conditions"]]
+        return [(c["reason"], c["message"]) for c in conds if c["type"] == "Warning"]
     for sni in ("a.test", "b.test"):
         for header in (pp.v1("192.0.2.1", "192.0.2.9"), pp.v2("2001:db8::1", "::1")):
             raw = http1.Client(*at)
@@ -131,9 +160,14 @@ def test_one_port(instance, echo, tmp_path):
             assert body["headers"]["X-Forwarded-Proto"] == ["https"]
     assert tls.refused(at, "b.test")
     assert http1.ask((at[0], PORT + 1)).status == 200, "another port"
-    conds = [c for a in g.get("ClientTrafficPolicy", "ctp")["status"]["ancestors"] for c in a["conditions"]]
-    notes = [c for c in conds if c["type"] == "Warning"]
-    assert [c["reason"] for c in notes] == ["SharedPort"] and "default/gw/b" in notes[0]["message"]
+    (reason, message), = notes("ctp")
+    assert reason == "SharedPort" and "default/gw/b" in message
+    g.put(*objs, ctp("lax", "b", proxyProtocol={"optional": True}))
+    g.reload()
+    assert tls.refused(at, "b.test"), "the stricter one holds"
+    assert notes("ctp") == []
+    (reason, message), = notes("lax")
+    assert reason == "SharedPort" and "optional has no effect" in message and "default/gw/a" in message
 
 
 # ---- to backends
@@ -326,7 +360,8 @@ frontend behind
 def test_curl(instance, echo, tmp_path):
     """curl's header (version 1, with its own address), before HTTP/1.1, HTTP/2, and TLS with either."""
     listeners = [o.listener("plain", PORT), tls.listener("secure", PORT + 1, "a.test")]
-    g = instance(*world(echo(), ctp(proxyProtocol={}), tls.secret("a.test", tls.Pair(tmp_path, "a.test", ("a.test",))), listeners=listeners))
+    secret = tls.secret("a.test", tls.Pair(tmp_path, "a.test", ("a.test",)))
+    g = instance(*world(echo(), ctp(proxyProtocol={}), secret, listeners=listeners))
     host = g.address()[0]
     for scheme, port, more, version in (("http", PORT, "--http1.1", "1.1"), ("http", PORT, "--http2-prior-knowledge", "2"),
                                         ("https", PORT + 1, "--http1.1", "1.1"), ("https", PORT + 1, "--http2", "2")):

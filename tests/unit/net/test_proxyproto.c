@@ -93,8 +93,8 @@ static const struct row {
     R(SIG "\x31", BAD),
     R(SIG "\x22", BAD),
     R(SIG "\x2f", BAD),
-    R(SIG "\x21\x11\2\x09", BAD), /* 537 bytes */
-    R(SIG "\x21\x11\2\x08", PROXYPROTO_MORE),
+    R(SIG "\x21\x11\x0f\xf1", BAD), /* 4,097 bytes */
+    R(SIG "\x21\x11\x0f\xf0", PROXYPROTO_MORE),
 #undef T
 #undef R
 };
@@ -176,13 +176,14 @@ checksum(void **state)
 static void
 unix_sockets(void **state)
 {
-	unsigned char p[PROXYPROTO_MAX] = SIG "\x21\x31\2\x08/a/path";
+	unsigned char p[PROXYPROTO_MAX] = SIG "\x21\x31\x0f\xf0/a/path";
 	struct proxyproto h;
+	unsigned left = PROXYPROTO_MAX - 16 - 216 - 3;
 
 	(void)state;
 	p[16 + 216] = 0xee; /* one TLV to the very end */
-	p[16 + 217] = 301 >> 8;
-	p[16 + 218] = 301 & 255;
+	p[16 + 217] = (unsigned char)(left >> 8);
+	p[16 + 218] = (unsigned char)left;
 	assert_int_equal(proxyproto_parse(p, sizeof(p), &h), DONE);
 	assert_int_equal(h.bytes, PROXYPROTO_MAX);
 	check(&h.src, NULL);
