@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "http/h2_core.h"
+#include "http/h2_mem.h"
 
 #define SMALL_PIECE 1024 /* payload up to this is copied into the frames */
 #define FRAME_HEAD 9u
@@ -190,7 +191,8 @@ to_nv(nghttp2_nv *nv, const struct bytes lines[][2], size_t n)
 		nv[i].namelen = lines[i][0].n;
 		nv[i].value = (uint8_t *)(uintptr_t)lines[i][1].p;
 		nv[i].valuelen = lines[i][1].n;
-		nv[i].flags = NGHTTP2_NV_FLAG_NONE;
+		nv[i].flags =
+		    h2_head_once(lines[i][0]) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
 	}
 }
 
@@ -640,6 +642,9 @@ callbacks(void)
 	return cb;
 }
 
+static nghttp2_mem memory = {
+    NULL, h2_mem_get, h2_mem_put, h2_mem_get_zero, h2_mem_resize};
+
 static nghttp2_option *
 options(const struct h2_limits *l)
 {
@@ -721,8 +726,8 @@ h2_init(struct h2 *c, const struct h2_env *env, const struct h2_role *role)
 	task_init(&c->more, more_task);
 	task_init(&c->over, closed_task);
 	if (cb && o)
-		r = role->server ? nghttp2_session_server_new2(&s, cb, c, o) :
-				   nghttp2_session_client_new2(&s, cb, c, o);
+		r = role->server ? nghttp2_session_server_new3(&s, cb, c, o, &memory) :
+				   nghttp2_session_client_new3(&s, cb, c, o, &memory);
 	nghttp2_session_callbacks_del(cb);
 	nghttp2_option_del(o);
 	if (r != 0)

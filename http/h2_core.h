@@ -114,5 +114,7 @@ struct h2_scratch { /* texts that lines of a head on its way out borrow */
 };
 /* Number of lines (at most H2_LINES); 0: too many. */
 size_t h2_head_write(const struct msg *, struct h2_scratch *, bool info, struct bytes lines[][2]);
+/* Its value never comes again: it must not push what does out of the peer's table. */
+bool h2_head_once(struct bytes name);
 
 #endif

@@ -450,3 +450,10 @@ h2_head_write(const struct msg *m, struct h2_scratch *s, bool info, struct bytes
 		n = put(lines, n, BYTES("content-length"), digits(s->length, m->length));
 	return n;
 }
+
+bool
+h2_head_once(struct bytes name)
+{
+	return name.n == 12 &&
+	    (bytes_eqi(name, BYTES("x-request-id")) || bytes_eqi(name, BYTES("grpc-timeout")));
+}
