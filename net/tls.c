@@ -20,6 +20,12 @@
 #include "base/mem.h"
 #include "net/tls_env.h"
 
+/* Up to TLS 1.2, where nobody says otherwise: forward secrecy and AEAD only, which is what HTTP/2
+ * asks for too (RFC 9113 9.2.2) and what Envoy Gateway offers. */
+#define CIPHERS \
+	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:" \
+	"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305:" \
+	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
 #define SESSION_S 14400 /* shorter than a ticket key lives */
 
 void
@@ -201,7 +207,7 @@ settings(SSL_CTX *c, const struct tls_conf *conf, bool server)
 	return SSL_CTX_set_min_proto_version(
 		   c, conf->min_version ? conf->min_version : TLS1_2_VERSION) == 1 &&
 	    SSL_CTX_set_max_proto_version(c, conf->max_version) == 1 &&
-	    (!conf->ciphers || SSL_CTX_set_cipher_list(c, conf->ciphers) == 1) &&
+	    (!ciphers || SSL_CTX_set_cipher_list(c, ciphers) == 1) &&
 	    (!conf->ciphersuites || SSL_CTX_set_ciphersuites(c, conf->ciphersuites) == 1) &&
 	    (!conf->sigalgs || SSL_CTX_set1_sigalgs_list(c, conf->sigalgs) == 1) &&
 	    SSL_CTX_set1_groups_list(c, conf->curves ? conf->curves : "X25519:P-256:P-384") == 1 &&

@@ -290,6 +290,83 @@ bad_pairs(void **state)
 	tls_ctx_unref(c);
 }
 
+/* A client of OpenSSL's own, which can keep its session. true: resumed. */
+static bool
+visit(struct tls_ctx *to, SSL_CTX *from, SSL_SESSION **session)
+{
+	SSL *ssl = SSL_new(from);
+	int fd[2];
+	bool resumed;
+
+	pair(fd);
+	memset(&down, 0, sizeof(down));
+	chosen = to;
+	chan_init(&down.chan, l, &bufs, fd[0], &events, &down);
+	assert_true(tls_accept(&down.chan, env, (struct tls_accept){choose, NULL}));
+	chan_start(&down.chan, true);
+	SSL_set_fd(ssl, fd[1]);
+	if (*session)
+		SSL_set_session(ssl, *session);
+	for (int i = 0; i < 20 && SSL_connect(ssl) != 1; i++)
+		settle();
+	settle();
+	assert_true(SSL_is_init_finished(ssl) && down.open);
+	resumed = SSL_session_reused(ssl);
+	SSL_SESSION_free(*session);
+	*session = SSL_get1_session(ssl);
+	SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	SSL_free(ssl);
+	close(fd[1]);
+	chan_close(&down.chan);
+	settle();
+	return resumed;
+}
+
+/* As the master does it. */
+static void
+rotate(unsigned char n)
+{
+	memmove(&keys.key[1], &keys.key[0], 2 * sizeof(keys.key[0]));
+	memset(&keys.key[0], n, sizeof(keys.key[0]));
+	atomic_fetch_add(&keys.seq, 2);
+}
+
+/* A ticket is good for the two rotations behind its key, by any process that has the keys; an older
+ * one gets a new ticket with the visit. Another id is another policy. */
+static void
+tickets(void **state)
+{
+	struct tls_ctx *to = context(true, &server, NULL, TLS_CLIENT_NONE);
+	struct tls_conf conf = {.id = {2}, .tickets = true};
+	SSL_CTX *from = SSL_CTX_new(TLS_client_method());
+	SSL_SESSION *first = NULL, *second;
+	char why[160];
+	struct tls_ctx *other = tls_ctx_new(env, true, &conf, why);
+
+	(void)state;
+	assert_true(tls_ctx_add(other, of(server.chain, server.chain_n),
+	    of(server.der, server.der_n), BYTES_NONE, why));
+	SSL_CTX_set_max_proto_version(from, TLS1_2_VERSION);
+	rotate(1);
+	assert_false(visit(to, from, &first));
+	second = first;
+	SSL_SESSION_up_ref(second);
+	assert_true(visit(to, from, &first));
+	rotate(2);
+	rotate(3);
+	assert_true(visit(to, from, &first)); /* and has a ticket of the new key now */
+	assert_false(visit(other, from, &first));
+	assert_false(visit(to, from, &first));
+	rotate(4);
+	assert_false(visit(to, from, &second)); /* its key is gone */
+	SSL_SESSION_free(first);
+	SSL_SESSION_free(second);
+	SSL_CTX_free(from);
+	tls_ctx_unref(to);
+	tls_ctx_unref(other);
+	assert_int_equal(bufs.in_use, 0);
+}
+
 static int
 setup(void **state)
 {
@@ -326,7 +403,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(talk), cmocka_unit_test(names),
 	    cmocka_unit_test(trust), cmocka_unit_test(clients), cmocka_unit_test(refused),
-	    cmocka_unit_test(bad_pairs)};
+	    cmocka_unit_test(bad_pairs), cmocka_unit_test(tickets)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
