@@ -194,6 +194,8 @@ verify(struct tls_ctx *t, const struct tls_conf *conf, bool server, char why[160
 static bool
 settings(SSL_CTX *c, const struct tls_conf *conf, bool server)
 {
+	const char *ciphers = conf->ciphers ? conf->ciphers : server ? CIPHERS : NULL;
+
 	SSL_CTX_set_options(c,
 	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
 		SSL_OP_PRIORITIZE_CHACHA | (server ? SSL_OP_IGNORE_UNEXPECTED_EOF : 0u));
@@ -324,7 +326,7 @@ tls_ctx_add(
 	const unsigned char *p = (const unsigned char *)key.p;
 	X509 *leaf = next_cert(&chain), *x;
 	int type = leaf ? EVP_PKEY_get_base_id(X509_get0_pubkey(leaf)) : 0;
-	/* It fits, so its type is the certificate's; to find that out anew takes four times as long. */
+	/* It fits, so its type is the certificate's; to find that out takes four times as long. */
 	EVP_PKEY *pkey = type > 0 ? d2i_PrivateKey(type, NULL, &p, (long)key.n) : NULL;
 	STACK_OF(X509) *rest = sk_X509_new_null();
 	bool ok = leaf && pkey && rest;

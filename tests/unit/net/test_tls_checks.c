@@ -100,7 +100,8 @@ dates(void **state)
 	assert_int_equal(
 	    ask(TLS_CLIENT_REQUIRE, NULL, 0, 0, X509_V_ERR_CERT_HAS_EXPIRED, true), 1);
 	assert_int_equal(ask(TLS_CLIENT_REQUIRE, NULL, 0, 0, X509_V_ERR_CERT_REVOKED, true), 0);
-	assert_int_equal(ask(TLS_CLIENT_REQUIRE_ANY, NULL, 0, 0, X509_V_ERR_CERT_REVOKED, false), 1);
+	assert_int_equal(
+	    ask(TLS_CLIENT_REQUIRE_ANY, NULL, 0, 0, X509_V_ERR_CERT_REVOKED, false), 1);
 }
 
 static void
