@@ -193,8 +193,14 @@ backend_service(struct scope *sc, const struct object *o, const struct k_service
 	struct r_service_port *sp =
 	    service_port(sc, o->meta.ns, o->meta.name, (uint16_t)p->port.v, udp);
 
-	return sp->missing != NULL ? NULL :
-				     cluster_as(sc, sp->cluster, udp ? IM_UP_UDP : IM_UP_TCP);
+	struct m_cluster *c = cluster_as(sc, sp->cluster, udp ? IM_UP_UDP : IM_UP_TCP), *raw;
+
+	if (sp->missing != NULL || c->tls == NULL)
+		return c;
+	raw = arena_zalloc(sc->arena, sizeof(*raw));
+	*raw = *c;
+	raw->tls = NULL; /* BackendTLSPolicy speaks to gateways, not to a Service's clients */
+	return raw;
 }
 
 /* The same for the kind Backend. */

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from lib import http1, l4, objects as o
+from lib import http1, l4, objects as o, tls
 from lib.gateway import BINARY, TOP, cli
 
 
@@ -210,3 +210,29 @@ def test_workload_refusals(roles):
     assert "is read when an instance starts" in p.stderr
     g.start()
     assert g.get("workload", "c", "shop")["metadata"]["labels"] == {"app": "web"}
+
+
+def test_what_clients_encrypt_is_passed_on(instance, script, block, tmp_path):
+    """BackendTLSPolicy is for what the gateway encrypts itself: not for a node port, not for passthrough."""
+    ca = tls.Pair(tmp_path, "ca", ca=True)
+    pair = tls.Pair(tmp_path, "back", ["back.test"], by=ca)
+    ctx = tls.serving(pair, alpn=None)
+
+    def handle(peer):
+        with ctx.wrap_socket(peer.sock, server_side=True) as s:
+            s.sendall(b"%s:%s" % (pair.name.encode(), s.recv(100)))
+            s.unwrap()
+    back = script(handle)
+    host = block.host(1)
+    g = instance(service("back", "NodePort", {"port": 443, "targetPort": back.address[1], "nodePort": 30443}),
+                 workload("back", "back", back.address[0]), tls.ca_map("ca", ca), tls.policy("p", "back", "ca", "back.test"),
+                 o.gateway(listeners=[l4.listener("pass", 8443, "TLS"), l4.listener("tcp", 9000)]),
+                 l4.route("pass", o.ref("back", 443), kind="TLSRoute", section="pass", hostnames=["back.test"]),
+                 l4.route("tcp", o.ref("back", 443), section="tcp"), conf=node(block))
+    for at in ((host, 30443), g.address(port=8443)):
+        with tls.Client(at, "back.test", ctx=tls.context(alpn=None)) as c:
+            c.sock.sendall(b"hi")
+            assert (c.sock.recv(100), c.subject()) == (b"back:hi", "back"), at
+    # A TCPRoute is the gateway's own client.
+    with l4.Conn(g.address(port=9000)) as c:
+        assert c.send(b"hi").rest() == b"back:hi"

@@ -251,6 +251,8 @@ connect_next(struct flow *f, enum hg_err last)
 		if (e != HG_OK)
 			break;
 		f->moved = loop_now(w->loop);
+		if (f->passthrough) /* the client's own TLS goes to the backend as it is */
+			t.tls = 0;
 		if (t.tls && (t.secure = expect(f, &t)) == NULL) {
 			way_failed(&f->way, w);
 			last = HG_ERR_BACKEND_TLS; /* never in clear text */
