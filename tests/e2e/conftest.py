@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from lib import http1, tls
+from lib import backends, faults, http1, tls
 from lib.fixtures import binary, block, echo, instance, script  # noqa: F401  pylint: disable=unused-import
 
 
@@ -21,9 +21,19 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("transport", kinds[:1] if plain else kinds, indirect=True)
 
 
+@pytest.fixture(scope="session")
+def backend_ca(tmp_path_factory):
+    return tls.Pair(tmp_path_factory.mktemp("ca"), "ca", ("backend.test",), ca=True)
+
+
 @pytest.fixture(autouse=True)
 def transport(request):
-    """Clients of http1 speak TLS where this is "tls", and faults.house() has an HTTPS listener."""
-    http1.Client.secure = tls.context(alpn=None) if getattr(request, "param", "") == "tls" else None
+    """Clients of http1 speak TLS where this is "tls", and faults.house() has an HTTPS listener; "tls-up": backends do, and
+    it has BackendTLSPolicies."""
+    kind = getattr(request, "param", "")
+    http1.Client.secure = tls.context(alpn=None) if kind == "tls" else None
+    if kind == "tls-up":
+        faults.backend_ca = request.getfixturevalue("backend_ca")
+        backends.Backend.tls = tls.serving(faults.backend_ca)
     yield
-    http1.Client.secure = None
+    http1.Client.secure = faults.backend_ca = backends.Backend.tls = None

@@ -9,6 +9,7 @@ from lib import faults as f, http1, objects as o
 from lib.backends import says
 from lib.wait import wait_for
 
+TRANSPORTS = ("tcp", "tls-up")
 LIMITS = 'limits = { response_timeout = "400ms"; };'
 
 
@@ -176,6 +177,7 @@ def test_stall_in_the_middle_of_a_body_ends(instance, script):
     assert g.access(1)[0]["reason"] != "ok"
 
 
+@pytest.mark.plain
 def test_nobody_accepts_is_503(instance, block):
     with socket.socket() as s:
         s.bind((block.backend(), 0))
@@ -317,6 +319,7 @@ def test_backend_of_one_request_each(instance, script):
     assert len(g.access(loads.total())) == loads.total()
 
 
+@pytest.mark.plain
 def test_http10_until_the_end(instance, script):
     back = script(says(b"HTTP/1.0 200 OK\r\nServer: old\r\n\r\n" + b"y" * 100000))
     g = start(instance, back)

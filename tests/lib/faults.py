@@ -16,6 +16,7 @@ from .gateway import BINARY
 from .wait import wait_for
 
 PORT = 8080
+backend_ca = None  # a tls.Pair: house() has policies that ask for TLS to every backend
 SAN = "asan" in BINARY or bool(os.environ.get("HG_SAN_BUILD"))
 
 
@@ -40,7 +41,8 @@ def house(*backends, rules=None, listeners=None):
     if http1.Client.secure is not None and listeners is None:
         listeners = [tls.listener("https", PORT, "house")]
         secret = [tls.secret("house", pair())]
-    return [o.gateway(listeners=listeners, port=PORT), *secret, *[o.service(n, b.address) for n, b in zip(names, backends)],
+    policies = [tls.ca_map("backend-ca", backend_ca), *[tls.policy(n, n, "backend-ca", "backend.test") for n in names]] if backend_ca else []
+    return [o.gateway(listeners=listeners, port=PORT), *secret, *policies, *[o.service(n, b.address) for n, b in zip(names, backends)],
             o.route(rules=rules or [o.rule(names[0])])]
 
 
