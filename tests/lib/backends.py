@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 from urllib.parse import parse_qs, urlsplit
@@ -109,7 +110,7 @@ class Backend:
             self.peers.add(peer)
         try:
             self.handle(peer)
-        except (Closed, BrokenPipeError, ConnectionError, socket.timeout):
+        except (Closed, BrokenPipeError, ConnectionError, socket.timeout, ssl.SSLEOFError, ssl.SSLZeroReturnError):
             pass
         except OSError as e:
             if not self.stopping:
