@@ -54,20 +54,21 @@ call_forward(struct exchange *x)
 			f->value = arena_bytes(&x->arena, value);
 		return f == NULL || f->value.p != NULL;
 	}
-	if (x->grpc_extra == 0)
+	if (x->grpc_extra == 0) { /* later ones are written over the first: adapters copy */
+		p = arena_alloc(&x->arena, m->extra.n + sizeof(LINE) + sizeof(text) + 2);
+		if (p == NULL)
+			return false;
+		memcpy(p, m->extra.p, m->extra.n);
 		x->grpc_extra = (uint32_t)m->extra.n;
-	p = arena_alloc(&x->arena, x->grpc_extra + sizeof(LINE) + sizeof(text) + 2);
-	if (p == NULL)
-		return false;
-	memcpy(p, m->extra.p, x->grpc_extra);
-	m->extra.p = p;
-	p += x->grpc_extra;
+		x->grpc_room = p;
+	}
+	p = x->grpc_room + x->grpc_extra;
 	memcpy(p, LINE, sizeof(LINE) - 1);
 	p += sizeof(LINE) - 1;
 	memcpy(p, value.p, value.n);
 	p += value.n;
 	memcpy(p, "\r\n", 2);
-	m->extra.n = (size_t)(p + 2 - m->extra.p);
+	m->extra = bytes_of(x->grpc_room, (size_t)(p + 2 - x->grpc_room));
 	forward_drop(m, FIELD_GRPC_TIMEOUT);
 	return true;
 }

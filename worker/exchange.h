@@ -48,6 +48,7 @@ struct exchange {
 	bool grpc, grpc_timeout;       /* a gRPC call; with a deadline of the client's */
 	uint8_t own_grpc, grpc_said;   /* 1 + grpc-status: asked of an own answer; of the answer */
 	uint32_t grpc_extra;           /* of work.extra without a timeout; 0: not asked yet */
+	char *grpc_room;               /* work.extra with one */
 	bool upgrade, switched;        /* another protocol is asked for, and may be; was granted */
 	int8_t collector;              /* 1 + cursor of what holds the body back, 0 = none */
 	uint8_t row;                   /* of protect: the next */

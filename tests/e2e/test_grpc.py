@@ -1,4 +1,6 @@
 """GRPCRoute with real gRPC peers: the four kinds of call, metadata, deadlines, statuses, routes, policies, reloads."""
+import os
+import signal
 import ssl
 import threading
 
@@ -433,3 +435,59 @@ def test_reload_under_a_running_stream(instance, server):
         feed.end()
         assert list(talk) == []
     assert not errors
+
+
+def test_a_backend_that_leaves(instance, server):
+    """Its GOAWAY costs no call: the stream that runs goes on there, new ones go elsewhere."""
+    a, b = server("a"), server("b")
+    g = instance(o.gateway(port=PORT), o.service("web", a.address, b.address), o.grpc_route(rules=[o.grpc_rule("web")]), workers=1)
+    with grpcs.Client(g.address()) as c:
+        feed = grpcs.Feed()
+        talk = c.talk()(feed)
+        feed.put(b"before")
+        assert next(talk) == b"before"
+        leaving, staying = (a, b) if a.calls.get("Talk") else (b, a)
+        for _ in range(4):
+            c.unary("Unary")(b"", timeout=DEADLINE)
+        stopped = leaving.server.stop(DEADLINE)
+        feed.put(b"after")
+        assert next(talk) == b"after"
+        before = staying.calls["Unary"]
+        for _ in range(20):
+            assert grpcs.status(c.unary("Unary"), b"")[0] == "OK"
+        assert staying.calls["Unary"] == before + 20
+        feed.end()
+        assert list(talk) == []
+    stopped.wait(DEADLINE)
+
+
+def test_shutdown_lets_streams_end(instance, server):
+    s = server()
+    g = instance(*simple(s))
+    with grpcs.Client(g.address()) as c:
+        feed = grpcs.Feed()
+        talk = c.talk()(feed)
+        feed.put(b"one")
+        assert next(talk) == b"one"
+        g.kick(signal.SIGTERM)
+        wait_for(lambda: "stopping" in g.stderr(), "the gateway to begin")
+        feed.put(b"two")
+        assert next(talk) == b"two"
+        feed.end()
+        assert list(talk) == []
+    g.stop()
+
+
+def test_a_worker_dies(instance, server):
+    """Its calls end with a status, and the next ones are served."""
+    s = server()
+    g = instance(*simple(s), workers=1, allow=["worker"])
+    with grpcs.Client(g.address()) as c:
+        feed = grpcs.Feed()
+        talk = c.talk()(feed)
+        feed.put(b"one")
+        assert next(talk) == b"one"
+        os.kill(g.role("worker")[0], signal.SIGKILL)
+        assert list_status(talk)[0] == "UNAVAILABLE"
+        feed.end()
+        assert c.unary("Unary")(b"x", timeout=DEADLINE, wait_for_ready=True) == b"x"
