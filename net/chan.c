@@ -261,20 +261,6 @@ opened(struct chan *c, uint32_t events)
 		loop_flush(c->loop, &c->flush);
 }
 
-/* A new socket has room for more than a greeting: if it does not take it whole, it is no good. */
-static bool
-say_greeting(struct chan *c)
-{
-	struct buf *b = c->in;
-	ssize_t n = send(c->watch.fd, b->data, b->len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	bool whole = n == (ssize_t)b->len;
-
-	c->greet = false;
-	c->in = NULL;
-	buf_unref(b);
-	return whole;
-}
-
 static void
 connected(struct chan *c, uint32_t events)
 {
@@ -291,7 +277,7 @@ connected(struct chan *c, uint32_t events)
 		}
 	}
 	c->connecting = false;
-	if (c->greet && !say_greeting(c)) {
+	if (c->greet && !chan_say_greeting(c)) {
 		fail(c, HG_ERR_CONNECT_FAILED);
 		return;
 	}
@@ -427,21 +413,6 @@ chan_connect(struct chan *c, struct loop *l, struct bufs *bufs, const struct add
 	}
 	*c = (struct chan){.watch.fd = -1, .closed = true};
 	return -1;
-}
-
-bool
-chan_greet(struct chan *c, const void *p, size_t n)
-{
-	struct buf *b = buf_new(c->bufs, CHAN_GREETING);
-
-	HG_CHECK(c->connecting && c->in == NULL && n <= CHAN_GREETING);
-	if (b == NULL)
-		return false;
-	memcpy(b->data, p, n);
-	b->len = (uint32_t)n;
-	c->in = b; /* nothing is read yet, so its place is free */
-	c->greet = true;
-	return true;
 }
 
 bool

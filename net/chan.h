@@ -97,6 +97,7 @@ int chan_connect(struct chan *, struct loop *, struct bufs *, const struct addr 
  * there, before TLS too (a PROXY header). false: no memory. */
 #define CHAN_GREETING 1024
 bool chan_greet(struct chan *, const void *, size_t n);
+bool chan_say_greeting(struct chan *); /* chan.c's own, once connected; false: it did not go out */
 /* From inside `open`: the connection goes on as `to`, with other events and another owner; `from`
  * is closed and no callback of it follows. false: `from` is as it was. */
 bool chan_move(struct chan *to, struct chan *from, const struct chan_events *, void *owner);

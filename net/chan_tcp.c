@@ -4,6 +4,7 @@
  */
 #include <sys/socket.h>
 
+#include "base/check.h"
 #include "net/chan.h"
 
 static ssize_t
@@ -64,4 +65,35 @@ void
 chan_first(struct chan *c, const struct chan_look *l)
 {
 	chan_use(c, &first_ops, (void *)(uintptr_t)l);
+}
+
+/* ---- what we say first */
+
+bool
+chan_greet(struct chan *c, const void *p, size_t n)
+{
+	struct buf *b = buf_new(c->bufs, CHAN_GREETING);
+
+	HG_CHECK(c->connecting && c->in == NULL && n <= CHAN_GREETING);
+	if (b == NULL)
+		return false;
+	memcpy(b->data, p, n);
+	b->len = (uint32_t)n;
+	c->in = b; /* nothing is read yet, so its place is free */
+	c->greet = true;
+	return true;
+}
+
+/* A new socket has room for more than a greeting: if it does not take it whole, it is no good. */
+bool
+chan_say_greeting(struct chan *c)
+{
+	struct buf *b = c->in;
+	ssize_t n = send(c->watch.fd, b->data, b->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	bool whole = n == (ssize_t)b->len;
+
+	c->greet = false;
+	c->in = NULL;
+	buf_unref(b);
+	return whole;
 }
