@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,7 +25,8 @@
 #include "net/sock.h"
 
 #define PORTS 16
-#define ACCEPTS 64            /* a turn */
+#define AGAIN_MS 100
+#define FILES_SPARE 32        /* descriptors for ourselves; a connection takes two */
 #define BUFFERS (256ull << 20)
 #define REUSE_NS (SEC_NS / 2) /* what was found serves other connections for so long */
 
@@ -41,6 +43,7 @@ struct port {
 	uint16_t local;
 	struct listener listeners[2];
 	unsigned nlisteners;
+	bool starved;             /* it was said that no descriptor is left */
 	unsigned turn;            /* whose turn it is among the endpoints */
 };
 struct forwarder {
@@ -51,8 +54,10 @@ struct forwarder {
 	struct bufs bufs;
 	struct pipe_env env;
 	struct watch signals;
+	struct timer again;       /* no descriptor was left: asks once more */
 	struct port ports[PORTS];
 	unsigned nports;
+	unsigned most;            /* connections at once */
 };
 
 /* ---- what the instance says */
@@ -140,17 +145,36 @@ ready(struct watch *w, uint32_t events)
 
 	(void)events;
 	/* Edge-triggered: until there is none. */
-	for (unsigned i = 0; (fd = sock_accept(w->fd, &peer)) >= 0; i++) {
+	errno = EMFILE;
+	while (p->f->env.n < p->f->most && (fd = sock_accept(w->fd, &peer)) >= 0) {
 		printf("Handling connection for %u\n", p->local);
 		fflush(stdout);
 		if (look(p))
 			pipe_start(&p->f->env, fd, &p->reach, p->turn++, p);
 		else
 			close(fd);
+		errno = EMFILE;
 	}
-	if (errno != EAGAIN)
+	if (errno == EAGAIN)
+		return;
+	/* Edges tell of newcomers only: those who wait are asked for by the clock. */
+	timer_in(p->f->loop, &p->f->again, AGAIN_MS);
+	if (!p->starved)
 		fprintf(stderr, "headgate: cannot accept on port %u: %s\n", p->local,
 		    strerror(errno));
+	p->starved = true;
+}
+
+static void
+again(struct timer *t)
+{
+	struct forwarder *f = HG_CONTAINER(t, struct forwarder, again);
+
+	for (unsigned i = 0; i < f->nports; i++) {
+		f->ports[i].starved = false;
+		for (unsigned k = 0; k < f->ports[i].nlisteners; k++)
+			ready(&f->ports[i].listeners[k].watch, 0);
+	}
 }
 
 /* ---- listening */
@@ -294,8 +318,17 @@ on_signal(struct watch *w, uint32_t events)
 static int
 prepare(struct forwarder *f)
 {
+	struct rlimit files;
 	sigset_t set;
 
+	f->most = 256;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+		f->most = (unsigned)HG_MIN(
+			      HG_MAX(files.rlim_max, FILES_SPARE + 2ul), (rlim_t)1 << 20) / 2 -
+		    FILES_SPARE / 2;
+	}
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
@@ -308,6 +341,7 @@ prepare(struct forwarder *f)
 	}
 	f->env = (struct pipe_env){.loop = f->loop, .bufs = &f->bufs, .failed = on_failed};
 	list_init(&f->env.open);
+	timer_init(&f->again, again);
 	f->signals = (struct watch){signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), on_signal};
 	return loop_watch(f->loop, &f->signals, EPOLLIN) == 0 ? 0 : EX_FAILED;
 }
@@ -343,6 +377,7 @@ release(struct forwarder *f)
 			close(f->ports[i].listeners[k].watch.fd);
 		}
 	pipe_close_all(&f->env);
+	timer_stop(&f->again);
 	loop_unwatch(f->loop, &f->signals);
 	close(f->signals.fd);
 	bufs_release(&f->bufs);

@@ -1,6 +1,7 @@
 """`headgate port-forward`: kubectl's lines, many connections, half-close, dead endpoints, reloads, and its end."""
 import contextlib
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -15,12 +16,17 @@ from lib.wait import DEADLINE, wait_for
 PORT = 8080
 
 
+def few_files():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+
+
 class Forward:
     """A running port-forward; .ports are the local ones, in the order of the command line."""
 
-    def __init__(self, g, *args, lines=2):
+    def __init__(self, g, *args, lines=2, before=None):
         self.proc = subprocess.Popen([g.binary, "port-forward", *args, "--runtime-dir", g.runtime], stdin=subprocess.DEVNULL,
-                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                     preexec_fn=before)  # pylint: disable=subprocess-popen-preexec-fn
         self.out, self.err = [], []
         self.threads = [threading.Thread(target=self.read, args=a, daemon=True)
                         for a in ((self.proc.stdout, self.out), (self.proc.stderr, self.err))]
@@ -191,3 +197,16 @@ def test_workloads_and_health(instance, echo):
             g.ask()
         wait_for(lambda: "ejected" in g.cli("backends", check=0).stdout, "the bad one to be out")
         assert {http1.ask(("127.0.0.1", f.ports[0])).status for _ in range(6)} == {200}
+
+
+def test_no_descriptors_left(instance, echo):
+    """Whoever comes while there is none waits for one, and gets it."""
+    web = echo()
+    g = instance(*world(o.service("web", web.address)))
+    with Forward(g, "service/web", ":80", before=few_files) as f:
+        with contextlib.ExitStack() as stack:
+            many = [stack.enter_context(http1.Client("127.0.0.1", f.ports[0])) for _ in range(60)]
+            wait_for(lambda: any("cannot accept" in x for x in f.err), "descriptors to run out")
+            for c in many:
+                assert c.ask(headers=[("Connection", "close")]).status == 200
+                c.close()
