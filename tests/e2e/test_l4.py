@@ -250,6 +250,12 @@ def alert(address, sni):
     return "accepted"
 
 
+def backend_tls(service, hostname, ca):
+    return {"apiVersion": o.API, "kind": "BackendTLSPolicy", "metadata": o.meta("b"),
+            "spec": {"targetRefs": [{"group": "", "kind": "Service", "name": service}],
+                     "validation": {"hostname": hostname, "caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": ca}]}}}
+
+
 def test_passthrough(instance, tcp, pair):
     one, wild, deep = pair("one", "a.test"), pair("wild", "*.w.test"), pair("deep", "x.w.test")
     backs = {p.name: tcp(tls_echo(p)) for p in (one, wild, deep)}
@@ -257,6 +263,7 @@ def test_passthrough(instance, tcp, pair):
                         l4.route("r1", "one", kind="TLSRoute", hostnames=["a.test"]),
                         l4.route("r2", "wild", kind="TLSRoute", hostnames=["*.w.test"]),
                         l4.route("r3", "deep", kind="TLSRoute", hostnames=["x.w.test"]),
+                        tls.ca_map("ca", one), backend_tls("one", "a.test", "ca"),
                         listeners=[l4.listener("tls", PORT, "TLS")]))
     for sni, who in (("a.test", "one"), ("A.test", "one"), ("b.w.test", "wild"), ("c.b.w.test", "wild"), ("x.w.test", "deep")):
         assert say(g.address(), sni) == (who.encode() + b":hi", who), sni

@@ -174,6 +174,53 @@ test_empty(void **state)
 }
 
 static void
+test_l4(void **state)
+{
+	static char out[ACCESS_LINE], nasty[4000];
+	struct access_l4 a = {.real_ns = 1764057750123456789ull,
+	    .second = BYTES("2025-11-25T08:02:30Z"),
+	    .gen = 4,
+	    .conn = 9,
+	    .gateway_ns = BYTES("infra"),
+	    .gateway = BYTES("gw"),
+	    .listener = BYTES("tls"),
+	    .route_ns = BYTES("shop"),
+	    .route = BYTES("db"),
+	    .has_route = true,
+	    .protocol = "tls",
+	    .client_ip = BYTES("10.1.2.3"),
+	    .client_port = 4711,
+	    .sni = BYTES("a.test"),
+	    .in = 5,
+	    .out = 1234567890123,
+	    .t_total = 1500000000,
+	    .t_connect = 1000,
+	    .backend = BYTES("shop/db:5432"),
+	    .endpoint = BYTES("10.0.0.1:5432"),
+	    .attempts = 2,
+	    .first = "client",
+	    .reason = "ok"};
+	json_error_t e;
+	json_t *j;
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		j = json_loadb(out, accesslog_l4_json(&a, out, sizeof(out)), 0, &e);
+		if (j == NULL)
+			fail_msg("%s in %s", e.text, out);
+		assert_int_equal(
+		    json_integer_value(json_object_get(j, "bytes_out")), 1234567890123);
+		assert_string_equal(json_string_value(json_object_get(j, "closed_by")), "client");
+		assert_string_equal(json_string_value(json_object_get(j, "reason")), "ok");
+		assert_null(json_object_get(j, "packets_in"));
+		json_decref(j);
+		memset(nasty, '"', sizeof(nasty));
+		a.sni = a.listener = a.route = a.gateway = a.backend = a.endpoint =
+		    bytes_of(nasty, sizeof(nasty));
+	}
+}
+
+static void
 test_ring(void **state)
 {
 	struct slot_ring *ring = mem_zalloc(sizeof(*ring));
@@ -203,7 +250,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_json),
 	    cmocka_unit_test(test_worst), cmocka_unit_test(test_combined),
-	    cmocka_unit_test(test_empty), cmocka_unit_test(test_ring)};
+	    cmocka_unit_test(test_empty), cmocka_unit_test(test_l4),
+	    cmocka_unit_test(test_ring)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
