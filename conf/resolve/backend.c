@@ -16,6 +16,7 @@ struct r_service_port {
 	const char *missing;
 	struct bytes app;          /* appProtocol */
 	bool affinity;
+	const struct object *xbackend; /* which this stands for, or NULL */
 	struct bytes name;         /* of the port */
 	struct r_target *targets;  /* BackendTLSPolicies on the Service */
 	struct r_policy *policy;   /* the one that applies, or NULL */
@@ -112,6 +113,8 @@ touch_extern(struct scope *sc, struct r_backend_kind *b)
 	if (b->port == NULL) {
 		b->port = arena_zalloc(sc->arena, sizeof(*b->port));
 		b->port->targets = b->targets;
+		if (kind_is(b->obj, KIND_XBACKEND))
+			b->port->xbackend = b->obj;
 	}
 	touch(sc, b->port);
 }
@@ -203,38 +206,61 @@ backend_service(struct scope *sc, const struct object *o, const struct k_service
 	return raw;
 }
 
-/* The same for the kind Backend. */
+/* Why this kind of route cannot speak to it, or NULL. */
+static const char *
+extern_fault(struct scope *sc, const struct r_route *r, const struct r_backend_kind *be)
+{
+	const char *why;
+
+	if (be->raw && (r->kind == IM_HTTPROUTE || r->kind == IM_GRPCROUTE))
+		return "protocol TCP is for TCPRoutes and TLSRoutes";
+	if (be->app.n == 0)
+		return NULL;
+	why = app_fault(
+	    bytes_str(arena_printf(sc->arena, "kubernetes.io/%.*s", BYTES_ARG(be->app))), r->kind,
+	    be->tls);
+	return why == NULL ? NULL :
+			     arena_printf(
+				 sc->arena, "appProtocol %.*s: %s", BYTES_ARG(be->app), why);
+}
+
+/* The same for the kinds Backend and XBackend. */
 static void
 follow_extern(struct scope *sc, struct r_route *r, const char *where,
     const struct k_backend_ref *b, struct r_backend *out)
 {
 	struct bytes ns = b->ns.n != 0 ? b->ns : r->obj->meta.ns;
-	const struct object *o = objects_find(sc->in.objects, KIND_BACKEND, ns, b->name);
-	struct r_backend_kind *be = o == NULL ? NULL : sc->slot[o->index];
-	struct bytes app = BYTES_NONE;
+	bool x = xbackend_is(b);
+	const char *kind = x ? "XBackend" : "Backend", *why;
+	const struct object *o =
+	    objects_find(sc->in.objects, x ? KIND_XBACKEND : KIND_BACKEND, ns, b->name);
+	struct r_backend_kind *be = x ? xbackend_kind(sc, o) :
+	    o == NULL                 ? NULL :
+					sc->slot[o->index];
 
 	*out = (struct r_backend){.error = HG_ERR_NO_BACKEND, .fault = true};
-	if (!grant_allows(sc, r->obj->kind->id, r->obj->meta.ns, b->group, b->kind, ns, b->name)) {
+	if (x ? !bytes_eq(ns, r->obj->meta.ns) :
+		!grant_allows(
+		    sc, r->obj->kind->id, r->obj->meta.ns, b->group, b->kind, ns, b->name)) {
 		fault_add(sc, &r->refs, REF_NOT_PERMITTED, b->node,
-		    "%s: no ReferenceGrant in %.*s permits Backend %.*s", where, BYTES_ARG(ns),
-		    BYTES_ARG(b->name));
+		    x ? "%s: %.*s is another namespace, an XBackend (%.*s) serves its own only" :
+			"%s: no ReferenceGrant in %.*s permits Backend %.*s",
+		    where, BYTES_ARG(ns), BYTES_ARG(b->name));
 		return;
 	}
-	if (be != NULL && be->targets != NULL)
+	if (be != NULL && (x || be->targets != NULL))
 		touch_extern(sc, be);
 	if (be == NULL || be->refused != NULL) {
-		fault_add(sc, &r->refs, REF_NOT_FOUND, b->node, "%s: Backend %.*s/%.*s %s%s",
-		    where, BYTES_ARG(ns), BYTES_ARG(b->name),
+		fault_add(sc, &r->refs, REF_NOT_FOUND, b->node, "%s: %s %.*s/%.*s %s%s",
+		    where, kind, BYTES_ARG(ns), BYTES_ARG(b->name),
 		    be == NULL ? "does not exist" : "is not accepted: ",
 		    be == NULL ? "" : be->refused);
 		return;
 	}
-	if (be->app.n != 0)
-		app = bytes_str(arena_printf(sc->arena, "kubernetes.io/%.*s", BYTES_ARG(be->app)));
-	if (app_fault(app, r->kind, be->tls) != NULL) {
-		fault_add(sc, &r->refs, REF_PROTOCOL, b->node, "%s: appProtocol %.*s of Backend "
-		    "%.*s/%.*s: %s", where, BYTES_ARG(be->app), BYTES_ARG(ns), BYTES_ARG(b->name),
-		    app_fault(app, r->kind, be->tls));
+	why = extern_fault(sc, r, be);
+	if (why != NULL) {
+		fault_add(sc, &r->refs, REF_PROTOCOL, b->node, "%s: %s %.*s/%.*s: %s", where, kind,
+		    BYTES_ARG(ns), BYTES_ARG(b->name), why);
 		return;
 	}
 	out->fault = false;
@@ -242,6 +268,7 @@ follow_extern(struct scope *sc, struct r_route *r, const char *where,
 		return;
 	out->error = HG_OK;
 	out->backend = be;
+	out->persistence = be->persistence;
 	out->cluster = cluster_for(sc, r, be->nclusters != 0 ? be->clusters[0] : NULL);
 	if (out->cluster == NULL)
 		out->error = HG_ERR_NO_ENDPOINT;
@@ -253,7 +280,7 @@ backend_resolve(struct scope *sc, struct r_route *r, const char *where,
 {
 	struct r_service_port *sp;
 
-	if (extern_is(b)) {
+	if (extern_is(b) || xbackend_is(b)) {
 		follow_extern(sc, r, where, b, out);
 		return;
 	}
@@ -335,6 +362,8 @@ ancestor(struct scope *sc, struct r_service_port *sp, struct r_gateway *gw)
 	if (sp->nseen == HG_ARRAY_LEN(sp->seen))
 		return;
 	sp->seen[sp->nseen++] = gw;
+	if (sp->xbackend != NULL)
+		xbackend_ancestor(sc, sp->xbackend, gw->obj);
 	for (const struct r_target *t = sp->targets; t != NULL; t = t->next)
 		if (t->absent || sp->name.p == NULL || t->section.n == 0 ||
 		    bytes_eq(t->section, sp->name))

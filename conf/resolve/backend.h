@@ -14,6 +14,7 @@ struct r_backend {
 	/* A Backend of several names: its clusters share the reference's weight; the first is
 	 * `cluster`. */
 	const struct r_backend_kind *backend;
+	const struct k_persistence *persistence; /* of the backend itself, or NULL */
 };
 
 /* `where` names the field in messages. Faults are added to the route. */
@@ -41,10 +42,18 @@ struct r_backend_kind {
 	bool tls, barred;          /* barred: its BackendTLSPolicy cannot be served, so 500 */
 	struct r_target *targets;  /* BackendTLSPolicies */
 	struct r_service_port *port; /* that they are known by to backend.c */
+	const struct k_persistence *persistence; /* XBackend's own, or NULL */
+	bool raw;                  /* TCP: no HTTP is spoken to it */
 	struct conds conds;
 };
 void extern_resolve(struct scope *);
 bool extern_is(const struct k_backend_ref *);
+
+/* xbackend.c: XBackend as a Backend, with one cluster. */
+void xbackend_resolve(struct scope *);
+bool xbackend_is(const struct k_backend_ref *);
+struct r_backend_kind *xbackend_kind(const struct scope *, const struct object *);
+void xbackend_ancestor(struct scope *, const struct object *, const struct object *gateway);
 
 /* endpoint.c: fills endpoints or dns of a cluster. */
 struct k_service;
@@ -52,6 +61,10 @@ struct k_service_port;
 /* A cluster with a DNS name: a record for each position in the name's bank (shm/board.h). */
 void endpoint_positions(struct scope *, struct m_cluster *, struct bytes host);
 void endpoint_index(struct scope *);
+/* Workloads of the namespace with these labels; a host by name or address. */
+void endpoint_select(
+    struct scope *, struct bytes ns, const k_map *labels, uint16_t port, struct m_cluster *);
+void endpoint_name(struct scope *, struct bytes host, uint16_t port, struct m_cluster *);
 void endpoint_resolve(struct scope *, const struct object *service, const struct k_service_port *,
     uint16_t ref_port, struct m_cluster *);
 

@@ -163,21 +163,21 @@ workload_port(const struct k_workload *w, const struct k_service_port *p, uint16
 }
 
 static void
-workloads(struct found *f, const struct object *o, const struct k_service *s,
+workloads(struct found *f, struct bytes ns, const k_map *selector,
     const struct k_service_port *p, uint16_t ref_port)
 {
-	const struct k_pair *first = &s->selector.v[0];
+	const struct k_pair *first = &selector->v[0];
 	struct keybuf kb;
 	const struct entry *e;
 
 	if (first->key.n + first->value.n >= 1024)
 		return;
-	e = map_get(&f->sc->workloads, KEY(&kb, o->meta.ns, first->key, first->value));
+	e = map_get(&f->sc->workloads, KEY(&kb, ns, first->key, first->value));
 	for (; e != NULL; e = e->next) {
 		const struct k_workload *w = e->obj->spec;
 		uint32_t weight = w->weight.set ? (uint32_t)w->weight.v : 1;
 
-		if (labels_cover(&e->obj->meta.labels, &s->selector))
+		if (labels_cover(&e->obj->meta.labels, selector))
 			add(f, w->address, workload_port(w, p, ref_port), weight, 0);
 	}
 }
@@ -257,7 +257,27 @@ endpoint_resolve(struct scope *sc, const struct object *o, const struct k_servic
 		if (legacy != NULL)
 			endpoints(&f, legacy->spec, p);
 		else if (s->selector.n != 0)
-			workloads(&f, o, s, p, ref_port);
+			workloads(&f, o->meta.ns, &s->selector, p, ref_port);
 	}
+	finish(&f, c);
+}
+
+void
+endpoint_select(
+    struct scope *sc, struct bytes ns, const k_map *labels, uint16_t port, struct m_cluster *c)
+{
+	struct found f = {.sc = sc};
+
+	if (labels->n != 0)
+		workloads(&f, ns, labels, NULL, port);
+	finish(&f, c);
+}
+
+void
+endpoint_name(struct scope *sc, struct bytes host, uint16_t port, struct m_cluster *c)
+{
+	struct found f = {.sc = sc};
+
+	add(&f, host, port, 1, 0);
 	finish(&f, c);
 }

@@ -1,7 +1,7 @@
 /*
  * policy.c - BackendTLSPolicy: who has which target (the oldest; a port beats the whole Service),
  * and its conditions; what connections are made with is uptls.c's. XBackendTrafficPolicy,
- * XTelemetryPolicy, XBackend: known, checked, not served by this version; each says so in its
+ * XTelemetryPolicy: known, checked, not served by this version; each says so in its
  * status.
  */
 #include "conf/kinds/k_core.h"
@@ -204,8 +204,6 @@ policy_resolve(struct scope *sc)
 
 	for (const struct object *o = objs->first[KIND_BACKENDTLSPOLICY]; o != NULL; o = o->next)
 		judge_tls(sc, sc->slot[o->index]);
-	for (const struct object *o = objs->first[KIND_XBACKEND]; o != NULL; o = o->next)
-		unserved(sc, o, NULL, 0);
 	for (const struct object *o = objs->first[KIND_XBACKENDTRAFFICPOLICY]; o != NULL;
 	     o = o->next) {
 		const struct k_xbackendtrafficpolicy *k = o->spec;

@@ -144,6 +144,8 @@ rule_backends(struct scope *sc, struct r_route *r, const struct k_backend_ref *v
 		to->error = got.error;
 		to->cluster = got.error == HG_OK ? got.cluster : NULL;
 		m->affinity |= got.affinity;
+		to->persist = rule_persist(sc, got.persistence,
+		    got.cluster == NULL ? BYTES("") : got.cluster->name);
 		to->fallback = got.backend != NULL && got.backend->fallback;
 		of[i] = got.backend;
 		sum += to->weight;

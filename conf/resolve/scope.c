@@ -204,6 +204,7 @@ resolve_run(struct arena *a, const struct resolve_in *in)
 	policy_index(sc);
 	endpoint_index(sc);
 	extern_resolve(sc);
+	xbackend_resolve(sc);
 	attach_resolve(sc);
 	policy_resolve(sc);
 	traffic_resolve(sc);

@@ -127,14 +127,11 @@ policy_cas(struct scope *sc, struct r_policy *p, const struct k_backend_validati
 }
 
 struct m_uptls *
-uptls_policy(struct scope *sc, struct r_policy *p)
+uptls_validated(struct scope *sc, struct r_policy *p, const struct k_backend_validation *v)
 {
-	const struct k_backendtlspolicy *k = p->obj->spec;
-	const struct k_backend_validation *v = k->validation;
+	bool quiet = sc->quiet;
 	struct m_cas *cas;
 
-	if (p->judged)
-		return p->tls;
 	p->judged = true;
 	if (v == NULL) {
 		p->reason = "Invalid";
@@ -143,12 +140,22 @@ uptls_policy(struct scope *sc, struct r_policy *p)
 	}
 	sc->quiet = p->obj->stale;
 	cas = policy_cas(sc, p, v);
-	sc->quiet = false;
+	sc->quiet = quiet;
 	if (cas == NULL)
 		return NULL;
 	p->tls = arena_zalloc(sc->arena, sizeof(*p->tls));
 	p->tls->cas = cas;
 	names(sc, v, p->tls);
+	return p->tls;
+}
+
+struct m_uptls *
+uptls_policy(struct scope *sc, struct r_policy *p)
+{
+	const struct k_backendtlspolicy *k = p->obj->spec;
+
+	if (!p->judged)
+		(void)uptls_validated(sc, p, k->validation);
 	return p->tls;
 }
 

@@ -10,6 +10,10 @@
 /* What connections under the policy are made with; judged once. NULL: they cannot be made, and
  * never are in clear text. */
 struct m_uptls *uptls_policy(struct scope *, struct r_policy *);
+/* The same of an XBackend, which says it itself. NULL: policy->reason and why say why. */
+struct k_backend_validation;
+struct m_uptls *uptls_validated(
+    struct scope *, struct r_policy *, const struct k_backend_validation *);
 /* Of a Backend: a policy on it (one that can be served) wins field by field. NULL with
  * *why. */
 struct k_ct_tls;

@@ -236,3 +236,24 @@ def test_what_clients_encrypt_is_passed_on(instance, script, block, tmp_path):
     # A TCPRoute is the gateway's own client.
     with l4.Conn(g.address(port=9000)) as c:
         assert c.send(b"hi").rest() == b"back:hi"
+
+
+def test_xbackend(instance, echo):
+    one, two = echo("one"), echo("two")
+    xb = {"apiVersion": "gateway.networking.x-k8s.io/v1alpha1", "kind": "XBackend", "metadata": o.meta("x"),
+          "spec": {"type": "EndpointSelector", "port": {"number": 3000}, "endpointSelector": {"matchLabels": {"app": "web"}}}}
+    ref = {"group": "gateway.networking.x-k8s.io", "kind": "XBackend", "name": "x"}
+    g = instance(o.gateway(), o.route(rules=[{"backendRefs": [ref]}]), xb, workload("one", "web", one.host),
+                 workload("two", "web", two.host), workload("other", "db", "192.0.2.1"), workers=1)
+    assert who(g.address()) == {"one-1", "two-1"}
+    # Its own session persistence.
+    xb["spec"]["sessionPersistence"] = {"type": "Cookie", "cookie": {"name": "keep"}}
+    g.put(xb, name="x.yaml")
+    g.put(o.gateway(), o.route(rules=[{"backendRefs": [ref]}]), workload("one", "web", one.host), workload("two", "web", two.host))
+    g.reload()
+    first = http1.ask(g.address())
+    cookie = first.headers.get("set-cookie").partition(";")[0]
+    assert cookie.startswith("keep=")
+    assert {http1.ask(g.address(), headers=[("Cookie", cookie)]).json()["pod"] for _ in range(8)} == {first.json()["pod"]}
+    status = g.get("xbackend", "x")["status"]["ancestors"]
+    assert [(a["ancestorRef"]["kind"], a["ancestorRef"]["name"]) for a in status] == [("Gateway", "gw")]

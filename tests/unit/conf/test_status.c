@@ -428,11 +428,11 @@ static const struct row {
 	    "Gateway infra edge l:a Conflicted True/ProtocolConflict\n"
 	    "Gateway infra edge l:b Conflicted True/ProtocolConflict\n"
 	    "Gateway infra edge l:c Conflicted True/ProtocolConflict"},
-	{"xbackend", "apiVersion: gateway.networking.x-k8s.io/v1alpha1\nkind: "
+	{"xbackend that no route uses", "apiVersion: gateway.networking.x-k8s.io/v1alpha1\nkind: "
 	    "XBackend\nmetadata: {name: x, namespace: infra}\n"
 	    "spec: {type: ExternalHostname, port: {number: 80}, externalHostname: {hostname: "
 	    "a.com}}\n",
-	    "XBackend infra x a:0 Accepted False/Invalid"},
+	    "XBackend infra x a:0 Accepted no conditions"},
 };
 
 static void
