@@ -119,6 +119,9 @@ conditions(struct r_set *s)
 		cond_set(&s->conds, COND_PROGRAMMED, COND_FALSE,
 		    s->gw->refused != NULL ? "ParentNotProgrammed" : "ListenersNotValid",
 		    "no listener is programmed");
+	else if (!some && s->gw->naddrs == 0)
+		cond_set(&s->conds, COND_PROGRAMMED, COND_FALSE, "ParentNotProgrammed",
+		    "the Gateway has no address");
 	else if (!some)
 		cond_set(&s->conds, COND_PROGRAMMED, COND_FALSE, "PortUnavailable",
 		    "no listener is programmed");

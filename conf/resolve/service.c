@@ -337,6 +337,11 @@ judge(struct scope *sc, const struct r_service *s, const struct r_open *p, const
 		if (gw->refused != NULL) {
 			why = gw->refused;
 			message = gw->why;
+		} else if (gw->k->addresses.n != 0 && gw->addrs[0].absent != 0) {
+			why = "AddressNotUsable";
+			message = arena_printf(sc->arena,
+			    "loadBalancerIP %.*s is not an address of this node",
+			    BYTES_ARG(gw->k->addresses.v[0].value));
 		} else if (c == NULL || c->status != COND_TRUE) {
 			why = c == NULL ? "Pending" : c->reason;
 			message = c == NULL ? "not opened" : c->message;

@@ -12,8 +12,8 @@
 	"listeners: [{name: http, port: 80, protocol: HTTP}, {name: tcp, port: 81, protocol: " \
 	"TCP}]}\n---\n"
 #define ROUTE(kind, more) \
-	"apiVersion: gateway.networking.k8s.io/v1\nkind: " kind "\nmetadata: {name: r, namespace: " \
-	"shop}\nspec: {parentRefs: [{name: edge}], rules: [{backendRefs: [{group: " \
+	"apiVersion: gateway.networking.k8s.io/v1\nkind: " kind "\nmetadata: {name: r, " \
+	"namespace: shop}\nspec: {parentRefs: [{name: edge}], rules: [{backendRefs: [{group: " \
 	"gateway.networking.x-k8s.io, kind: XBackend, name: x" more "}]}]}\n---\n"
 #define XB(ns, spec) \
 	"apiVersion: gateway.networking.x-k8s.io/v1alpha1\nkind: XBackend\nmetadata: {name: x, " \
@@ -29,8 +29,8 @@
 	", tls: {mode: ServerOnly, validation: {hostname: back.test, caCertificateRefs: [{group: " \
 	"\"\", kind: ConfigMap, name: ca}]}" more "}"
 #define CA \
-	"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ca, namespace: shop}\ndata:\n  ca.crt: " \
-	"\"" YAML_ROOT "\"\n---\n"
+	"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ca, namespace: shop}\n" \
+	"data:\n  ca.crt: \"" YAML_ROOT "\"\n---\n"
 
 /* cluster: "PROTO[+tls] ENDPOINT*WEIGHT…" or "PROTO NAME", "-" for an error. */
 static const struct row {
