@@ -141,6 +141,7 @@ struct ways { /* the eight places of a key, in order of preference */
 	struct bucket_slot *slot[WAYS];
 	struct bucket_slot seen[WAYS];
 	uint64_t key;
+	bool evicted;
 };
 
 static void
@@ -151,6 +152,7 @@ ways_of(const struct bucket_table *t, uint64_t key, struct ways *w)
 	if (a == b)
 		b ^= 1;
 	w->key = key;
+	w->evicted = false;
 	__builtin_prefetch(&t->region->sets[b], 1);
 	for (unsigned i = 0; i < 4; i++) {
 		w->slot[i] = &t->region->sets[a].slot[i];
@@ -340,8 +342,10 @@ charge_once(const struct bucket_table *t, struct ways *w, const struct spans *s,
 	to.tat = s->now + *debt + s->cost;
 	if (!slot_swap(w->slot[i], w->seen[i], to))
 		return AGAIN;
-	if (forced)
+	if (forced) {
+		w->evicted = true;
 		atomic_fetch_add_explicit(&t->region->evictions, 1, memory_order_relaxed);
+	}
 	*debt += s->cost;
 	return charge_settle(w, i, insert, s);
 }
@@ -372,6 +376,7 @@ bucket_take(const struct bucket_table *t, uint64_t key, struct bucket_rate rate,
 	for (int i = 0; i < TRIES && o == AGAIN; i++)
 		o = charge_once(t, &w, &s, &debt);
 	v.ok = o == TAKEN;
+	v.evicted = w.evicted;
 	v.remaining = debt < s.full ? (s.full - debt) / s.token : 0;
 	v.reset_ns = debt;
 	if (cost == 0)
@@ -386,7 +391,7 @@ bucket_take(const struct bucket_table *t, uint64_t key, struct bucket_rate rate,
 	return v;
 }
 
-void
+bool
 bucket_charge(const struct bucket_table *t, uint64_t key, struct bucket_rate rate, uint64_t cost,
     uint64_t now)
 {
@@ -406,4 +411,5 @@ bucket_charge(const struct bucket_table *t, uint64_t key, struct bucket_rate rat
 			o = AGAIN;
 		}
 	}
+	return w.evicted;
 }

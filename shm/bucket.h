@@ -48,6 +48,7 @@ struct bucket_verdict {
 	uint64_t remaining;          /* whole tokens left at once */
 	uint64_t retry_ns;           /* if refused: when `cost` would fit; UINT64_MAX: never */
 	uint64_t reset_ns;           /* until full again */
+	bool evicted;                /* another key that was worth something had to give way */
 };
 
 size_t bucket_size(uint64_t slots); /* bytes of a region for at least that many slots */
@@ -58,8 +59,8 @@ uint64_t bucket_key(const struct bucket_table *, const void *p, size_t n); /* ne
 struct bucket_verdict bucket_take(
     const struct bucket_table *, uint64_t key, struct bucket_rate, uint64_t cost, uint64_t now_ns);
 /* Charge afterwards, without asking (response cost): may drive the bucket into debt, at most 2 x
- * burst. */
-void bucket_charge(const struct bucket_table *, uint64_t key, struct bucket_rate, uint64_t cost,
+ * burst. true: another key had to give way. */
+bool bucket_charge(const struct bucket_table *, uint64_t key, struct bucket_rate, uint64_t cost,
     uint64_t now_ns);
 uint64_t bucket_evictions(const struct bucket_table *);
 

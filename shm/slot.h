@@ -59,6 +59,7 @@ struct control_page {
 	M(timeouts, "Exchanges ended by a timeout") \
 	M(generations, "Generations adopted") \
 	M(rate_limited, "Requests refused by a rate limit") \
+	M(limit_evictions, "Buckets of limits that were worth something and had to give way") \
 	M(circuit_open, "Requests refused by a circuit breaker") \
 	M(faults, "Faults injected") \
 	M(ejections, "Endpoints taken out by passive checks") \

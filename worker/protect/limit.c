@@ -216,7 +216,8 @@ rule_matches(struct matcher *m, const struct im_limit *l)
 /* ---- charging */
 
 static void
-charge(const struct matcher *m, const struct im_limit *l, struct limit_charge *c)
+charge(const struct matcher *m, const struct im_limit *l, struct limit_state *s,
+    struct limit_charge *c)
 {
 	const struct limit_in *in = m->in;
 	uint64_t key[5] = {l->base[0], l->base[1], l->shared ? 0 : in->route_key,
@@ -238,6 +239,7 @@ charge(const struct matcher *m, const struct im_limit *l, struct limit_charge *c
 	}
 	c->bucket = bucket_key(in->buckets, key, sizeof(key));
 	v = bucket_take(in->buckets, c->bucket, c->rate, l->cost, in->now);
+	s->evictions += v.evicted;
 	c->refused = !v.ok;
 	c->remaining = v.remaining;
 	c->reset_ns = v.reset_ns;
@@ -253,7 +255,7 @@ take_one(struct matcher *m, const struct im_limit *l, uint32_t number, struct li
 	if (s->n == CHARGES)
 		return false;
 	c = &s->v[s->n++];
-	charge(m, l, c);
+	charge(m, l, s, c);
 	c->number = number;
 	return !c->refused || c->shadow;
 }
@@ -397,5 +399,6 @@ limit_settle(struct limit_state *s, const struct bucket_table *t, uint64_t now)
 	s->settled = true;
 	for (uint32_t i = 0; i < s->n; i++)
 		if (s->v[i].response_cost && s->v[i].bucket && !s->v[i].refused)
-			bucket_charge(t, s->v[i].bucket, s->v[i].rate, s->v[i].response_cost, now);
+			s->evictions += bucket_charge(
+			    t, s->v[i].bucket, s->v[i].rate, s->v[i].response_cost, now);
 }

@@ -31,6 +31,7 @@ struct limit_charge { /* one bucket that this request met */
 struct limit_state { /* zero: nothing was limited */
 	struct limit_charge *v;
 	uint32_t n;
+	uint32_t evictions; /* buckets of others that had to give way */
 	bool settled;
 };
 

@@ -139,6 +139,8 @@ protect_reply(struct exchange *x, const struct msg *resp, struct msg *answer)
 void
 protect_over(struct exchange *x)
 {
-	if (x->limit.n && x->w->env->buckets)
-		limit_settle(&x->limit, x->w->env->buckets, clock_mono());
+	if (x->limit.n == 0 || x->w->env->buckets == NULL)
+		return;
+	limit_settle(&x->limit, x->w->env->buckets, clock_mono());
+	METRIC(x->w, limit_evictions, x->limit.evictions);
 }
