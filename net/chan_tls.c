@@ -347,10 +347,9 @@ new_session(SSL *ssl, SSL_SESSION *session)
 {
 	struct tls_conn *t = SSL_get_app_data(ssl);
 
-	if (t == NULL || t->sessions == NULL || t->failed)
-		return 0;
-	tls_sessions_put(t->sessions, t->key, session);
-	return 1;
+	if (t && t->sessions && !t->failed)
+		tls_sessions_put(t->sessions, t->key, session);
+	return 0;
 }
 
 void
@@ -393,7 +392,8 @@ tls_connect(
 	if (t->sessions)
 		session = tls_sessions_get(t->sessions, t->key);
 	if (session)
-		SSL_set_session(t->ssl, session);
+		SSL_set_session(t->ssl, session); /* one it cannot use: a full handshake */
+	SSL_SESSION_free(session);
 	SSL_set_connect_state(t->ssl);
 	return true;
 }

@@ -108,7 +108,7 @@ bool tls_connect(struct chan *, struct tls_env *, struct tls_ctx *, const struct
 const char *tls_last_error(const struct tls_env *);
 void tls_set_error(struct tls_env *, const char *why);
 
-#define TLS_SESSIONS 512 /* kept at most; about 8 KB each */
+#define TLS_SESSIONS 512 /* kept at most; 1 to 3 KB each */
 struct tls_sessions *tls_sessions_new(void);
 void tls_sessions_free(struct tls_sessions *); /* after the last channel that uses it */
 

@@ -34,9 +34,9 @@ struct tls_ctx {
 void tls_client_sessions(struct ssl_ctx_st *); /* chan_tls.c: its callbacks */
 
 struct ssl_session_st; /* OpenSSL's SSL_SESSION */
-/* Borrowed until the next call, or NULL. */
+/* The caller frees it; NULL: none that is still good. */
 struct ssl_session_st *tls_sessions_get(struct tls_sessions *, struct hash128 key);
-/* Takes the session's reference. */
+/* Copies. */
 void tls_sessions_put(struct tls_sessions *, struct hash128 key, struct ssl_session_st *);
 void tls_sessions_drop(struct tls_sessions *, struct hash128 key); /* it did not work out */
 

@@ -63,6 +63,8 @@ on_error(struct chan *c, enum hg_err e)
 static const struct chan_events events = {
     .open = on_open, .data = on_data, .eof = on_eof, .drained = on_drained, .error = on_error};
 
+static const struct chan_events *up_events = &events;
+
 static struct tls_ctx *
 choose(void *arg, const struct hello *h, bool *hold)
 {
@@ -94,6 +96,19 @@ context(bool is_server, const struct made *own, const struct made *trusted, enum
 	return c;
 }
 
+static struct tls_ctx *
+client_context(const struct made *trusted, uint16_t version, bool lax)
+{
+	struct bytes anchor = trusted ? of(trusted->chain + 4, trusted->chain_n - 4) : BYTES_NONE;
+	struct tls_conf conf = {.id = {2}, .cas = &anchor, .ncas = trusted ? 1 : 0,
+	    .min_version = version, .max_version = version, .insecure = lax};
+	char why[160] = "";
+	struct tls_ctx *c = tls_ctx_new(env, false, &conf, why);
+
+	assert_non_null(c);
+	return c;
+}
+
 /* Turns until nothing more happens. */
 static void
 settle(void)
@@ -114,7 +129,7 @@ begin(struct tls_ctx *to, struct tls_ctx *from, const char *sni, const char *nam
 	chan_init(&down.chan, l, &bufs, fd[0], &events, &down);
 	assert_true(tls_accept(&down.chan, env, (struct tls_accept){choose, NULL}));
 	chan_start(&down.chan, true);
-	chan_init(&up.chan, l, &bufs, fd[1], &events, &up);
+	chan_init(&up.chan, l, &bufs, fd[1], up_events, &up);
 	expected.sni = sni;
 	expected.names = names;
 	expected.n = *name ? 1 : 0;
@@ -194,6 +209,114 @@ names(void **state)
 			assert_int_equal(up.err, HG_ERR_BACKEND_TLS);
 		end(to, from);
 	}
+}
+
+/* One connection to `to` under a session's key; was it resumed? The session of TLS 1.3 comes after
+ * the handshake. */
+static bool
+again(struct tls_ctx *to, struct tls_ctx *from, uint64_t key, const char *name)
+{
+	struct tls_info info;
+
+	expected.key = (struct hash128){key, 1};
+	begin(to, from, "www.a.test", name);
+	tls_info(&up.chan, &info);
+	chan_close(&down.chan);
+	chan_close(&up.chan);
+	settle();
+	return info.resumed;
+}
+
+static void
+sessions(void **state)
+{
+	(void)state;
+	for (unsigned v = 0x0303; v <= 0x0304; v++) {
+		struct tls_ctx *to = context(true, &server, NULL, TLS_CLIENT_NONE);
+		struct tls_ctx *from = client_context(&ca, (uint16_t)v, false);
+
+		expected.sessions = tls_sessions_new();
+		assert_false(again(to, from, 1, "www.a.test"));
+		assert_true(again(to, from, 1, "www.a.test"));
+		assert_true(again(to, from, 1, "www.a.test"));
+		assert_false(again(to, from, 2, "www.a.test")); /* another backend */
+		/* A failure forgets the session, and leaves none behind. */
+		assert_false(again(to, from, 3, "b.test"));
+		assert_string_not_equal(tls_last_error(env), "");
+		assert_false(again(to, from, 3, "www.a.test"));
+		for (uint64_t i = 10; i < 10 + TLS_SESSIONS; i++)
+			assert_false(again(to, from, i, "www.a.test"));
+		assert_false(again(to, from, 1, "www.a.test")); /* made room */
+		tls_sessions_free(expected.sessions);
+		expected.sessions = NULL;
+		tls_ctx_unref(to);
+		tls_ctx_unref(from);
+	}
+	assert_int_equal(bufs.in_use, 0);
+}
+
+static void
+insecure(void **state)
+{
+	struct tls_ctx *to = context(true, &stranger, NULL, TLS_CLIENT_NONE);
+	struct tls_ctx *from = client_context(NULL, 0, true);
+
+	(void)state;
+	begin(to, from, "www.a.test", "www.a.test");
+	assert_true(up.open);
+	end(to, from);
+}
+
+/* An end without close_notify is an error for a client. */
+static void
+truncated(void **state)
+{
+	struct tls_ctx *to = context(true, &server, NULL, TLS_CLIENT_NONE);
+	struct tls_ctx *from = context(false, NULL, &ca, TLS_CLIENT_NONE);
+
+	(void)state;
+	begin(to, from, "www.a.test", "www.a.test");
+	assert_int_equal(shutdown(down.chan.watch.fd, SHUT_WR), 0);
+	settle();
+	assert_false(up.eof);
+	assert_int_not_equal(up.err, HG_OK);
+	end(to, from);
+}
+
+static struct chan moved;
+
+static void
+move_on_open(struct chan *c)
+{
+	((struct side *)c->owner)->open = true;
+	assert_true(chan_move(&moved, c, &events, c->owner));
+	assert_true(c->closed);
+}
+
+/* The channel of an open connection goes on elsewhere, with what TLS has read already. */
+static void
+moves(void **state)
+{
+	static const struct chan_events mover = {.open = move_on_open, .data = on_data,
+	    .eof = on_eof, .drained = on_drained, .error = on_error};
+	struct tls_ctx *to = context(true, &server, NULL, TLS_CLIENT_NONE);
+	struct tls_ctx *from = context(false, NULL, &ca, TLS_CLIENT_NONE);
+
+	(void)state;
+	up_events = &mover;
+	begin(to, from, "www.a.test", "www.a.test");
+	up_events = &events;
+	assert_true(up.open);
+	chan_send(&down.chan, (struct slice){NULL, "hello", 5});
+	chan_send(&moved, (struct slice){NULL, "back", 4});
+	settle();
+	assert_int_equal(up.got, 5);
+	assert_int_equal(down.got, 4);
+	assert_true(chan_quiet(&moved));
+	chan_close(&moved);
+	settle();
+	assert_true(down.eof);
+	end(to, from);
 }
 
 static void
@@ -403,7 +526,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(talk), cmocka_unit_test(names),
 	    cmocka_unit_test(trust), cmocka_unit_test(clients), cmocka_unit_test(refused),
-	    cmocka_unit_test(bad_pairs), cmocka_unit_test(tickets)};
+	    cmocka_unit_test(bad_pairs), cmocka_unit_test(sessions),
+	    cmocka_unit_test(insecure), cmocka_unit_test(truncated), cmocka_unit_test(moves), cmocka_unit_test(tickets)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -196,6 +196,13 @@ static const struct {
     {IM_CERT, AT(im_cert, names.n), 1u << 20, "certs[0]: names"},
     {IM_CA, AT(im_ca, der.off), IM_NONE, "cas[0]: der"},
     {IM_UPTLS, AT(im_uptls, cert), 1, "uptls[0]: cert"},
+    {IM_UPTLS, AT(im_uptls, names.n), 1u << 20, "uptls[0]: names"},
+    {IM_UPTLS, AT(im_uptls, cas.n), 2, "uptls[0]: cas"},
+    {IM_UPTLS, AT(im_uptls, sni_from), 3, "uptls[0]: sni_from"},
+    {IM_UPTLS, AT(im_uptls, verify), 2, "uptls[0]: verify"},
+    {IM_UPTLS, AT(im_uptls, max_version), 0x0300, "uptls[0]: version"},
+    {IM_CLUSTER, AT(im_cluster, tls), 1, "clusters[0]: tls"},
+    {IM_GATEWAY, AT(im_gateway, cert), 1, "gateways[0]: cert"},
 };
 
 static void
