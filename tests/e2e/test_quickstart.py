@@ -9,4 +9,4 @@ def test_quickstart():
     p = subprocess.run([os.path.join(TOP, "examples/quickstart/run"), "--check"], stdin=subprocess.DEVNULL,
                        capture_output=True, text=True, timeout=300, env={**os.environ, "HEADGATE": BINARY})
     assert p.returncode == 0, p.stdout + p.stderr
-    assert p.stdout.count("\nok ") >= 6, p.stdout
+    assert p.stdout.count("\nok ") >= 9, p.stdout
