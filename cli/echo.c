@@ -41,9 +41,11 @@ struct echo {
 	struct echo_listener listeners[ECHO_LISTENERS];
 	unsigned n;
 	struct watch signals;
+	struct list conns;      /* struct echo_conn.link */
 };
 struct echo_conn {
 	struct h1_down down;
+	struct list link;
 	struct msg msg;
 	struct echo_listener *from;
 	struct stream *st;      /* NULL between requests */
@@ -386,6 +388,7 @@ on_closed(struct h1_down *d)
 	struct echo_conn *c = d->owner;
 
 	timer_stop(&c->timer);
+	list_del(&c->link);
 	mem_free(c);
 }
 
@@ -403,6 +406,7 @@ on_accept(struct watch *w, uint32_t what)
 		struct echo_conn *c = mem_zalloc(sizeof(*c));
 
 		c->from = l;
+		list_append(&l->echo->conns, &c->link);
 		timer_init(&c->timer, on_timer);
 		h1_down_start(
 		    &c->down, l->echo->loop, &l->echo->bufs, fd, &limits, &down_events, c, &c->msg);
@@ -450,6 +454,21 @@ add_listener(struct echo *e, struct bytes spec)
 	return 0;
 }
 
+static void
+end(struct echo *e)
+{
+	LIST_FOREACH(it, &e->conns)
+		h1_down_close(&LIST_ENTRY(it, struct echo_conn, link)->down);
+	while (!list_empty(&e->conns)) /* `closed` comes from the loop */
+		loop_turn(e->loop, 0);
+	for (unsigned i = 0; i < e->n; i++)
+		close(e->listeners[i].watch.fd);
+	close(e->signals.fd);
+	loop_free(e->loop);
+	bufs_release(&e->bufs);
+	mem_free(e);
+}
+
 int
 echo_verb(struct opts *o)
 {
@@ -459,6 +478,7 @@ echo_verb(struct opts *o)
 	int rc = 0;
 
 	memset(filler, 'x', sizeof(filler));
+	list_init(&e->conns);
 	e->opts = o;
 	e->loop = loop_new();
 	if (!e->loop || bufs_init(&e->bufs, 1ull << 30) == -1) {
@@ -476,5 +496,6 @@ echo_verb(struct opts *o)
 	fflush(stdout);
 	if (rc == 0)
 		loop_run(e->loop);
+	end(e);
 	return rc;
 }

@@ -270,5 +270,8 @@ compiler_run(struct role_env *env, compile_fn *run)
 	if (err == HG_OK)
 		return hand_over(c, &out);
 	first_error(&out.diags, out.result.summary, sizeof(out.result.summary));
-	return fail(c, "%s", out.result.summary[0] ? out.result.summary : err_text(err));
+	if (out.result.summary[0])
+		return fail(c, "%s", out.result.summary);
+	return fail(c, "the compiler could not go on: %s", /* most likely its reader is gone */
+	    err_text(err));
 }
