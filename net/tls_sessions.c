@@ -80,7 +80,8 @@ still_good(SSL_SESSION *session)
 	int64_t age = (int64_t)(clock_real() / SEC_NS) - SSL_SESSION_get_time(session);
 	X509 *peer = SSL_SESSION_get0_peer(session);
 
-	return age >= 0 && age <= MOST_S && (peer == NULL || X509_cmp_current_time(X509_get0_notAfter(peer)) > 0);
+	return age >= 0 && age <= MOST_S &&
+	    (peer == NULL || X509_cmp_current_time(X509_get0_notAfter(peer)) > 0);
 }
 
 SSL_SESSION *

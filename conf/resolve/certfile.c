@@ -3,8 +3,8 @@
  * compile, through the reader with its rules of ownership, so that a renewed file is picked up by a
  * reload and without an edit of the manifest. A file that is there and cannot be used any more
  * keeps its last good content, as a Secret does: the catalogue remembers its text. One that is gone
- * is gone. A file is judged once, however many listeners name it, and one that has not changed is not
- * asked again whether its key fits.
+ * is gone. A file is judged once, however many listeners name it, and one that has not changed is
+ * not asked again whether its key fits.
  */
 #include <errno.h>
 

@@ -8,8 +8,8 @@
  *     load [-c conns] [-d seconds | -n requests] [-w warm-up seconds] [-k] [-T [-S]]
  *         [-H "Name: value"]... HOST:PORT /path
  *
- * -k: a new connection for every request; -T: over TLS, nothing is verified; -S: a connection offers
- * the session of the one before it, and how many were taken up is printed.
+ * -k: a new connection for every request; -T: over TLS, nothing is verified; -S: a connection
+ * offers the session of the one before it, and how many were taken up is printed.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -386,12 +386,13 @@ main(int argc, char **argv)
 	}
 	wall = (double)(clock_mono() - from) / 1e9;
 	printf(
-	    "requests=%llu errors=%llu connects=%llu resumed=%llu seconds=%.2f rps=%.0f p50_us=%.0f "
+	    "requests=%llu errors=%llu connects=%llu resumed=%llu "
+	    "seconds=%.2f rps=%.0f p50_us=%.0f "
 	    "p99_us=%.0f p999_us=%.0f "
 	    "generator_cpu=%.2f%s%s\n",
 	    (unsigned long long)ld.done, (unsigned long long)ld.errors,
-	    (unsigned long long)ld.connects, (unsigned long long)ld.resumed, wall, (double)ld.done / wall, quantile(0.5),
-	    quantile(0.99), quantile(0.999), (cpu_seconds() - cpu) / wall,
-	    ld.why[0] ? " first_error=" : "", ld.why);
+	    (unsigned long long)ld.connects, (unsigned long long)ld.resumed, wall,
+	    (double)ld.done / wall, quantile(0.5), quantile(0.99), quantile(0.999),
+	    (cpu_seconds() - cpu) / wall, ld.why[0] ? " first_error=" : "", ld.why);
 	return ld.errors ? 1 : 0;
 }

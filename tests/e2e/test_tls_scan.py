@@ -24,7 +24,8 @@ def test_scan(instance, echo, tmp_path, capsys):
                  *[tls.secret(n, p) for n, p in made.items()])
     at, out = g.address(), tmp_path / "scan.json"
     run = subprocess.run([scanner, "--quiet", "--color", "0", "--warnings", "batch", "--nodns", "none", "--ip", at[0], "-p", "-s",
-                          "-f", "-S", "-U", "--jsonfile", str(out), f"a.test:{at[1]}"], capture_output=True, text=True, check=False, timeout=600)
+                          "-f", "-S", "-U", "--jsonfile", str(out), f"a.test:{at[1]}"],
+                         capture_output=True, text=True, check=False, timeout=600)
     found = json.loads(out.read_text())
     assert len(found) > 80, run.stdout[-2000:]
     bad = [(f["id"], f["severity"], f["finding"]) for f in found

@@ -1,7 +1,7 @@
 /*
  * pem.c - fuzzes the reader of PEM and DER as it comes in Secrets and files. What is accepted can
- * be taken apart again: a chain of whole certificates, names that may go into a host table, an id that
- * depends on the content only. The first byte says where the key begins, in parts of the text.
+ * be taken apart again: a chain of whole certificates, names that may go into a host table, an id
+ * that depends on the content only. The first byte says where the key begins, in parts of the text.
  */
 #include "base/pem.h"
 

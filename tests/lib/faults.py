@@ -41,7 +41,9 @@ def house(*backends, rules=None, listeners=None):
     if http1.Client.secure is not None and listeners is None:
         listeners = [tls.listener("https", PORT, "house")]
         secret = [tls.secret("house", pair())]
-    policies = [tls.ca_map("backend-ca", backend_ca), *[tls.policy(n, n, "backend-ca", "backend.test") for n in names]] if backend_ca else []
+    policies = []
+    if backend_ca:
+        policies = [tls.ca_map("backend-ca", backend_ca), *[tls.policy(n, n, "backend-ca", "backend.test") for n in names]]
     return [o.gateway(listeners=listeners, port=PORT), *secret, *policies, *[o.service(n, b.address) for n, b in zip(names, backends)],
             o.route(rules=rules or [o.rule(names[0])])]
 

@@ -526,8 +526,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(talk), cmocka_unit_test(names),
 	    cmocka_unit_test(trust), cmocka_unit_test(clients), cmocka_unit_test(refused),
-	    cmocka_unit_test(bad_pairs), cmocka_unit_test(sessions),
-	    cmocka_unit_test(insecure), cmocka_unit_test(truncated), cmocka_unit_test(moves), cmocka_unit_test(tickets)};
+	    cmocka_unit_test(bad_pairs), cmocka_unit_test(sessions), cmocka_unit_test(insecure),
+	    cmocka_unit_test(truncated), cmocka_unit_test(moves), cmocka_unit_test(tickets)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
