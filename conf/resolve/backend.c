@@ -206,6 +206,16 @@ backend_service(struct scope *sc, const struct object *o, const struct k_service
 	return raw;
 }
 
+static bool
+is_unix(const struct r_backend_kind *be)
+{
+	for (uint32_t i = 0; i < be->nclusters; i++)
+		for (uint32_t j = 0; j < be->clusters[i]->nendpoints; j++)
+			if (be->clusters[i]->endpoints[j].unix_path.n != 0)
+				return true;
+	return false;
+}
+
 /* Why this kind of route cannot speak to it, or NULL. */
 static const char *
 extern_fault(struct scope *sc, const struct r_route *r, const struct r_backend_kind *be)
@@ -214,6 +224,8 @@ extern_fault(struct scope *sc, const struct r_route *r, const struct r_backend_k
 
 	if (be->raw && (r->kind == IM_HTTPROUTE || r->kind == IM_GRPCROUTE))
 		return "protocol TCP is for TCPRoutes and TLSRoutes";
+	if (r->kind == IM_UDPROUTE && (be->tls || is_unix(be)))
+		return "neither TLS nor a unix socket can be reached by UDP";
 	if (be->app.n == 0)
 		return NULL;
 	why = app_fault(

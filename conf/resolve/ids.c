@@ -29,7 +29,7 @@ struct ids {
 	struct ids_row *rows;
 	size_t n, cap; /* cap: a power of two */
 	uint64_t *taken[IDS_KINDS];
-	uint32_t next[IDS_KINDS], lost;
+	uint32_t next[IDS_KINDS], have[IDS_KINDS], lost; /* have: rows */
 	uint64_t generation;
 };
 
@@ -108,6 +108,7 @@ load(struct ids *ids, const struct catalogue *old)
 		*r = (struct ids_row){{c->key[0], c->key[1]}, blob_text(&old->blob, c->name),
 		    c->gone, c->id, c->kind, false};
 		ids->n++;
+		ids->have[c->kind]++;
 	}
 }
 
@@ -157,6 +158,7 @@ ids_get(struct ids *ids, enum cat_idkind kind, struct bytes name)
 		return 0;
 	}
 	ids->n += r->kind == 0;
+	ids->have[kind] += r->kind == 0;
 	*r = (struct ids_row){{key[0], key[1]}, name, 0, (*next)++, (uint8_t)kind, true};
 	return r->id;
 }
@@ -164,7 +166,7 @@ ids_get(struct ids *ids, enum cat_idkind kind, struct bytes name)
 void
 ids_reserve(struct ids *ids, enum cat_idkind kind, uint32_t id)
 {
-	if (take(ids, kind, id))
+	if (take(ids, kind, id) || ids->have[kind] == 0)
 		return;
 	for (size_t i = 0; i < ids->cap; i++)
 		if (ids->rows[i].kind == kind && ids->rows[i].id == id)

@@ -30,6 +30,10 @@
 	    ", namespace: infra, labels: {kubernetes.io/service-name: " name "}}\n" \
 	"addressType: IPv4\nendpoints: [{addresses: [10.0.0.1]}]\n" \
 	"ports: [{port: 8080, protocol: " proto "}]\n---\n"
+#define BACKEND(endpoint) \
+	"apiVersion: gateway.headgate.dev/v1alpha1\nkind: Backend\nmetadata: {name: be, " \
+	    "namespace: infra}\nspec: {endpoints: [{" endpoint "}]}\n---\n"
+#define BACKENDREF "{group: gateway.headgate.dev, kind: Backend, name: be}"
 #define PASS(name, port, more) \
 	"{name: " name ", port: " port ", protocol: TLS, tls: {mode: Passthrough}" more "}, "
 #define TERM(name, port, more) \
@@ -94,6 +98,16 @@ static const struct row {
 	    "protocol: UDP}") TCP("t", "1", "{name: a, port: 80}")
 	    UDP("u", "1", "{name: dns, port: 80}"),
 	    "53 - -> tcp t infra/a:80*1\n53/udp - -> udp u infra/dns:80/udp*1"},
+	{"a Backend by TCP", GW("{name: tcp, port: 9000, protocol: TCP}") BACKEND("ip: {address: "
+	    "10.0.0.9, port: 5432}") TCP("r", "1", BACKENDREF),
+	    "9000 - -> tcp r infra/be*1"},
+	{"a Backend of two names shares its weight", GW("{name: tcp, port: 9000, protocol: TCP}")
+	    BACKEND("fqdn: {hostname: a.test, port: 1}}, {fqdn: {hostname: b.test, port: 1}")
+	    TCP("r", "1", BACKENDREF ", {name: a, port: 80, weight: 1}"),
+	    "9000 - -> tcp r infra/be(a.test:1)*1 infra/be(b.test:1)*1 infra/a:80*2"},
+	{"a unix socket is no UDP backend", GW("{name: udp, port: 53, protocol: UDP}")
+	    BACKEND("unix: {path: /run/x.sock}") UDP("r", "1", BACKENDREF),
+	    "53/udp - -> udp r ?*1"},
 	{"a TCP Service is no UDP backend", GW("{name: udp, port: 53, protocol: UDP}")
 	    UDP("u", "1", "{name: a, port: 80}"), "53/udp - -> udp u ?*1"},
 };
