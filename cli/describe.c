@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/get.h"
 #include "cli/live.h"
+#include "cli/liveroute.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 #include "conf/kinds/schema.h"
@@ -115,8 +116,6 @@ print_diags(const struct view *v, struct bytes who)
 static bool *
 of_route(struct view *v, struct bytes kind, struct bytes ns, struct bytes name)
 {
-	static const char *const kinds[] = {
-	    "", "HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"};
 	const struct image *im = &v->image;
 	bool *only = arena_zalloc(&v->arena, im->n_clusters + 1ul);
 
@@ -124,7 +123,7 @@ of_route(struct view *v, struct bytes kind, struct bytes ns, struct bytes name)
 		const struct im_rule *rule = &im->rules[i];
 		const struct im_route *r = &im->routes[rule->route];
 
-		if (r->kind >= HG_ARRAY_LEN(kinds) || !bytes_eq(kind, bytes_str(kinds[r->kind])) ||
+		if (!bytes_eq(kind, bytes_str(liveroute_kind(r->kind))) ||
 		    !bytes_eq(image_text(im, r->name), name) ||
 		    !bytes_eq(image_text(im, r->ns), ns))
 			continue;

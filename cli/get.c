@@ -10,6 +10,7 @@
 
 #include "base/strbuf.h"
 #include "cli/cli.h"
+#include "cli/liveroute.h"
 #include "cli/opts.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
@@ -180,6 +181,20 @@ col_ports(struct row *r, const char *path)
 	strbuf_release(&b);
 }
 
+/* Endpoints that are used, of all that the route sends to. */
+static void
+col_healthy(struct row *r, const char *unused)
+{
+	const struct liveroute *n = liveroute_of(
+	    r->view, text(r, r->object->kind), text(r, r->object->ns), text(r, r->object->name));
+
+	(void)unused;
+	if (n && r->view->online)
+		table_cellf(r->table, "%u/%u", n->used, n->all);
+	else
+		table_cell(r->table, BYTES_NONE);
+}
+
 static void
 col_age(struct row *r, const char *unused)
 {
@@ -250,6 +265,7 @@ static const struct column {
 	{WL, "PORTS", col_map, "spec.ports", false},
 	{WL, "WEIGHT", col_or, "spec.weight 1", false},
 	{WL, "LABELS", col_map, "metadata.labels", false},
+	{ROUTES, "HEALTHY", col_healthy, NULL, true},
 	{ANY, "AGE", col_age, NULL, false},
 	{ANY, "SOURCE", col_source, NULL, true},
 };

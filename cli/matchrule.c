@@ -12,18 +12,15 @@
 #include "base/parse.h"
 #include "base/strbuf.h"
 #include "cli/live.h"
+#include "cli/liveroute.h"
 
 const char *
 matchrule_source(struct view *v, const struct im_route *r)
 {
-	static const char *const kinds[] = {
-	    "", "HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"};
-	const struct cat_object *o;
+	const struct cat_object *o = catalogue_find(&v->cat, BYTES("gateway.networking.k8s.io"),
+	    bytes_str(liveroute_kind(r->kind)), image_text(&v->image, r->ns),
+	    image_text(&v->image, r->name));
 
-	if (r->kind >= HG_ARRAY_LEN(kinds))
-		return "";
-	o = catalogue_find(&v->cat, BYTES("gateway.networking.k8s.io"), bytes_str(kinds[r->kind]),
-	    image_text(&v->image, r->ns), image_text(&v->image, r->name));
 	return o ? arena_dup(&v->arena, blob_text(&v->cat.blob, o->source)) : "";
 }
 

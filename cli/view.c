@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/ctl.h"
+#include "cli/liveroute.h"
 #include "cli/offline.h"
 #include "conf/kinds/load.h"
 #include "conf/read/diag.h"
@@ -166,6 +167,7 @@ unmap(const void *region, size_t n)
 void
 view_close(struct view *v)
 {
+	liveroute_release(v);
 	if (v->cat.blob.base)
 		catalogue_close(&v->cat);
 	if (v->image.blob.base)

@@ -35,6 +35,7 @@ struct view {
 	uint32_t nslots;
 	uint64_t generation;
 	struct view_seen seen[VIEW_SEEN];
+	struct liveroutes *routes;          /* liveroute.c's, made at first use */
 };
 
 int view_open(const struct opts *, struct view *); /* 0, or an exit status after saying why */

@@ -47,6 +47,8 @@ def test_ejected(instance, echo):
     text = g.cli("status").stdout
     assert f"Endpoints  1 used, 1 out: default/web:80 {at[bad]} ejected (by passive checks" in text, text
     assert json.loads(g.cli("status", "-o", "json").stdout)["endpointsOut"] == 1
+    wide = [x.split() for x in g.cli("get", "httproutes", "-o", "wide", check=0).stdout.splitlines()]
+    assert wide[1][wide[0].index("HEALTHY")] == "1/2", wide
     for args in (("svc", "web"), ("httproute", "route")):
         text = g.cli("describe", *args, check=0).stdout
         assert "Endpoints:" in text and "ejected" in text.split("Endpoints:")[1], text

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from lib import http1, objects as o
+from lib import backends, http1, objects as o
 from lib.gateway import BAD, cli
 from lib.wait import DEADLINE, wait_for
 
@@ -210,3 +210,34 @@ def test_no_descriptors_left(instance, echo):
             for c in many:
                 assert c.ask(headers=[("Connection", "close")]).status == 200
                 c.close()
+
+
+def test_names_and_socket_files(instance, tmp_path):
+    """An ExternalName, which no route has had looked up, and a Backend's socket file."""
+    where = str(tmp_path / "sock")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(where)
+    listener.listen()
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                s, _ = listener.accept()
+                s.recv(100)
+                s.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+                s.close()
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    with backends.Echo("127.0.0.1", 0, "default", "named", "named-1") as web:
+        named = {"apiVersion": "v1", "kind": "Service", "metadata": o.meta("named"),
+                 "spec": {"type": "ExternalName", "externalName": "localhost"}}
+        file = {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "Backend", "metadata": o.meta("file"),
+                "spec": {"endpoints": [{"unix": {"path": where}}]}}
+        g = instance(*world(named, file, route=False))
+        with Forward(g, "svc/named", f":{web.port}") as f:
+            assert http1.ask(("127.0.0.1", f.ports[0])).json()["service"] == "named"
+        with Forward(g, "backend/file", ":80") as f:
+            assert f.out[0].endswith(" -> 80") and http1.ask(("127.0.0.1", f.ports[0])).status == 204
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join(DEADLINE)
