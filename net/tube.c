@@ -57,14 +57,20 @@ give(struct tube *t)
 }
 
 void
+pipes_trim(struct pipes *p)
+{
+	for (; p->n; p->made--) {
+		p->n--;
+		close(p->v[p->n].in);
+		close(p->v[p->n].out);
+	}
+}
+
+void
 pipes_release(struct pipes *p)
 {
 	HG_CHECK(p->made == p->n);
-	for (unsigned i = 0; i < p->n; i++) {
-		close(p->v[i].in);
-		close(p->v[i].out);
-	}
-	p->made = p->n = 0;
+	pipes_trim(p);
 }
 
 /* ---- under the chan */

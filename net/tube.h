@@ -17,6 +17,7 @@ struct pipes { /* empty ones, kept for the next */
 	unsigned made, n;
 	struct pipe_pair v[PIPES_MAX];
 };
+void pipes_trim(struct pipes *);    /* closes those that nobody uses now */
 void pipes_release(struct pipes *); /* all tubes must be off */
 
 struct tube {

@@ -614,3 +614,14 @@ def test_udp_drain(instance, udp):
         go.set()
         assert s.recv(100) == b"late:x"
     g.stop()
+
+
+def test_counters_while_it_lasts(instance, tcp):
+    """A long connection is seen before it ends."""
+    b = tcp(named("b"))
+    g = instance(*stage(l4.service("s", b.address), l4.route("r", "s")), workers=1)
+    with l4.Conn(g.address()) as c:
+        c.read(2)
+        assert c.send(b"x" * 1000).read(1000) == b"x" * 1000
+        wait_for(lambda: g.metric("l4_bytes_in") == 1000 and g.metric("l4_bytes_out") == 1002, "the counters")
+        assert g.metric("l4_connections") == 1

@@ -15,7 +15,7 @@ import threading
 
 import pytest
 
-from lib import l4, objects as o
+from lib import faults, l4, objects as o
 from lib.backends import Backend
 from lib.fixtures import skip_loudly
 from lib.wait import wait_for
@@ -269,6 +269,7 @@ def transfer(instance, size, kill):
     assert got["down"] == (size, down.digest()) and got["up"] == (size, up.digest())
     a = [x for x in g.access() if x.get("proto") == "tcp"][-1]
     assert (a["bytes_in"], a["bytes_out"], a["reason"]) == (size, size, "ok")
+    return g
 
 
 def idle_worker(g):
@@ -280,7 +281,16 @@ def idle_worker(g):
 
 
 def test_transfer(instance):
-    transfer(instance, 32 << 20, kill=False)
+    g = transfer(instance, 32 << 20, kill=False)
+    # pipes and sockets are given back
+    first = None
+
+    def settled():
+        nonlocal first
+        now = [faults.nfds(p) for p in g.role("worker")]
+        before, first = first, now
+        return before == now and max(now) - min(now) <= 1
+    wait_for(settled, "descriptors of both workers to be as many")
 
 
 @pytest.mark.heavy

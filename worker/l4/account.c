@@ -14,8 +14,30 @@ count(struct slot_rule *r, const struct l4_account *a)
 
 	r->requests++;
 	r->by_class[a->served ? 1 : http >= 500 || http == 0 ? 4 : 3]++;
-	r->bytes_in += a->in;
-	r->bytes_out += a->out;
+}
+
+static void
+move(struct slot_rule *r, uint64_t in, uint64_t out)
+{
+	r->bytes_in += in;
+	r->bytes_out += out;
+}
+
+void
+l4_tell(struct worker *w, const struct way *y, struct l4_told *t, uint64_t in, uint64_t out)
+{
+	uint64_t more_in = in - t->in, more_out = out - t->out;
+
+	if (more_in == 0 && more_out == 0)
+		return;
+	*t = (struct l4_told){in, out};
+	METRIC(w, l4_bytes_in, more_in);
+	METRIC(w, l4_bytes_out, more_out);
+	if (y->label == NULL)
+		return;
+	move(&w->slot->listeners[y->listener], more_in, more_out);
+	if (y->label->rule != IM_NONE)
+		move(&w->slot->rules[y->rule], more_in, more_out);
 }
 
 static struct bytes
@@ -38,8 +60,6 @@ l4_account(struct worker *w, const struct way *y, struct l4_account *a)
 	char client[46], endpoint[56];
 	struct access_l4 line;
 
-	METRIC(w, l4_bytes_in, a->in);
-	METRIC(w, l4_bytes_out, a->out);
 	if (l) {
 		count(&w->slot->listeners[y->listener], a);
 		if (l->rule != IM_NONE)

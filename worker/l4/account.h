@@ -20,4 +20,11 @@ struct l4_account {
 
 void l4_account(struct worker *, const struct way *, struct l4_account *);
 
+/* Bytes show in the counters while they move, not only at the end: what is new since the last
+ * call. */
+struct l4_told {
+	uint64_t in, out;
+};
+void l4_tell(struct worker *, const struct way *, struct l4_told *, uint64_t in, uint64_t out);
+
 #endif

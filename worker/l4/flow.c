@@ -22,7 +22,6 @@
 #include "net/tls.h"
 #include "shm/route.h"
 #include "worker/conn.h"
-#include "worker/l4/account.h"
 #include "worker/l4/l4.h"
 #include "worker/secure.h"
 #include "worker/upstream/uptls.h"
@@ -61,11 +60,15 @@ account(struct flow *f)
 		tls_last_error(secure_env(f->w->secure)) :
 		NULL};
 
-	if (a.served)
-		METRIC(f->w, l4_connections, 1);
-	else
-		METRIC(f->w, l4_failed, 1);
+	METRIC(f->w, l4_failed, !a.served);
+	flow_tell(f);
 	l4_account(f->w, &f->way, &a);
+}
+
+void
+flow_tell(struct flow *f)
+{
+	l4_tell(f->w, &f->way, &f->told, f->in, f->out);
 }
 
 static void
@@ -294,6 +297,7 @@ up_open(struct chan *c)
 	if (f->max_ms != UINT64_MAX)
 		f->oldest = f->moved + f->max_ms * MS_NS;
 	way_connected(&f->way, f->w);
+	METRIC(f->w, l4_connections, 1);
 	if (t->keepalive)
 		sock_keepalive(c->watch.fd, t->probes, t->keep_idle_s, t->keep_interval_s);
 	f->down.drain_on_error = f->up.drain_on_error = true;
@@ -587,6 +591,7 @@ new_flow(struct worker *w, uint32_t socket, const struct addr *peer, uint8_t pro
 	list_append(&w->l4->open, &f->link);
 	w->nconns++;
 	w->l4_extra++;
+	l4_begin(w);
 	atomic_store_explicit(&w->slot->connections, w->nconns, memory_order_relaxed);
 	return f;
 }

@@ -7,7 +7,7 @@
 #define WORKER_FLOW_H
 
 #include "net/tube.h"
-#include "worker/l4/way.h"
+#include "worker/l4/account.h"
 
 /* HELD: one too many of its listener, silent until it is closed. */
 enum flow_phase { FLOW_SNIFF, FLOW_HELD, FLOW_CONNECT, FLOW_RELAY, FLOW_LAST };
@@ -40,6 +40,7 @@ struct flow {
 	uint32_t peeked;             /* bytes looked at before the hello was whole */
 	uint64_t begun, begun_real, moved, t_connect;
 	uint64_t in, out;            /* bytes from and to the client */
+	struct l4_told told;
 	uint64_t handshake_ms, idle_ms, max_ms; /* of the client's policy; UINT64_MAX: none */
 	uint64_t leave, oldest;      /* to be over by: removed or draining; of old age. 0: no */
 };
@@ -48,6 +49,7 @@ struct flow {
 bool flow_start(struct worker *, int fd, uint32_t socket, bool tls, const struct addr *peer);
 /* Ends it: HG_OK closes, else both sides see a reset. */
 void flow_end(struct flow *, enum hg_err);
+void flow_tell(struct flow *);     /* counters of bytes */
 void flow_check(struct flow *, const struct gen *, const struct way_rules *, uint64_t until);
 
 /* ---- sniff.c */

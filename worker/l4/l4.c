@@ -10,13 +10,36 @@
 #include "worker/l4/flow.h"
 #include "worker/l4/udp.h"
 
+/* Every few seconds, while there is anybody: long connections are to be seen before they end. */
+static void
+tell(struct timer *t)
+{
+	struct l4 *l4 = HG_CONTAINER(t, struct l4, tell);
+
+	LIST_FOREACH(it, &l4->open)
+		flow_tell(LIST_ENTRY(it, struct flow, link));
+	udp_tell(l4->udp);
+	pipes_trim(&l4->pipes);
+	if (!list_empty(&l4->open) || udp_busy(l4->udp))
+		timer_in(l4->w->loop, t, L4_TELL_MS);
+}
+
+void
+l4_begin(struct worker *w)
+{
+	if (w->l4->tell.deadline == 0)
+		timer_in(w->loop, &w->l4->tell, L4_TELL_MS);
+}
+
 struct l4 *
 l4_new(struct worker *w)
 {
 	struct l4 *l4 = mem_zalloc(sizeof(*l4));
 
 	HG_CHECK(pool_init(&l4->flows, sizeof(struct flow), w->conns.cap) == 0);
+	l4->w = w;
 	list_init(&l4->open);
+	timer_init(&l4->tell, tell);
 	arena_init(&l4->scratch, 4096, 1u << 20);
 	return l4;
 }
@@ -24,6 +47,7 @@ l4_new(struct worker *w)
 void
 l4_free(struct l4 *l4)
 {
+	timer_stop(&l4->tell);
 	udp_free(l4->udp);
 	labels_release(&l4->labels);
 	pipes_release(&l4->pipes);

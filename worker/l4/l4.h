@@ -27,7 +27,11 @@ void l4_close_all(struct worker *); /* grace is over */
 bool l4_busy(const struct worker *); /* UDP sessions; connections are in w->nconns */
 
 /* ---- inside worker/l4 */
+void l4_begin(struct worker *);     /* there is one more: counters are kept fresh */
+#define L4_TELL_MS 2000
 struct l4 {
+	struct worker *w;
+	struct timer tell;
 	struct pool flows;
 	struct list open;             /* struct flow */
 	struct labels labels;

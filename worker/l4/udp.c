@@ -51,6 +51,7 @@ struct session {
 	struct way way;
 	uint64_t id, begun, begun_real, moved, leave;
 	uint64_t in, out, packets_in, packets_out;
+	struct l4_told told;
 	bool answered, joined;
 };
 
@@ -104,6 +105,7 @@ end(struct session *s, enum hg_err e)
 	    .err = e};
 
 	unplace(s);
+	l4_tell(w, &s->way, &s->told, s->in, s->out);
 	l4_account(w, &s->way, &a);
 	timer_stop(&s->timer);
 	way_over(&s->way, w);
@@ -351,6 +353,7 @@ new_session(struct udp_port *p, const struct session_key *k, const struct dgram_
 	u->n++;
 	w->l4_extra++;
 	METRIC(w, udp_sessions, 1);
+	l4_begin(w);
 	return s;
 }
 
@@ -607,6 +610,18 @@ udp_close_all(struct udp *u, enum hg_err e)
 {
 	while (u && !list_empty(&u->lru))
 		end(LIST_ENTRY(u->lru.next, struct session, lru), e);
+}
+
+void
+udp_tell(struct udp *u)
+{
+	if (u == NULL)
+		return;
+	LIST_FOREACH(it, &u->lru) {
+		struct session *s = LIST_ENTRY(it, struct session, lru);
+
+		l4_tell(u->w, &s->way, &s->told, s->in, s->out);
+	}
 }
 
 bool

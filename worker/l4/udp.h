@@ -21,6 +21,7 @@ void udp_free(struct udp *);       /* all ports must be closed; NULL is fine, as
 void udp_adopt(struct udp *, const struct gen *, const struct way_rules *, uint64_t until);
 void udp_drain(struct udp *);      /* reads no more of clients; answers still go out */
 void udp_close_all(struct udp *, enum hg_err);
+void udp_tell(struct udp *);       /* counters of bytes */
 bool udp_busy(const struct udp *); /* there are sessions */
 
 #endif
