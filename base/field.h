@@ -20,7 +20,7 @@
 	F(FORWARDED, "Forwarded") F(X_FORWARDED_FOR, "X-Forwarded-For") \
 	F(X_FORWARDED_PROTO, "X-Forwarded-Proto") F(X_FORWARDED_HOST, "X-Forwarded-Host") \
 	F(X_FORWARDED_PORT, "X-Forwarded-Port") F(X_REAL_IP, "X-Real-IP") \
-	F(X_REQUEST_ID, "X-Request-Id") \
+	F(X_REQUEST_ID, "X-Request-Id") F(XFCC, "X-Forwarded-Client-Cert") \
 	F(ORIGIN, "Origin") F(ACRM, "Access-Control-Request-Method") \
 	F(ACRH, "Access-Control-Request-Headers") F(ACAO, "Access-Control-Allow-Origin") \
 	F(ACAC, "Access-Control-Allow-Credentials") F(ACAM, "Access-Control-Allow-Methods") \

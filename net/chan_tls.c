@@ -441,6 +441,14 @@ tls_error(const struct chan *c)
 	return c->ops->secure && t ? t->why : "";
 }
 
+SSL *
+tls_ssl(const struct chan *c)
+{
+	const struct tls_conn *t = c->impl;
+
+	return c->ops->secure && t ? t->ssl : NULL;
+}
+
 bool
 tls_peer(const struct chan *c, char subject[256], unsigned char sha256[32])
 {

@@ -20,6 +20,9 @@ void tls_checks_free(struct tls_checks *);
 /* Like a verify callback's; asked for every certificate of a chain. */
 int tls_checks_ask(const struct tls_checks *, int ok, struct x509_store_ctx_st *);
 
+struct ssl_st;
+struct ssl_st *tls_ssl(const struct chan *); /* NULL: no TLS, or no hello yet */
+
 struct tls_ctx {
 	struct ssl_ctx_st *ssl_ctx;
 	struct tls_env *env;

@@ -137,6 +137,7 @@ CHECK(clients)
 	NEED(c->merge_slashes <= 1 && c->proxy_protocol <= 1 && c->proxy_optional <= 1 &&
 	    c->tcp_keepalive <= 1 && c->xff_append <= 1 && c->http10 <= 1 && c->trailers <= 1 &&
 	    c->ratelimit_headers <= 1 && c->ip_fail_closed <= 1 && c->strip_dot <= 1, "flags");
+	NEED(c->xfcc <= IM_XFCC_ALWAYS && c->xfcc_details < 32, "xfcc");
 	return NULL;
 }
 

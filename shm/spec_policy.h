@@ -150,6 +150,13 @@ struct im_policy {
 enum im_ipdetect { IM_IP_PEER, IM_IP_XFF_HOPS, IM_IP_XFF_CIDRS, IM_IP_HEADER };
 enum im_underscores { IM_US_REJECT, IM_US_ALLOW, IM_US_DROP };
 enum im_slashes { IM_SL_REJECT, IM_SL_KEEP, IM_SL_UNESCAPE, IM_SL_REDIRECT };
+/* X-Forwarded-Client-Cert: dropped; the client's, if it gave a certificate; that and ours behind it;
+ * ours; the client's. */
+enum im_xfcc { IM_XFCC_SANITIZE, IM_XFCC_FORWARD, IM_XFCC_APPEND, IM_XFCC_SET, IM_XFCC_ALWAYS };
+/* What ours says besides the hash; bits. */
+enum im_xfccdetail {
+	IM_XFCC_SUBJECT = 1, IM_XFCC_CERT = 2, IM_XFCC_CHAIN = 4, IM_XFCC_DNS = 8, IM_XFCC_URI = 16
+};
 enum im_requestid { IM_RID_GENERATE, IM_RID_PRESERVE_OR_GENERATE, IM_RID_PRESERVE, IM_RID_DISABLE };
 struct im_client {
 	struct im_str name;         /* "ns/name" */
@@ -172,7 +179,8 @@ struct im_client {
 	uint8_t ipdetect, underscores, slashes, merge_slashes; /* merge_slashes: 1 = yes */
 	uint8_t request_id, proxy_protocol, proxy_optional, tcp_keepalive; /* 1 = yes */
 	uint8_t xff_append, http10, trailers, ratelimit_headers; /* 1 = yes */
-	uint8_t ip_fail_closed, strip_dot, pad[2];
+	uint8_t ip_fail_closed, strip_dot;
+	uint8_t xfcc, xfcc_details; /* enum im_xfcc; bits of enum im_xfccdetail */
 };
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/uri.h"
 #include "http/fields.h"
+#include "net/tls.h"
 #include "worker/attempt.h"
 #include "worker/clientip.h"
 #include "worker/conn.h"
@@ -249,6 +250,47 @@ chain(struct exchange *x, const struct im_client *c, struct bytes peer)
 		x->xff = bytes_str(text);
 }
 
+#define XFCC_MAX 16384 /* of one element, with certificate and chain */
+
+_Static_assert((int)IM_XFCC_SUBJECT == (int)TLS_PEER_SUBJECT &&
+	(int)IM_XFCC_URI == (int)TLS_PEER_URI && (int)IM_XFCC_CERT == (int)TLS_PEER_CERT &&
+	(int)IM_XFCC_CHAIN == (int)TLS_PEER_CHAIN && (int)IM_XFCC_DNS == (int)TLS_PEER_DNS,
+    "one set of bits");
+
+/* What backends are told of the client's certificate. */
+static bool
+xfcc(struct exchange *x, const struct im_client *c)
+{
+	bool keep = c->xfcc == IM_XFCC_FORWARD || c->xfcc == IM_XFCC_APPEND;
+	char room[8192], *text;
+	struct bytes old = BYTES_NONE;
+	bool too_long = false;
+	size_t n = 0, own = 0;
+
+	if (c->xfcc == IM_XFCC_SANITIZE)
+		return true;
+	if (c->xfcc != IM_XFCC_SET)
+		old = fields_joined(
+		    &x->head.fields, field_name(FIELD_XFCC), room, sizeof(room), &too_long);
+	text = arena_alloc(&x->arena, old.n + 2 + XFCC_MAX);
+	if (text == NULL || too_long)
+		return false;
+	if (x->conn->secure)
+		own = tls_peer_text(&x->conn->h1.chan, c->xfcc_details, text + old.n + 2, XFCC_MAX);
+	if (own == 0 && keep)
+		return true; /* nobody stands behind the client's word */
+	if (old.n)
+		memcpy(text, old.p, n = old.n);
+	if (own && (c->xfcc == IM_XFCC_APPEND || c->xfcc == IM_XFCC_SET)) {
+		if (n)
+			memcpy(text + n, ", ", 2), n += 2;
+		memmove(text + n, text + old.n + 2, own);
+		n += own;
+	}
+	x->fenv.xfcc = bytes_of(text, n);
+	return true;
+}
+
 static bool
 detect(struct exchange *x, const struct image *im, const struct im_client *c)
 {
@@ -390,6 +432,8 @@ client_admit(struct exchange *x)
 	}
 	if (!detect(x, im, c))
 		return exchange_refuse(x, HG_ERR_FORBIDDEN);
+	if (!xfcc(x, c))
+		return exchange_refuse(x, HG_ERR_HEADER_TOO_LARGE);
 	times(x, c);
 	x->fenv.id_dropped =
 	    c->request_id == IM_RID_GENERATE || c->request_id == IM_RID_DISABLE;

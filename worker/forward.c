@@ -23,7 +23,7 @@
 	    BIT(PROXY_AUTHENTICATE) | BIT(PROXY_AUTHORIZATION))
 #define OURS \
 	(BIT(HOST) | BIT(X_FORWARDED_FOR) | BIT(X_FORWARDED_PROTO) | BIT(X_FORWARDED_HOST) | \
-	    BIT(X_FORWARDED_PORT) | BIT(X_REAL_IP) | BIT(FORWARDED) | BIT(X_REQUEST_ID))
+	    BIT(X_FORWARDED_PORT) | BIT(X_REAL_IP) | BIT(FORWARDED) | BIT(X_REQUEST_ID) | BIT(XFCC))
 static const uint64_t drop_response = FRAME;
 static const uint64_t drop_request = FRAME | OURS;
 static const uint64_t drop_alias = FRAME | OURS; /* also when "_" stands for "-" */
@@ -192,6 +192,7 @@ add_own(struct forward_env *e, const struct msg *in, struct msg *work)
 	    add(a, work, FIELD_X_FORWARDED_FOR, e->client_ip) &&
 	    add(a, work, FIELD_X_FORWARDED_PROTO, e->tls ? BYTES("https") : BYTES("http")) &&
 	    add(a, work, FIELD_X_FORWARDED_PORT, e->port) &&
+	    (e->xfcc.n == 0 || add(a, work, FIELD_XFCC, e->xfcc)) &&
 	    (in->authority.n == 0 || add(a, work, FIELD_X_FORWARDED_HOST, in->authority)) &&
 	    add(a, work, FIELD_VIA, e->via);
 }
@@ -233,7 +234,7 @@ write_own(struct forward_env *e, const struct msg *in, struct msg *work)
 
 	p = start = arena_alloc(e->arena,
 	    HG_MAX(id.n, (size_t)ID_LEN) + e->client_ip.n + e->port.n + in->authority.n + e->via.n +
-		128);
+		e->xfcc.n + 160);
 	if (p == NULL)
 		return false;
 	e->request_id = BYTES_NONE;
@@ -256,6 +257,8 @@ write_own(struct forward_env *e, const struct msg *in, struct msg *work)
 		p = write_line(p, BYTES("X-Forwarded-Host: "), in->authority);
 	p = write_line(
 	    p, BYTES("X-Forwarded-Proto: "), e->tls ? BYTES("https") : BYTES("http"));
+	if (e->xfcc.n)
+		p = write_line(p, BYTES("X-Forwarded-Client-Cert: "), e->xfcc);
 	p = write_line(p, BYTES("Via: "), e->via);
 	work->extra = bytes_of(start, (size_t)(p - start));
 	return true;

@@ -20,6 +20,7 @@ struct forward_env {
 	uint64_t random[2];      /* for a request id */
 	bool tls;
 	bool id_dropped, id_unmade; /* the client's request id goes; none is made */
+	struct bytes xfcc;       /* X-Forwarded-Client-Cert; absent = none */
 	struct bytes request_id; /* out; absent = none */
 };
 

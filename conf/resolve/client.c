@@ -102,6 +102,24 @@ edits(struct ctx *c, const struct k_edits *k, const char *path, uint32_t *n)
 }
 
 static void
+xfcc(struct ctx *c, const struct k_xfcc *k)
+{
+	static const uint8_t modes[] = {IM_XFCC_SANITIZE, IM_XFCC_SANITIZE, IM_XFCC_FORWARD,
+	    IM_XFCC_APPEND, IM_XFCC_SET, IM_XFCC_ALWAYS};
+	static const struct {
+		const char *name;
+		uint8_t bit;
+	} details[] = {{"Subject", IM_XFCC_SUBJECT}, {"Cert", IM_XFCC_CERT},
+	    {"Chain", IM_XFCC_CHAIN}, {"DNS", IM_XFCC_DNS}, {"URI", IM_XFCC_URI}};
+
+	c->m->rec.xfcc = modes[k->mode];
+	for (uint32_t i = 0; i < k->details.n; i++)
+		for (unsigned j = 0; j < HG_ARRAY_LEN(details); j++)
+			if (bytes_eq(k->details.v[i], bytes_str(details[j].name)))
+				c->m->rec.xfcc_details |= details[j].bit;
+}
+
+static void
 headers(struct ctx *c)
 {
 	static const uint8_t underscores[] = {IM_US_REJECT, IM_US_ALLOW, IM_US_REJECT, IM_US_DROP};
@@ -118,8 +136,8 @@ headers(struct ctx *c)
 	r->request_id = k->request_id == 0 && k->preserve_id.v ? IM_RID_PRESERVE_OR_GENERATE :
 								 ids[k->request_id];
 	r->strip_dot = k->host != NULL && k->host->strip_dot.v;
-	if (k->xfcc != NULL && k->xfcc->mode > 1) /* without a client certificate: Sanitize */
-		unserved(c, k->xfcc->node, "spec.headers.xForwardedClientCert");
+	if (k->xfcc != NULL)
+		xfcc(c, k->xfcc);
 	c->m->early = edits(c, k->early, "earlyRequestHeaders", &c->m->nearly);
 	c->m->late = edits(c, k->late, "lateResponseHeaders", &c->m->nlate);
 }

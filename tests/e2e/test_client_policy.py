@@ -2,6 +2,7 @@
 and a policy a case, so that what one listener asks for is never what another gets."""
 import base64
 import hashlib
+import json
 import ssl
 
 import pytest
@@ -71,7 +72,14 @@ def cases(pki):
     }
 
 
+def forwarded(mode, *details, **more):
+    return {**validation(mode="Request", **more), "headers": {"xForwardedClientCert": {"mode": mode, **({"certDetailsToAdd": list(details)}
+                                                                                                        if details else {})}}}
+
+
 SETTINGS = {
+    "sanitize": forwarded("Sanitize"), "forward": forwarded("ForwardOnly"), "always": forwarded("AlwaysForwardOnly"),
+    "append": forwarded("AppendForward", "DNS"), "set": forwarded("SanitizeSet", "Subject", "DNS", "Cert", "Chain"),
     "old": {"tls": {"maxVersion": "1.2", "ciphers": ["ECDHE-RSA-AES128-GCM-SHA256", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"]}},
     "new": {"tls": {"minVersion": "1.3", "ecdhCurves": ["P-384"]}},
     "plain": {"tls": {"alpnProtocols": []}},
@@ -201,3 +209,24 @@ def test_idle(g):
     with tls.Client(g.address(), "agreed.test") as c:
         assert c.ask("agreed.test")[0] == 200
         assert c.file.readline() == b"", "closed when its time is over"
+
+
+def test_forwarded_certificates(g, pki):
+    """What a backend is told of the client's certificate, and what a client may say of itself: nothing, unless a policy lets it."""
+    pem = hashlib.sha256(der(pki["good"])).hexdigest()
+    mine = 'Hash=me;Subject="CN=admin"'
+
+    def told(name, own):
+        with tls.Client(g.address(), f"{name}.test", tls.context(own)) as c:
+            status, _, body = c.ask(f"{name}.test", fields=[f"X-Forwarded-Client-Cert: {mine}"])
+            assert status == 200
+            return ",".join(json.loads(body)["headers"].get("X-Forwarded-Client-Cert", []))
+    good = pki["good"]
+    for name in ("none", "sanitize", "verify"):
+        assert told(name, good) == "", name
+    assert (told("forward", good), told("forward", None)) == (mine, "")
+    assert (told("always", good), told("always", None)) == (mine, mine)
+    assert (told("append", good), told("append", None)) == (f"{mine}, Hash={pem};DNS=one.client", "")
+    ours = told("set", good)
+    assert ours.startswith(f'Hash={pem};Cert="-----BEGIN%20CERTIFICATE-----%0A') and ours.endswith(';Subject="CN=good";DNS=one.client')
+    assert told("set", None) == ""

@@ -143,9 +143,9 @@ class Client:
         self.file.close()
         self.sock.close()
 
-    def ask(self, host, target="/"):
+    def ask(self, host, target="/", fields=()):
         """(status, headers, body)"""
-        self.sock.sendall(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        self.sock.sendall(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n{''.join(f + chr(13) + chr(10) for f in fields)}\r\n".encode())
         line = self.file.readline()
         if not line:
             raise ConnectionError("closed without an answer")
