@@ -11,7 +11,7 @@
 	"apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: edge, " \
 	    "namespace: infra}\n" \
 	"spec:\n  gatewayClassName: headgate\n  addresses: [{value: 127.0.0.1}]\n" \
-	"  listeners: [" listeners "]\n---\n"
+	"  allowedListeners: {namespaces: {from: Same}}\n  listeners: [" listeners "]\n---\n"
 #define ROUTE_AT(kind, version, name, age, spec) \
 	"apiVersion: gateway.networking.k8s.io/" version "\nkind: " kind "\nmetadata: {name: " \
 	    name ", namespace: infra, creationTimestamp: \"2026-01-0" age "T00:00:00Z\"}\n" \
@@ -30,6 +30,10 @@
 	    ", namespace: infra, labels: {kubernetes.io/service-name: " name "}}\n" \
 	"addressType: IPv4\nendpoints: [{addresses: [10.0.0.1]}]\n" \
 	"ports: [{port: 8080, protocol: " proto "}]\n---\n"
+#define SET(listeners) \
+	"apiVersion: gateway.networking.k8s.io/v1\nkind: ListenerSet\nmetadata: {name: more, " \
+	    "namespace: infra}\nspec:\n  parentRef: {name: edge}\n  listeners: [" listeners \
+	    "]\n---\n"
 #define BACKEND(endpoint) \
 	"apiVersion: gateway.headgate.dev/v1alpha1\nkind: Backend\nmetadata: {name: be, " \
 	    "namespace: infra}\nspec: {endpoints: [{" endpoint "}]}\n---\n"
@@ -108,6 +112,22 @@ static const struct row {
 	{"a unix socket is no UDP backend", GW("{name: udp, port: 53, protocol: UDP}")
 	    BACKEND("unix: {path: /run/x.sock}") UDP("r", "1", BACKENDREF),
 	    "53/udp - -> udp r ?*1"},
+	{"listeners of a ListenerSet", GW(PASS("tls", "443", ", hostname: a.com"))
+	    SET("{name: tcp, port: 9000, protocol: TCP}, {name: tls, port: 443, protocol: TLS, "
+	    "hostname: b.com, tls: {mode: Passthrough}}")
+	    TLS("r", "1", "a.com, b.com", "a")
+	    "apiVersion: gateway.networking.k8s.io/v1\nkind: TCPRoute\nmetadata: {name: t, "
+	    "namespace: infra}\nspec: {parentRefs: [{group: gateway.networking.k8s.io, kind: "
+	    "ListenerSet, name: more}], rules: [{backendRefs: [{name: b, port: 80}]}]}\n---\n",
+	    "9000 - -> more/tcp t infra/b:80*1\n443 a.com -> tls r infra/a:80*1\n"
+	    "443 b.com -> more/tls -"},
+	{"two Gateways share a port by name", GW(PASS("tls", "443", ", hostname: a.com"))
+	    "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: other, "
+	    "namespace: infra}\nspec:\n  gatewayClassName: headgate\n  addresses: [{value: "
+	    "127.0.0.1}]\n  listeners: [{name: web, port: 443, protocol: HTTPS, hostname: b.com, "
+	    "tls: {certificateRefs: [{name: s}]}}]\n---\n" SECRET TLS("r", "1", "a.com, b.com",
+	    "a"),
+	    "443 a.com -> tls r infra/a:80*1\n443 b.com -> web+ -"},
 	{"a TCP Service is no UDP backend", GW("{name: udp, port: 53, protocol: UDP}")
 	    UDP("u", "1", "{name: a, port: 80}"), "53/udp - -> udp u ?*1"},
 };
@@ -258,12 +278,61 @@ protocols(void **state)
 	}
 }
 
+/* Policies of a route, of its rule by name, and of its Gateway. */
+static void
+policies(void **state)
+{
+#define BTP(name, target, type) \
+	"apiVersion: gateway.headgate.dev/v1alpha1\nkind: BackendTrafficPolicy\nmetadata: {name: " \
+	    name ", namespace: infra}\nspec: {targetRefs: [{group: gateway.networking.k8s.io, " \
+	    target "}], loadBalancer: {type: " type "}}\n---\n"
+#define RULE \
+	ROUTE_AT("TCPRoute", "v1", "r", "1", \
+	    "  rules: [{name: only, backendRefs: [{name: a, port: 80}]}]\n")
+	static const struct {
+		const char *yaml;
+		uint8_t type; /* 0: none */
+	} v[] = {
+		{"", 0},
+		{BTP("gw", "kind: Gateway, name: edge", "Random"), IM_LB_RANDOM},
+		{BTP("gw", "kind: Gateway, name: edge", "Random")
+		    BTP("r", "kind: TCPRoute, name: r", "RoundRobin"), IM_LB_ROUND_ROBIN},
+		{BTP("r", "kind: TCPRoute, name: r", "RoundRobin")
+		    BTP("rule", "kind: TCPRoute, name: r, sectionName: only", "LeastRequest"),
+		    IM_LB_LEAST_REQUEST},
+		{BTP("r", "kind: UDPRoute, name: r", "RoundRobin"), 0},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < HG_ARRAY_LEN(v); i++) {
+		const struct im_rule *r;
+		struct image im;
+		struct world w;
+
+		world_init(&w);
+		world_file(&w, "a.yaml", GW("{name: tcp, port: 9000, protocol: TCP}") RULE);
+		world_file(&w, "b.yaml", v[i].yaml);
+		world_file(&w, "c.yaml", SVC("a", "TCP"));
+		world_compile(&w);
+		assert_int_equal(image_open(w.image_fd, &im), HG_OK);
+		assert_int_equal(im.n_rules, 1);
+		r = &im.rules[0];
+		assert_int_equal(r->policy == IM_NONE, v[i].type == 0);
+		if (r->policy != IM_NONE)
+			assert_int_equal(
+			    im.balances[im.policies[r->policy].balance].type, v[i].type);
+		image_close(&im);
+		world_release(&w);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(table),
 		cmocka_unit_test(protocols),
+		cmocka_unit_test(policies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
