@@ -91,8 +91,15 @@ rows(struct listing *l, uint32_t cluster)
 			row(l, ns, name, &e);
 			n++;
 		}
-	if (n == 0)
-		row(l, ns, name, NULL);
+	if (n)
+		return;
+	row(l, ns, name, NULL);
+	if (set.named && l->view->online) {
+		table_cell(&l->table, BYTES_NONE);
+		table_cellf(&l->table, "%.*s %s",
+		    BYTES_ARG(image_text(&l->view->image, set.cluster->dns_name)),
+		    set.bank.status == 0 ? "was not looked up yet" : "has no address");
+	}
 }
 
 static void

@@ -55,6 +55,16 @@ def test_ejected(instance, echo):
     assert "Endpoints:" not in g.cli("describe", "gateway", "gw", check=0).stdout
 
 
+def test_name_without_address(instance):
+    """A backend by DNS name says why it has no endpoint."""
+    fqdn = {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "Backend", "metadata": o.meta("be"),
+            "spec": {"endpoints": [{"fqdn": {"hostname": "nowhere.invalid", "port": 80}}]}}
+    ref = {"group": "gateway.headgate.dev", "kind": "Backend", "name": "be"}
+    g = instance(o.gateway(port=PORT), o.route(rules=[o.rule(ref, path="/")]), fqdn)
+    row = g.cli("backends", "backend/be", check=0).stdout.splitlines()[1]
+    assert "none" in row and "nowhere.invalid" in row and ("no address" in row or "not looked up" in row), row
+
+
 def test_in_flight_and_names(instance, script):
     """Requests under way are counted where they run; a backend that is not there is said, with the right status."""
     go = threading.Event()
