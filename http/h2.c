@@ -310,6 +310,16 @@ h2_peer_connects(const struct h2 *c)
 		   session(c), NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
 }
 
+static void
+enough(struct h2 *c)
+{
+	if (c->calm)
+		return;
+	c->calm = true;
+	if (c->role->calm)
+		c->role->calm(c);
+}
+
 void
 h2_glitch(struct h2 *c, unsigned cost)
 {
@@ -321,11 +331,8 @@ h2_glitch(struct h2 *c, unsigned cost)
 	c->glitch_left += (float)((double)(now - c->glitch_at) / (double)SEC_NS * l->glitch_rate);
 	c->glitch_left = HG_MIN(c->glitch_left, (float)l->glitches) - (float)cost;
 	c->glitch_at = now;
-	if (c->glitch_left >= 0)
-		return;
-	c->calm = true;
-	if (c->role->calm)
-		c->role->calm(c);
+	if (c->glitch_left < 0)
+		enough(c);
 }
 
 /* Peers answer what they are sent with updates of both windows and, to find the size of their pipe
@@ -338,19 +345,47 @@ answerable(struct h2 *c)
 
 /* ---- input */
 
-/* How many of the n bytes may be fed without cutting a frame's header. */
+/*
+ * DATA or HEADERS of a stream that both sides have ended, or the peer has reset, or that was passed
+ * over (RFC 9113 sections 5.1 and 5.1.1): nghttp2 overlooks them. What we have reset may still have
+ * frames on their way; which streams those are is not kept, all below the last one may be.
+ */
+static bool
+is_over(struct h2 *c, uint8_t type, int32_t id)
+{
+	int32_t last = nghttp2_session_get_last_proc_stream_id(session(c));
+
+	if (!c->role->server || (type != NGHTTP2_DATA && type != NGHTTP2_HEADERS) ||
+	    id % 2 == 0 || id > last || nghttp2_session_find_stream(session(c), id))
+		return false;
+	if (id <= c->last_reset) {
+		h2_glitch(c, 1);
+		return false;
+	}
+	c->verdict = type == NGHTTP2_HEADERS && c->opened < (uint32_t)last / 2 + 1 ?
+	    H2_PROTOCOL_ERROR :
+	    H2_STREAM_CLOSED;
+	return true;
+}
+
+/* How many of the n bytes may be fed without cutting a frame's header. What a reset means for the
+ * frames behind it shows once it was fed. */
 static uint32_t
 whole_headers(struct h2 *c, const char *p, uint32_t n)
 {
 	uint32_t off = HG_MIN(n, c->payload_left);
+	uint8_t type = 0;
 
 	c->payload_left -= off;
-	while (n - off >= FRAME_HEAD) {
+	while (n - off >= FRAME_HEAD && type != NGHTTP2_RST_STREAM) {
 		const unsigned char *h = (const unsigned char *)p + off;
 		uint32_t len = (uint32_t)h[0] << 16 | (uint32_t)h[1] << 8 | h[2], k;
 
-		if (h[3] > NGHTTP2_CONTINUATION) /* unknown: nghttp2 says nothing of these */
+		type = h[3];
+		if (type > NGHTTP2_CONTINUATION) /* unknown: nghttp2 says nothing of these */
 			h2_glitch(c, 1);
+		if (is_over(c, type, (h[5] & 127) << 24 | h[6] << 16 | h[7] << 8 | h[8]))
+			break;
 		off += FRAME_HEAD;
 		k = HG_MIN(len, n - off);
 		off += k;
@@ -359,12 +394,37 @@ whole_headers(struct h2 *c, const char *p, uint32_t n)
 	return off;
 }
 
+/* false: the connection ends, or is gone. */
+static bool
+feed(struct h2 *c, struct buf *b, uint32_t off, uint32_t n)
+{
+	ssize_t r;
+
+	c->feeding = b;
+	c->in_session = true;
+	r = nghttp2_session_mem_recv(session(c), (const uint8_t *)b->data + off, n);
+	c->in_session = false;
+	c->feeding = NULL;
+	if (c->dead)
+		return false;
+	if (r >= 0)
+		return !c->short_of;
+	if (!c->calm && r == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
+		h2_end(c, H2_PROTOCOL_ERROR);
+	} else if (!c->calm && r == NGHTTP2_ERR_NOMEM) {
+		h2_end(c, H2_INTERNAL_ERROR);
+	} else { /* a bound of nghttp2's */
+		enough(c);
+		h2_end(c, H2_CALM);
+	}
+	return false;
+}
+
 uint32_t
 h2_data(struct chan *ch, struct buf *b, uint32_t off, uint32_t n)
 {
 	struct h2 *c = HG_CONTAINER(ch, struct h2, chan);
-	uint32_t k;
-	ssize_t r;
+	uint32_t used = 0, k;
 
 	if (c->ending || c->short_of)
 		return n; /* read and dropped */
@@ -372,24 +432,15 @@ h2_data(struct chan *ch, struct buf *b, uint32_t off, uint32_t n)
 		chan_pause(ch);
 		return 0;
 	}
-	k = whole_headers(c, b->data + off, n);
-	if (k == 0)
-		return 0;
-	c->feeding = b;
-	c->in_session = true;
-	r = nghttp2_session_mem_recv(session(c), (const uint8_t *)b->data + off, k);
-	c->in_session = false;
-	c->feeding = NULL;
-	if (c->dead)
-		return 0;
-	if (c->calm)
-		h2_end(c, NGHTTP2_ENHANCE_YOUR_CALM);
-	else if (r < 0)
-		h2_end(c, r == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR :
-			  r == NGHTTP2_ERR_NOMEM	    ? NGHTTP2_INTERNAL_ERROR :
-							      NGHTTP2_ENHANCE_YOUR_CALM);
+	while ((k = whole_headers(c, b->data + off + used, n - used)) > 0) {
+		if (!feed(c, b, off + used, k))
+			return c->dead ? 0 : n;
+		used += k;
+	}
+	if (c->calm || c->verdict)
+		h2_end(c, c->calm ? H2_CALM : c->verdict);
 	h2_kick(c);
-	return k;
+	return used;
 }
 
 static struct h2_stream *
@@ -574,8 +625,12 @@ on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 	}
 	if (f->hd.type == NGHTTP2_DATA && f->hd.length)
 		answerable(c);
+	if (f->hd.type == NGHTTP2_GOAWAY && f->goaway.error_code != H2_NO_ERROR && !c->calm &&
+	    c->role->fault)
+		c->role->fault(c);
 	if (f->hd.type != NGHTTP2_RST_STREAM)
 		return 0;
+	c->last_reset = HG_MAX(c->last_reset, f->hd.stream_id);
 	switch (f->rst_stream.error_code) {
 	case NGHTTP2_NO_ERROR:
 	case NGHTTP2_INTERNAL_ERROR:

@@ -55,9 +55,11 @@ struct h2 {
 	uint64_t block_since;       /* a header block began and has not ended; 0: none */
 	uint32_t opened;            /* streams in all */
 	float glitch_left;
+	int32_t last_reset;         /* highest stream that was reset from here */
+	uint8_t verdict;            /* code that the connection ends with, or 0 */
 	uint16_t nudges;          /* small window updates that are free: gRPC begins so */
-	bool in_session, dead, ending, draining, goaway_sent, goaway_got, fed, calm, short_of,
-	    settings_got;
+	bool in_session : 1, dead : 1, ending : 1, draining : 1, goaway_sent : 1, goaway_got : 1,
+	    fed : 1, calm : 1, short_of : 1, settings_got : 1;
 };
 
 /* ---- the client's side */
@@ -66,7 +68,10 @@ struct h2_down_events {
 	/* A request begins: set st->ev, st->owner and *storage. false: no room (REFUSED_STREAM). */
 	bool (*open)(struct h2_down *, struct stream *st, struct msg **storage);
 	void (*closed)(struct h2_down *);
-	void (*glitches)(struct h2_down *); /* the budget is spent, the connection ends; or NULL */
+	/* Counts for metrics; may be NULL. The connection ends: the budget is spent; for another
+	 * error of the client. */
+	void (*glitches)(struct h2_down *);
+	void (*fault)(struct h2_down *);
 };
 struct h2_down {
 	struct h2 h2;

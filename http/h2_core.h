@@ -13,6 +13,7 @@ enum {
 	H2_NO_ERROR = 0,
 	H2_PROTOCOL_ERROR = 1,
 	H2_INTERNAL_ERROR = 2,
+	H2_STREAM_CLOSED = 5,
 	H2_REFUSED_STREAM = 7,
 	H2_CANCEL = 8,
 	H2_CALM = 11
@@ -59,6 +60,7 @@ struct h2_role {
 	void (*head)(struct h2_stream *, bool end);
 	void (*closed)(struct h2 *);        /* from the loop, the last */
 	void (*calm)(struct h2 *);          /* glitch budget spent */
+	void (*fault)(struct h2 *);         /* it ends for another error of the peer */
 	void (*quiet)(struct h2 *);         /* the last open stream went, or the peer said GOAWAY */
 	enum hg_err reset;                  /* what a reset by the peer means to the owner */
 };

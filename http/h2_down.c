@@ -68,11 +68,19 @@ calm(struct h2 *c)
 		of(c)->ev->glitches(of(c));
 }
 
+static void
+fault(struct h2 *c)
+{
+	if (of(c)->ev->fault)
+		of(c)->ev->fault(of(c));
+}
+
 static const struct h2_role role = {.server = true,
     .begin = begin,
     .head = head,
     .closed = closed,
     .calm = calm,
+    .fault = fault,
     .reset = HG_ERR_CLIENT_CLOSED};
 
 /* ---- time */

@@ -72,7 +72,9 @@ struct control_page {
 	M(udp_in, "Datagrams from clients sent on") \
 	M(udp_out, "Datagrams to clients sent on") \
 	M(udp_dropped, "Datagrams dropped: no route, backend, room, or the kernel took it not") \
-	M(tunnels, "Connections switched to another protocol")
+	M(tunnels, "Connections switched to another protocol") \
+	M(h2_errors, "HTTP/2 connections ended for an error of the client") \
+	M(h2_floods, "HTTP/2 connections ended for what they made us do")
 
 enum metric {
 #define M(name, help) METRIC_##name,

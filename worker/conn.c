@@ -101,11 +101,19 @@ h2_glitches(struct h2_down *h)
 {
 	struct conn *c = h->owner;
 
-	METRIC(c->w, guard_rejected, 1);
+	METRIC(c->w, h2_floods, 1);
+}
+
+static void
+h2_fault(struct h2_down *h)
+{
+	struct conn *c = h->owner;
+
+	METRIC(c->w, h2_errors, 1);
 }
 
 static const struct h2_down_events h2_events = {
-	.open = h2_open, .closed = h2_closed, .glitches = h2_glitches};
+	.open = h2_open, .closed = h2_closed, .glitches = h2_glitches, .fault = h2_fault};
 
 /* Until the first bytes are there, the chan's events pass through here. */
 
