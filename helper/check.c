@@ -16,6 +16,7 @@ enum speaks { SPEAKS_TCP, SPEAKS_H1, SPEAKS_H2 };
 struct check_flight {
 	struct checker *env;
 	struct check_terms *terms;
+	struct uptls *secure; /* or NULL */
 	void (*done)(void *, enum health_result, const char *why); /* NULL: it is over */
 	void *arg;
 	struct timer timer;
@@ -228,6 +229,8 @@ give_back(struct check_flight *f)
 	if (f->speaks != SPEAKS_TCP)
 		msg_release(&f->resp);
 	check_terms_unref(f->terms);
+	if (f->secure)
+		uptls_unref(f->secure);
 	mem_free(f);
 }
 
@@ -565,13 +568,18 @@ static const struct chan_events tcp_events = {
 
 /* ---- */
 
+static struct chan *
+chan_of(struct check_flight *f)
+{
+	return f->speaks == SPEAKS_H1 ? &f->up.h1.chan :
+	    f->speaks == SPEAKS_H2    ? &f->up.h2.h2.chan :
+					&f->up.chan;
+}
+
 /* Backends that ask for a PROXY header get the one for connections of the proxy's own. */
 static bool
 greet(struct check_flight *f)
 {
-	struct chan *c = f->speaks == SPEAKS_H1 ? &f->up.h1.chan :
-	    f->speaks == SPEAKS_H2          ? &f->up.h2.h2.chan :
-					      &f->up.chan;
 	struct addr nobody = {0};
 	char text[PROXYPROTO_WRITE];
 	size_t n;
@@ -579,7 +587,7 @@ greet(struct check_flight *f)
 	if (f->terms->proxy == 0)
 		return true;
 	n = proxyproto_write(text, f->terms->proxy, false, &nobody, &nobody);
-	return chan_greet(c, text, n);
+	return chan_greet(chan_of(f), text, n);
 }
 
 static int
@@ -599,31 +607,41 @@ connect_to(struct check_flight *f, const struct addr *addr, struct bytes path)
 	return chan_connect(&f->up.chan, e->loop, &e->bufs, addr, path, &tcp_events, f);
 }
 
+/* A check of TCP says nothing about what is spoken on top. */
+static bool
+starts_tls(struct check_flight *f, const struct check_to *to, struct bytes path)
+{
+	if (to->secure == NULL || f->speaks == SPEAKS_TCP)
+		return true;
+	f->secure = uptls_ref(to->secure);
+	return uptls_start(f->secure, chan_of(f), &to->addr, path);
+}
+
 struct check_flight *
-check_start(struct checker *e, struct check_terms *t, const struct addr *addr,
-    const char *unix_path, const char *host, bool h2,
+check_start(struct checker *e, struct check_terms *t, const struct check_to *to,
     void (*done)(void *arg, enum health_result, const char *why), void *arg)
 {
 	struct check_flight *f = mem_zalloc(sizeof(*f));
+	struct bytes path = to->unix_path[0] ? bytes_str(to->unix_path) : BYTES_NONE;
 
 	f->env = e;
 	f->terms = check_terms_ref(t);
-	f->done = done;
 	f->arg = arg;
-	f->speaks = t->type == IM_HC_TCP ? SPEAKS_TCP :
-	    t->type == IM_HC_GRPC || h2  ? SPEAKS_H2 :
-					   SPEAKS_H1;
-	(void)snprintf(f->host, sizeof(f->host), "%s", host);
+	f->speaks = t->type == IM_HC_TCP    ? SPEAKS_TCP :
+	    t->type == IM_HC_GRPC || to->h2 ? SPEAKS_H2 :
+					      SPEAKS_H1;
+	(void)snprintf(f->host, sizeof(f->host), "%s", to->host);
 	timer_init(&f->timer, late);
 	msg_init(&f->resp, false);
-	if (connect_to(f, addr, unix_path[0] ? bytes_str(unix_path) : BYTES_NONE) != 0) {
+	if (connect_to(f, &to->addr, path) != 0) {
 		give_back(f);
 		return NULL;
 	}
-	if (!greet(f)) {
+	if (!starts_tls(f, to, path) || !greet(f)) {
 		check_cut(f);
 		return NULL;
 	}
+	f->done = done;
 	timer_in(e->loop, &f->timer, t->timeout_ms);
 	return f;
 }
@@ -639,11 +657,15 @@ checker_init(struct checker *e, struct loop *loop)
 	    .streams = &e->streams,
 	    .limits = &limits,
 	    .h2 = &h2_defaults};
+	e->tls = tls_env_new(NULL);
+	e->uptls = uptls_store_new(e->tls);
 }
 
 void
 checker_release(struct checker *e)
 {
+	uptls_store_free(e->uptls);
+	tls_env_free(e->tls);
 	pool_release(&e->streams);
 	bufs_release(&e->bufs);
 }

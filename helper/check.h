@@ -9,6 +9,7 @@
 #include "http/h1.h"
 #include "http/h2.h"
 #include "shm/image.h"
+#include "worker/upstream/uptls.h"
 
 enum health_result {
 	HEALTH_GOOD,
@@ -44,15 +45,23 @@ struct checker { /* what all checks share */
 	struct bufs bufs;
 	struct pool streams;
 	struct h2_env h2;
+	struct tls_env *tls;
+	struct uptls_store *uptls;
 };
 void checker_init(struct checker *, struct loop *);
 void checker_release(struct checker *); /* after a turn of the loop: `closed` of what was cut */
 
+struct check_to { /* whom to ask */
+	struct addr addr;
+	const char *unix_path; /* "": none */
+	const char *host;      /* used where the terms have none */
+	struct uptls *secure;  /* or NULL */
+	bool h2;
+};
 struct check_flight;
-/* Asks. `done` comes once, from the loop; `why` is for people and borrowed. Terms are kept, `host`
- * (used where the terms have none) only during the call. NULL: it cannot be connected to. */
-struct check_flight *check_start(struct checker *, struct check_terms *, const struct addr *,
-    const char *unix_path, const char *host, bool h2,
+/* Asks. `done` comes once, from the loop; `why` is for people and borrowed. Terms and `secure` are
+ * kept, texts only during the call. NULL: it cannot be connected to. */
+struct check_flight *check_start(struct checker *, struct check_terms *, const struct check_to *,
     void (*done)(void *arg, enum health_result, const char *why), void *arg);
 void check_cut(struct check_flight *); /* `done` will not come */
 

@@ -28,6 +28,7 @@ struct watched { /* an endpoint that is checked */
 	struct addr addr; /* with the port to ask */
 	char unix_path[108];
 	char *host, *name; /* Host of the request; for logs */
+	struct uptls *secure;
 	struct health_state state;
 };
 
@@ -37,6 +38,7 @@ struct named { /* a cluster with a DNS name */
 	uint16_t port;
 	bool h2;
 	struct check_terms *terms;     /* NULL: not checked */
+	struct uptls *secure;
 	char *host, *name;
 	struct addr have[NAMES_ADDRS]; /* family 0: nobody */
 	uint32_t ids[NAMES_ADDRS];
@@ -113,14 +115,19 @@ static void
 launch(struct watched *c)
 {
 	struct health *h = c->h;
+	struct check_to to;
 
 	if (h->flight >= HEALTH_FLIGHT) {
 		list_append(&h->waiting, &c->wait);
 		return;
 	}
+	to = (struct check_to){.addr = c->addr,
+	    .unix_path = c->unix_path,
+	    .host = c->host,
+	    .secure = c->secure,
+	    .h2 = c->h2};
 	h->flight++;
-	c->flight = check_start(
-	    &h->checker, c->terms, &c->addr, c->unix_path, c->host, c->h2, landed, c);
+	c->flight = check_start(&h->checker, c->terms, &to, landed, c);
 	if (c->flight == NULL)
 		landed(c, HEALTH_FAIL, "cannot connect");
 }
@@ -184,6 +191,7 @@ struct who {
 	uint32_t id;
 	struct addr addr;
 	struct bytes unix_path, host, cluster;
+	struct uptls *secure; /* or NULL */
 	bool h2;
 };
 
@@ -226,6 +234,11 @@ want(struct health *h, const struct who *w, struct check_terms *terms)
 	}
 	c->seen = true;
 	c->h2 = w->h2;
+	if (w->secure)
+		(void)uptls_ref(w->secure);
+	if (c->secure)
+		uptls_unref(c->secure);
+	c->secure = w->secure;
 	check_terms_unref(c->terms);
 	c->terms = check_terms_ref(terms);
 	c->addr = w->addr;
@@ -247,6 +260,8 @@ drop(struct watched **at)
 	cut(c);
 	atomic_store(&c->h->board->endpoints[c->id].active, BOARD_UNKNOWN);
 	check_terms_unref(c->terms);
+	if (c->secure)
+		uptls_unref(c->secure);
 	mem_free(c->host);
 	mem_free(c->name);
 	mem_free(c);
@@ -275,6 +290,8 @@ forget_named(struct health *h)
 
 		list_del(&n->link);
 		check_terms_unref(n->terms);
+		if (n->secure)
+			uptls_unref(n->secure);
 		mem_free(n->host);
 		mem_free(n->name);
 		mem_free(n);
@@ -288,6 +305,7 @@ want_named(struct health *h, struct named *n, uint32_t k)
 	    .addr = n->have[k],
 	    .host = bytes_str(n->host),
 	    .cluster = bytes_str(n->name),
+	    .secure = n->secure,
 	    .h2 = n->h2};
 
 	w.addr.port = n->port;
@@ -308,6 +326,51 @@ addresses(const struct health *h, uint32_t slot, struct addr out[NAMES_ADDRS])
 			out[k] = bank.addrs[k];
 }
 
+/* Checks have no client certificate: keys are the workers' affair. Where one belongs to the
+ * connection, connecting has to be enough. */
+static bool
+wants_certificate(const struct image *im, const struct im_cluster *c)
+{
+	bool gateway = false;
+
+	if (c->tls == IM_NONE)
+		return false;
+	for (uint32_t i = 0; i < im->n_gateways; i++)
+		gateway |= im->gateways[i].cert != IM_NONE;
+	return gateway || im->uptls[c->tls].cert != IM_NONE;
+}
+
+static struct check_terms *
+terms_for(const struct image *im, const struct im_cluster *c, struct check_terms *t)
+{
+	struct check_terms *tcp;
+
+	if (!wants_certificate(im, c))
+		return check_terms_ref(t);
+	tcp = mem_alloc(sizeof(*tcp));
+	*tcp = *t;
+	tcp->refs = 1;
+	tcp->type = IM_HC_TCP;
+	tcp->nsend = tcp->nreceive = 0;
+	return tcp;
+}
+
+/* TLS as the cluster wants it; borrowed. NULL: none, or it cannot be made. */
+static struct uptls *
+secure_for(struct health *h, const struct image *im, const struct im_cluster *c,
+    const struct check_terms *t, struct bytes host)
+{
+	struct uptls_in in = {.im = im,
+	    .secrets = -1,
+	    .tls = c->tls,
+	    .cert = IM_NONE,
+	    .endpoint = host,
+	    .host = bytes_str(t->host),
+	    .speak = t->type == IM_HC_GRPC || c->proto == IM_UP_H2C ? UPTLS_H2 : UPTLS_H1};
+
+	return c->tls == IM_NONE || t->type == IM_HC_TCP ? NULL : uptls_get(h->checker.uptls, &in);
+}
+
 static void
 add_named(struct health *h, const struct image *im, const struct im_cluster *c,
     struct check_terms *terms)
@@ -318,7 +381,7 @@ add_named(struct health *h, const struct image *im, const struct im_cluster *c,
 	n->port = c->port;
 	n->h2 = c->proto == IM_UP_H2C;
 	n->n = HG_MIN(c->endpoints.n, (uint32_t)NAMES_ADDRS);
-	n->terms = terms ? check_terms_ref(terms) : NULL;
+	n->terms = terms ? terms_for(im, c, terms) : NULL;
 	n->name = copy(image_text(im, c->name), "");
 	for (uint32_t k = 0; k < n->n; k++) {
 		const struct im_endpoint *e = &im->endpoints[c->endpoints.first + k];
@@ -328,6 +391,10 @@ add_named(struct health *h, const struct image *im, const struct im_cluster *c,
 		if (n->host == NULL)
 			n->host = copy(host.n ? host : image_text(im, c->dns_name), "");
 	}
+	if (n->terms && n->host)
+		n->secure = secure_for(h, im, c, n->terms, bytes_str(n->host));
+	if (n->secure)
+		(void)uptls_ref(n->secure);
 	list_append(&h->named, &n->link);
 	addresses(h, n->slot, n->have);
 	for (uint32_t k = 0; k < n->n; k++)
@@ -373,8 +440,10 @@ health_moved(struct health *h, uint32_t slot)
 
 static void
 want_cluster(struct health *h, const struct image *im, const struct im_cluster *c,
-    struct check_terms *terms)
+    struct check_terms *rule)
 {
+	struct check_terms *terms = terms_for(im, c, rule);
+
 	for (uint32_t k = 0; k < c->endpoints.n; k++) {
 		const struct im_endpoint *e = &im->endpoints[c->endpoints.first + k];
 		struct who w = {.id = e->id,
@@ -384,8 +453,10 @@ want_cluster(struct health *h, const struct image *im, const struct im_cluster *
 		    .cluster = image_text(im, c->name),
 		    .h2 = c->proto == IM_UP_H2C};
 
+		w.secure = secure_for(h, im, c, terms, w.host);
 		want(h, &w, terms);
 	}
+	check_terms_unref(terms);
 }
 
 /* Balance of a rule that checks, or IM_NONE. */

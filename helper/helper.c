@@ -41,6 +41,7 @@ helper_prepare(void)
 	struct bytes hosts = BYTES_NONE;
 	char *text = NULL;
 
+	tls_prepare();
 	if (fd >= 0) {
 		ssize_t n;
 

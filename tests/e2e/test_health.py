@@ -7,7 +7,7 @@ import h2.connection
 import h2.events
 import pytest
 
-from lib import objects as o
+from lib import objects as o, tls
 from lib.backends import Backend
 from lib.wait import wait_for
 
@@ -235,3 +235,33 @@ def test_names_passive(instance, web, block):
     wait_for(lambda: hits(g, named, n=1) == {0}, "the name to be used")
     named.status = 500
     wait_for(lambda: hits(g, named, n=1) == {503} and g.metric("ejections"), "its address to be out")
+
+
+@pytest.mark.parametrize("h2", [False, True])
+def test_over_tls(instance, block, tmp_path, h2):
+    """Checks of a backend with TLS are made over TLS, and who is not the one expected is not healthy."""
+    pair, ca = tls.Pair(tmp_path, "cert", ("abc.test",)), tls.Pair(tmp_path, "other", ca=True)
+    kind = Health if h2 else Web
+    with kind(block.backend()) as good, kind(block.backend()) as stranger:
+        good.tls = stranger.tls = tls.serving(pair, alpn=("h2",) if h2 else ("http/1.1",))
+        check = active("GRPC") if h2 else active(http={"path": "/health"})
+        more = {"appProtocols": ["gateway.envoyproxy.io/h2c"]} if h2 else {}
+        trust = {"caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "ca"}], "sni": "abc.test"}
+        g = instance(o.gateway(port=PORT), o.route(rules=[o.rule(to_backend())]), tls.ca_map("ca", ca),
+                     o.route("second", [o.rule(to_backend("stranger"), path="/stranger")]),
+                     backend(ip(good.address), tls={"insecureSkipVerify": True}, **more),
+                     backend(ip(stranger.address), name="stranger", tls=trust, **more),
+                     policy(**check), policy(name="second", target="second", **check))
+        wait_for(lambda: "is unhealthy" in g.stderr(), "the stranger to be told")
+        assert "%s:%d of default/stranger" % stranger.address in g.stderr() and "TLS" in g.stderr()
+        assert g.ask(target="/stranger").status == 503
+        if h2:
+            good.status = 2
+        else:
+            good.health = 500
+        wait_for(lambda: g.ask().status == 503, "the good one to be out when it says so")
+        if h2:
+            good.status = 1
+        else:
+            good.health = 200
+        wait_for(lambda: g.ask().status == 200, "and back")

@@ -16,7 +16,7 @@ def own(path, line, name):
     if "/" not in name or name.startswith("."):
         return say(path, line, f'"{name}" is not written from the root')
     allowed = FOLDERS.get(path) or FOLDERS.get(path.split("/")[0]) or ["*"]
-    if "*" not in allowed and name.split("/")[0] not in allowed:
+    if "*" not in allowed and not any(name == a or name.startswith(a + "/") for a in allowed):
         say(path, line, f"{path.split('/')[0]} must not include {name}")
 
 

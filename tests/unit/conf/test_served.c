@@ -48,7 +48,7 @@ static const struct row btp[] = {
     {"timeout.http.streamIdleTimeout", "worker/traffic.c"},
     {"connection.bufferLimit", "worker/traffic.c"},
     {"tcpKeepalive", "worker/traffic.c"},
-    {"proxyProtocol", "worker/l4/flow.c"},
+    {"proxyProtocol", "worker/upstream/upool.c, worker/l4/flow.c"},
     /* other types than websocket are named by traffic_fields.c */
     {"httpUpgrade", "conf/resolve/traffic_fields.c"},
     {"requestBuffer", "worker/protect/protect.c"},

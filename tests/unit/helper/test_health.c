@@ -188,7 +188,8 @@ setup(void **state)
 	b.rule = (struct im_rule){.policy = 0, .backends = {0, 1}};
 	b.backend = (struct im_backend){.cluster = 0, .weight = 1};
 	b.cluster =
-	    (struct im_cluster){.name = str("a/web:80"), .endpoints = {0, 1}, .dns = IM_NONE};
+	    (struct im_cluster){.name = str("a/web:80"), .endpoints = {0, 1}, .dns = IM_NONE,
+		.tls = IM_NONE};
 	b.endpoint = (struct im_endpoint){
 	    .addr = b.addr, .id = 9, .weight = 1, .unix_path = none, .host = none};
 	b.im.rules = &b.rule;
