@@ -184,6 +184,34 @@ tell_route(struct scope *sc, struct t_policy *p, struct bytes rule)
 		words_add(sc, &p->anc[i].rules, rule);
 }
 
+/* Fields that speak of requests, where there are none. */
+static void
+http_only(struct scope *sc, struct t_policy *p, const struct object *o)
+{
+	const struct k_backendtrafficpolicy *k = p->obj->spec;
+	const struct {
+		const char *field;
+		bool set;
+	} v[] = {
+		{"retry", k->retry != NULL},
+		{"faultInjection", k->fault != NULL},
+		{"responseOverride", k->overrides.n != 0},
+		{"requestBuffer", k->buffer != NULL},
+		{"httpUpgrade", k->upgrades.n != 0},
+		{"http2", k->http2 != NULL},
+		{"compression", k->compression.n != 0},
+		{"compressor", k->compressor.n != 0},
+		{"loadBalancer.consistentHash",
+		    k->lb != NULL && k->lb->hash != NULL && k->lb->hash->type != K_HASH_IP},
+	};
+
+	for (unsigned i = 0; i < HG_ARRAY_LEN(v); i++)
+		if (v[i].set)
+			words_addf(sc, &p->http_only, "spec.%s has no effect on %s %.*s/%.*s",
+			    v[i].field, o->kind->name, BYTES_ARG(o->meta.ns),
+			    BYTES_ARG(o->meta.name));
+}
+
 static void
 attach(struct scope *sc, const struct r_listener *l, struct side *s, struct m_attach *a)
 {
@@ -205,6 +233,8 @@ attach(struct scope *sc, const struct r_listener *l, struct side *s, struct m_at
 			tell_side(sc, l, s, rule, o, name);
 		if (rule != NULL && own != NULL)
 			tell_route(sc, own, name);
+		if (a->route->kind >= IM_TLSROUTE && (rule != NULL || own != NULL))
+			http_only(sc, rule != NULL ? rule : own, o);
 		a->policies[i] = effective(sc, s, rule != NULL ? rule : own);
 		if (a->route->rules[i].affinity)
 			a->policies[i] = affine(sc, a->policies[i]);

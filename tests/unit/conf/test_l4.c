@@ -326,6 +326,26 @@ policies(void **state)
 	}
 }
 
+/* What speaks of requests has no effect here, and is said. */
+static void
+http_only(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	world_file(&w, "a.yaml", GW("{name: tcp, port: 9000, protocol: TCP}") RULE SVC("a", "TCP"));
+	world_file(&w, "b.yaml",
+	    "apiVersion: gateway.headgate.dev/v1alpha1\nkind: BackendTrafficPolicy\nmetadata: {name: "
+	    "p, namespace: infra}\nspec: {targetRefs: [{group: gateway.networking.k8s.io, kind: "
+	    "TCPRoute, name: r}], retry: {numRetries: 2}}\n");
+	world_compile(&w);
+	assert_string_equal(
+	    world_cond(&w, "BackendTrafficPolicy", "infra", "p", "a:0", "Warning"),
+	    "True/HTTPOnlyField");
+	world_release(&w);
+}
+
 int
 main(void)
 {
@@ -333,6 +353,7 @@ main(void)
 		cmocka_unit_test(table),
 		cmocka_unit_test(protocols),
 		cmocka_unit_test(policies),
+		cmocka_unit_test(http_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
