@@ -164,13 +164,25 @@ ids_get(struct ids *ids, enum cat_idkind kind, struct bytes name)
 }
 
 void
-ids_reserve(struct ids *ids, enum cat_idkind kind, uint32_t id)
+ids_reserve(struct ids *ids, enum cat_idkind kind, uint32_t id, struct bytes owner)
 {
+	struct hash128 h = hash_content(owner.p != NULL ? owner.p : "", owner.n);
+
 	if (take(ids, kind, id) || ids->have[kind] == 0)
 		return;
-	for (size_t i = 0; i < ids->cap; i++)
-		if (ids->rows[i].kind == kind && ids->rows[i].id == id)
-			ids->rows[i].id = 0; /* its key stays, for its next number */
+	for (size_t i = 0; i < ids->cap; i++) {
+		struct ids_row *r = &ids->rows[i];
+
+		if (r->kind != kind || r->id != id)
+			continue;
+		if (r->key[0] == h.a && r->key[1] == h.b) {
+			r->used = true;
+			r->gone = 0;
+			r->name = owner;
+		} else {
+			r->id = 0; /* its key stays, for its next number */
+		}
+	}
 }
 
 uint32_t

@@ -20,8 +20,9 @@ void ids_free(struct ids *);
 /* The id for this name; 0 when the kind's numbers are used up. `name` is borrowed until ids_free.
  */
 uint32_t ids_get(struct ids *, enum cat_idkind, struct bytes name);
-/* This number is given to nobody by ids_get; who had it gets another. */
-void ids_reserve(struct ids *, enum cat_idkind, uint32_t id);
+/* This number is given to nobody else by ids_get; who had it gets another. `owner` (may be absent)
+ * keeps it in mind as its own. */
+void ids_reserve(struct ids *, enum cat_idkind, uint32_t id, struct bytes owner);
 uint32_t ids_lost(const struct ids *); /* calls that got 0, not for a node port */
 /* Rows for the next catalogue: those in use, and those that vanished lately. */
 void ids_record(const struct ids *, struct blob_writer *);

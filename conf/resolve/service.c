@@ -55,6 +55,15 @@ number_key(struct keybuf *kb, const struct r_open *p)
 	    p->k->protocol);
 }
 
+static struct bytes
+port_key(struct scope *sc, const struct r_service *s, const struct r_open *p)
+{
+	const struct k_meta *m = &s->obj->meta;
+
+	return bytes_str(arena_printf(sc->arena, "%.*s/%.*s %lld/%.*s", BYTES_ARG(m->ns),
+	    BYTES_ARG(m->name), (long long)p->k->port.v, BYTES_ARG(p->k->protocol)));
+}
+
 static void
 written(struct numbers *n, struct r_service *s, struct r_open *p)
 {
@@ -78,16 +87,15 @@ written(struct numbers *n, struct r_service *s, struct r_open *p)
 		return;
 	}
 	map_put(&n->written, arena_bytes(n->sc->arena, number_key(&kb, p)), s);
-	ids_reserve(n->sc->ids, CAT_ID_NODEPORT, p->node_port - (NODEPORT_FIRST - 1));
+	/* A last good content has the number that was handed out as if it were written. */
+	ids_reserve(n->sc->ids, CAT_ID_NODEPORT, p->node_port - (NODEPORT_FIRST - 1),
+	    port_key(n->sc, s, p));
 }
 
 static void
 handed_out(struct scope *sc, const struct r_service *s, struct r_open *p)
 {
-	const struct k_meta *m = &s->obj->meta;
-	uint32_t id = ids_get(sc->ids, CAT_ID_NODEPORT,
-	    bytes_str(arena_printf(sc->arena, "%.*s/%.*s %lld/%.*s", BYTES_ARG(m->ns),
-		BYTES_ARG(m->name), (long long)p->k->port.v, BYTES_ARG(p->k->protocol))));
+	uint32_t id = ids_get(sc->ids, CAT_ID_NODEPORT, port_key(sc, s, p));
 
 	p->allocated = true;
 	if (id == 0)
@@ -102,7 +110,7 @@ reserve_listeners(struct scope *sc, const struct r_listener *v, uint32_t n)
 	for (uint32_t i = 0; i < n; i++)
 		if (in_range(v[i].k->port.v))
 			ids_reserve(sc->ids, CAT_ID_NODEPORT,
-			    (uint32_t)v[i].k->port.v - (NODEPORT_FIRST - 1));
+			    (uint32_t)v[i].k->port.v - (NODEPORT_FIRST - 1), BYTES_NONE);
 }
 
 static void

@@ -336,8 +336,8 @@ http_only(void **state)
 	world_init(&w);
 	world_file(&w, "a.yaml", GW("{name: tcp, port: 9000, protocol: TCP}") RULE SVC("a", "TCP"));
 	world_file(&w, "b.yaml",
-	    "apiVersion: gateway.headgate.dev/v1alpha1\nkind: BackendTrafficPolicy\nmetadata: {name: "
-	    "p, namespace: infra}\nspec: {targetRefs: [{group: gateway.networking.k8s.io, kind: "
+	    "apiVersion: gateway.headgate.dev/v1alpha1\nkind: BackendTrafficPolicy\n"
+	    "metadata: {name: p, namespace: infra}\nspec: {targetRefs: [{group: gateway.networking.k8s.io, kind: "
 	    "TCPRoute, name: r}], retry: {numRetries: 2}}\n");
 	world_compile(&w);
 	assert_string_equal(

@@ -227,6 +227,20 @@ stable(void **state)
 	assert_int_not_equal(node_port(&w, "a"), 30000);
 	assert_int_not_equal(node_port(&w, "a"), 0);
 	world_release(&w);
+	/* A file that breaks keeps its Service's number, and has it when it is whole again. */
+	world_init(&w);
+	world_file(&w, "a.yaml", NODE("a", "1", ", nodePort: 30000"));
+	world_file(&w, "b.yaml", NODE("b", "2", ""));
+	world_compile(&w);
+	assert_int_equal(node_port(&w, "b"), 30001);
+	w.texts[0] = NULL;
+	w.texts[1] = "{";
+	world_compile(&w);
+	assert_int_equal(node_port(&w, "b"), 30001);
+	w.texts[1] = NODE("b", "2", "");
+	world_compile(&w);
+	assert_int_equal(node_port(&w, "b"), 30001);
+	world_release(&w);
 }
 
 /* Also for what comes by a route, unless a policy says how endpoints are chosen. */
