@@ -224,10 +224,19 @@ chain_of(struct arena *a, const struct block *v, uint32_t n)
 	return bytes_of((char *)to, len);
 }
 
+/* OpenSSL's number, 0 for a public key that it cannot read: it does not take NULL for an answer. */
+static int
+base_id(const X509 *leaf)
+{
+	const EVP_PKEY *k = X509_get0_pubkey(leaf);
+
+	return k ? EVP_PKEY_get_base_id(k) : 0;
+}
+
 static uint8_t
 key_type(X509 *leaf)
 {
-	switch (EVP_PKEY_get_base_id(X509_get0_pubkey(leaf))) {
+	switch (base_id(leaf)) {
 	case EVP_PKEY_RSA:
 		return PEM_RSA;
 	case EVP_PKEY_EC:
@@ -245,7 +254,7 @@ static const char *
 key_fits(X509 *leaf, struct bytes key)
 {
 	const unsigned char *p = (const unsigned char *)key.p, *q = p;
-	int type = EVP_PKEY_get_base_id(X509_get0_pubkey(leaf));
+	int type = base_id(leaf);
 	EVP_PKEY *k = type > 0 ? d2i_PrivateKey(type, NULL, &p, (long)key.n) : NULL;
 	const char *why = NULL;
 

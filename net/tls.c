@@ -325,7 +325,8 @@ tls_ctx_add(
 {
 	const unsigned char *p = (const unsigned char *)key.p;
 	X509 *leaf = next_cert(&chain), *x;
-	int type = leaf ? EVP_PKEY_get_base_id(X509_get0_pubkey(leaf)) : 0;
+	const EVP_PKEY *public = leaf ? X509_get0_pubkey(leaf) : NULL;
+	int type = public ? EVP_PKEY_get_base_id(public) : 0;
 	/* It fits, so its type is the certificate's; to find that out takes four times as long. */
 	EVP_PKEY *pkey = type > 0 ? d2i_PrivateKey(type, NULL, &p, (long)key.n) : NULL;
 	STACK_OF(X509) *rest = sk_X509_new_null();

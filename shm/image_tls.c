@@ -69,6 +69,7 @@ CHECK(tls)
 	NEED(plain_ok(im, t->ciphers, LIST_BYTES, true), "ciphers");
 	NEED(plain_ok(im, t->ciphersuites, LIST_BYTES, true), "ciphersuites");
 	NEED(plain_ok(im, t->curves, LIST_BYTES, true), "curves");
+	NEED(plain_ok(im, t->sigalgs, LIST_BYTES, true), "sigalgs");
 	NEED(alpn_ok(im, t->alpn), "alpn");
 	NEED(range_ok(t->cas, im->n_cas) && t->cas.n <= CAS_MAX, "cas");
 	NEED(versions_ok(t->min_version, t->max_version), "version");

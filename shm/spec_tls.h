@@ -26,6 +26,7 @@ struct im_tls { /* one a listener; equal ones are shared */
 	struct im_str ciphers;     /* OpenSSL list for <= 1.2; absent = default */
 	struct im_str ciphersuites;/* TLS 1.3 */
 	struct im_str curves;      /* "X25519:P-256" */
+	struct im_str sigalgs;     /* "rsa_pss_rsae_sha256:…" */
 	struct im_str alpn;        /* wire format: length-prefixed names; absent = none */
 	struct im_range cas;       /* im_ca: trust anchors for client certificates */
 	uint16_t min_version, max_version; /* 0x0303, 0x0304 */

@@ -392,6 +392,23 @@ default_host(struct exchange *x, const struct image *im, const struct im_client 
 	return name.p && uri_host(name, &x->head.host) == HG_OK;
 }
 
+/* "a.com.:80" is "a.com:80", also to backends. */
+static void
+strip_dot(struct exchange *x)
+{
+	struct bytes a = x->head.authority;
+	ptrdiff_t colon = a.n && a.p[0] != '[' ? bytes_rchr(a, ':') : -1;
+	size_t host = colon < 0 ? a.n : (size_t)colon;
+	char *text;
+
+	if (host < 2 || a.p[host - 1] != '.')
+		return;
+	text = arena_printf(&x->arena, "%.*s%.*s", (int)(host - 1), a.p, (int)(a.n - host),
+	    a.p + host);
+	if (text)
+		x->head.authority = bytes_str(text);
+}
+
 /* Whose policy? By the connection where nothing else says it. */
 static uint32_t
 whose(const struct exchange *x, const struct image *im, uint32_t socket)
@@ -426,6 +443,8 @@ client_admit(struct exchange *x)
 	}
 	if (!default_host(x, im, c))
 		return exchange_refuse(x, HG_ERR_BAD_REQUEST);
+	if (c->strip_dot)
+		strip_dot(x);
 	if (!underscores(x, c)) {
 		x->close = true;
 		return exchange_refuse(x, HG_ERR_BAD_REQUEST);

@@ -205,12 +205,13 @@ settings(struct secure *s, const struct image *im, const struct im_tls *t, char 
 {
 	struct bytes *cas = mem_alloc((t->cas.n + t->crls.n + 1ul) * sizeof(*cas));
 	struct tls_check *checks = mem_alloc((t->checks.n + 1ul) * sizeof(*checks));
-	char ciphers[1025], suites[1025], curves[1025];
+	char ciphers[1025], suites[1025], curves[1025], sigalgs[1025];
 	struct tls_conf conf = {.min_version = t->min_version,
 	    .max_version = t->max_version,
 	    .ciphers = text(im, t->ciphers, ciphers),
 	    .ciphersuites = text(im, t->ciphersuites, suites),
 	    .curves = text(im, t->curves, curves),
+	    .sigalgs = text(im, t->sigalgs, sigalgs),
 	    .alpn = image_text(im, t->alpn),
 	    .cas = cas,
 	    .ncas = t->cas.n,

@@ -108,7 +108,7 @@ identify(struct build *b, const struct m_tls *t, struct im_tls *r)
 	uint16_t numbers[] = {r->min_version, r->max_version, r->client, r->tickets, r->crl_leaf,
 	    r->expired};
 	struct bytes *v = arena_alloc(
-	    &b->tmp, (t->ncas + t->ncrls + 3ul * t->nchecks + 6u) * sizeof(*v));
+	    &b->tmp, (t->ncas + t->ncrls + 3ul * t->nchecks + 7u) * sizeof(*v));
 	unsigned n = 0;
 
 	v[n++] = bytes_of((const char *)t->id, sizeof(t->id));
@@ -116,6 +116,7 @@ identify(struct build *b, const struct m_tls *t, struct im_tls *r)
 	v[n++] = t->ciphers.p ? t->ciphers : BYTES("");
 	v[n++] = t->ciphersuites.p ? t->ciphersuites : BYTES("");
 	v[n++] = t->curves.p ? t->curves : BYTES("");
+	v[n++] = t->sigalgs.p ? t->sigalgs : BYTES("");
 	v[n++] = t->alpn.p ? t->alpn : BYTES("");
 	for (uint32_t i = 0; i < t->ncas; i++)
 		v[n++] = t->cas[i];
@@ -142,6 +143,7 @@ tls_record(struct build *b, const struct m_tls *t)
 	r.ciphers = blob_put_text(b->w, t->ciphers);
 	r.ciphersuites = blob_put_text(b->w, t->ciphersuites);
 	r.curves = blob_put_text(b->w, t->curves);
+	r.sigalgs = blob_put_text(b->w, t->sigalgs);
 	r.alpn = blob_put_text(b->w, t->alpn);
 	r.cas = cas_add(b, t->cas, t->ncas);
 	r.min_version = t->min_version;

@@ -360,7 +360,7 @@ static const struct kfield ct_connection_fields[] = {
 	FIELD(FT_INT_OR_STRING, socket_buffer, "socketBufferLimit", "The socket's buffers.",
 	    .flags = FF_QUANTITY | FF_NOT_SERVED),
 	INT(accepts, "maxAcceptPerSocketEvent", "Connections taken at once.", .int32 = true,
-	    .def = "1"),
+	    .def = "1", NOT_YET),
 };
 static KSTRUCT(ct_connection, "ClientConnection", "Connections of clients.");
 #undef T

@@ -73,6 +73,31 @@ cipher(struct ctx *c, SSL_CTX *ssl, struct bytes text)
 	}
 }
 
+static bool
+set_curve(SSL_CTX *ssl, const char *name)
+{
+	return SSL_CTX_set1_groups_list(ssl, name) == 1;
+}
+
+static bool
+set_sigalg(SSL_CTX *ssl, const char *name)
+{
+	return SSL_CTX_set1_sigalgs_list(ssl, name) == 1;
+}
+
+/* The list with one more name, if OpenSSL takes it. */
+static struct bytes
+one_of(struct ctx *c, SSL_CTX *ssl, bool (*set)(SSL_CTX *, const char *), const char *what,
+    struct bytes text, struct bytes list)
+{
+	const char *name = arena_dup(c->sc->arena, text);
+
+	if (text.n <= 64 && strchr(name, ':') == NULL && set(ssl, name))
+		return append(c, list, name);
+	BAD(c, "TLS: %s %.64s is not known.", what, name);
+	return list;
+}
+
 static void
 names(struct ctx *c, const struct k_ct_tls *k)
 {
@@ -85,15 +110,12 @@ names(struct ctx *c, const struct k_ct_tls *k)
 	(void)SSL_CTX_set_cipher_list(ssl, "ALL:!aNULL:!eNULL:!aPSK:!aSRP");
 	for (uint32_t i = 0; i < k->ciphers.n; i++)
 		cipher(c, ssl, k->ciphers.v[i]);
-	for (uint32_t i = 0; i < k->curves.n; i++) {
-		const char *name = arena_dup(c->sc->arena, k->curves.v[i]);
-
-		if (k->curves.v[i].n > 64 || strchr(name, ':') != NULL ||
-		    SSL_CTX_set1_groups_list(ssl, name) != 1)
-			BAD(c, "TLS: curve %.64s is not known.", name);
-		else
-			c->t->curves = append(c, c->t->curves, name);
-	}
+	for (uint32_t i = 0; i < k->curves.n; i++)
+		c->t->curves = one_of(
+		    c, ssl, set_curve, "curve", k->curves.v[i], c->t->curves);
+	for (uint32_t i = 0; i < k->signatures.n; i++)
+		c->t->sigalgs = one_of(
+		    c, ssl, set_sigalg, "signature algorithm", k->signatures.v[i], c->t->sigalgs);
 	SSL_CTX_free(ssl);
 }
 
@@ -308,6 +330,8 @@ client_tls(const struct t_policy *p, struct m_tls *t)
 		t->ciphersuites = own->ciphersuites;
 	if (own->curves.n != 0)
 		t->curves = own->curves;
+	if (own->sigalgs.n != 0)
+		t->sigalgs = own->sigalgs;
 	if (k->alpn.v != NULL)
 		t->alpn = own->alpn;
 	if (k->session != NULL)

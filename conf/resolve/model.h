@@ -165,7 +165,7 @@ struct m_tls {
 	uint32_t ncerts;
 	struct bytes *cas;      /* DER */
 	uint32_t ncas;
-	struct bytes ciphers, ciphersuites, curves, alpn; /* as in im_tls; absent = default */
+	struct bytes ciphers, ciphersuites, curves, sigalgs, alpn; /* as im_tls; absent = default */
 	uint16_t min_version, max_version;
 	uint8_t client;         /* enum im_clientauth */
 	bool tickets, crl_leaf, expired;

@@ -82,6 +82,8 @@ SETTINGS = {
     "append": forwarded("AppendForward", "DNS"), "set": forwarded("SanitizeSet", "Subject", "DNS", "Cert", "Chain"),
     "old": {"tls": {"maxVersion": "1.2", "ciphers": ["ECDHE-RSA-AES128-GCM-SHA256", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"]}},
     "new": {"tls": {"minVersion": "1.3", "ecdhCurves": ["P-384"]}},
+    "signed": {"tls": {"signatureAlgorithms": ["rsa_pss_rsae_sha256"]}},
+    "badsign": {"tls": {"signatureAlgorithms": ["md5_rsa"]}},
     "plain": {"tls": {"alpnProtocols": []}},
     "one": {"tls": {"alpnProtocols": ["http/1.1"]}},
     "notickets": {"tls": {"session": {}}},
@@ -125,15 +127,16 @@ def test_certificates_of_clients(g, pki, version):
             assert admitted(g.address(), name, who and pki[who], version=version) == (who in good), (name, who)
 
 
-def test_sessions_stay_where_they_are(g, pki):
+@pytest.mark.parametrize("version", [V12, V13])
+def test_sessions_stay_where_they_are(g, pki, version):
     """A session is worth something to its listener only, whatever the other asks for."""
     at = g.address()
     names = ("none", "request", "verify", "pinned", "one")
     for a in names:
-        ctx = tls.context(pki["good"], V12)
+        ctx = tls.context(pki["good"], version)
         with tls.Client(at, f"{a}.test", ctx) as c:
-            session = c.sock.session
             assert c.ask(f"{a}.test")[0] == 200
+            session = c.sock.session
         for b in names:
             with tls.Client(at, f"{b}.test", ctx, session) as c:
                 assert c.sock.session_reused == (a == b), (a, b)
@@ -155,6 +158,7 @@ def test_versions_ciphers_curves(g):
     assert "Server Temp Key: ECDH, secp384r1" in s_client(g, "new")
     assert "(NONE)" in s_client(g, "new", "-groups", "X25519")
     assert "X25519" in s_client(g, "none")
+    assert "CN = rsa" in s_client(g, "signed") and "CN = server" in s_client(g, "none")
 
 
 def test_protocols(g):
@@ -176,7 +180,7 @@ def test_tickets(g):
 
 def test_what_cannot_be_served(g):
     """A word that is not known, or a check that cannot be made: said, and closed."""
-    for name, text in (("badcipher", "RC4-SHA"), ("badcurve", "P-1"), ("badalpn", "spdy/3"), ("noca", "caCertificateRefs"),
+    for name, text in (("badcipher", "RC4-SHA"), ("badcurve", "P-1"), ("badalpn", "spdy/3"), ("badsign", "md5_rsa"), ("noca", "caCertificateRefs"),
                        ("missing", "does not exist")):
         entry = g.get("clienttrafficpolicy", "p-" + name)["status"]["ancestors"][0]["conditions"]
         accepted = next(c for c in entry if c["type"] == "Accepted")

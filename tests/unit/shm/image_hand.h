@@ -137,7 +137,7 @@ hand_tls(struct blob_writer *w)
 	struct im_str alpn = blob_put_text(w, BYTES("\2h2"));
 
 	HAND_ADD(w, IM_TLSCONF, (struct im_tls){.certs = {0, 1}, .ciphers = name,
-	    .ciphersuites = none, .curves = none, .alpn = alpn, .cas = {0, 1},
+	    .ciphersuites = none, .curves = none, .sigalgs = none, .alpn = alpn, .cas = {0, 1},
 	    .min_version = 0x0303, .client = IM_CA_REQUIRE, .tickets = 1, .crls = {0, 1},
 	    .checks = {0, 1}});
 	HAND_ADD(w, IM_CERTCHECK, (struct im_certcheck){.value = name, .oid = name,

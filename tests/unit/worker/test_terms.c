@@ -361,6 +361,24 @@ test_health(void **state)
 	assert_int_equal(atomic_load(&origin.seen->requests), 1);
 }
 
+#define DOT "GET /x HTTP/1.1\r\nHost: a.test.:81\r\nConnection: close\r\n\r\n"
+
+static void
+test_host_dot(void **state)
+{
+	(void)state;
+	serve();
+	assert_int_equal(say(DOT), 200);
+	assert_true(client_has("\r\nHost: a.test.:81\r\n"));
+	policy.rec.strip_dot = 1;
+	serve();
+	assert_int_equal(say(DOT), 200);
+	assert_true(client_has("\r\nHost: a.test:81\r\n"));
+	assert_int_equal(
+	    say("GET /x HTTP/1.1\r\nHost: a.test.\r\nConnection: close\r\n\r\n"), 200);
+	assert_true(client_has("\r\nHost: a.test\r\n"));
+}
+
 static void
 test_underscores(void **state)
 {
@@ -408,7 +426,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {T(test_times), T(test_reload), T(test_connections),
 	    T(test_requests), T(test_http10), T(test_upgrades), T(test_trailers),
-	    T(test_request_id), T(test_edits), T(test_paths), T(test_health), T(test_underscores),
+	    T(test_request_id), T(test_edits), T(test_paths), T(test_health), T(test_underscores), T(test_host_dot),
 	    T(test_buffer)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
