@@ -26,6 +26,8 @@
 #include "worker/secure.h"
 #include "worker/upstream/uptls.h"
 
+#define DROP_MS 2000 /* what is said to a side that has closed is read for so long */
+
 static const struct chan_events down_events, up_events;
 
 static void connect_next(struct flow *, enum hg_err last);
@@ -197,7 +199,8 @@ fire(struct timer *timer)
 		break;
 	}
 	if (f->leave && now >= f->leave) {
-		flow_end(f, HG_ERR_DRAINING);
+		flow_end(f, (f->up_eof && f->up.write_failed) ||
+			    (f->down_eof && f->down.write_failed) ? HG_OK : HG_ERR_DRAINING);
 	} else if (f->oldest && now >= f->oldest) {
 		flow_end(f, HG_ERR_TOO_OLD);
 	} else if (f->idle_ms != UINT64_MAX && now >= f->moved + f->idle_ms * MS_NS) {
@@ -378,9 +381,13 @@ ended(struct flow *f, enum flow_side who)
 		f->up_eof = true;
 	chan_shutdown(other);
 	if (!f->down_eof || !f->up_eof) {
-		/* It takes nothing any more: what the other still says is dropped, to its end. */
-		if (c->write_failed)
+		/* It takes nothing any more: what the other still says is dropped, but not for
+		 * ever. */
+		if (c->write_failed) {
+			f->leave = sooner(f->leave, f->moved + DROP_MS * MS_NS);
+			flow_arm(f);
 			tube_wake(who == FLOW_CLIENT ? &f->outward : &f->inward);
+		}
 		return;
 	}
 	f->phase = FLOW_LAST;
