@@ -242,6 +242,7 @@ void
 traffic_connection(struct exchange *x, struct up *u, bool fresh)
 {
 	const struct im_balance *b = traffic_balance(x);
+	struct up_terms terms;
 
 	if (b == NULL)
 		return;
@@ -249,13 +250,13 @@ traffic_connection(struct exchange *x, struct up *u, bool fresh)
 		traffic_connected(x);
 	else
 		upool_charge(u, x->rule_id);
-	if (fresh && b->tcp_keepalive && !u->m)
-		sock_keepalive(u->h1.chan.watch.fd, b->keepalive_probes, b->keepalive_idle_s,
+	if (fresh && b->tcp_keepalive)
+		sock_keepalive(upool_fd(u), b->keepalive_probes, b->keepalive_idle_s,
 		    b->keepalive_interval_s);
-	u->terms =
-	    (struct up_terms){.max_requests = b->max_requests == IM_NONE ? 0 : b->max_requests,
-		.idle_ms = b->idle_ms == IM_NONE ? 0 : b->idle_ms,
-		.max_ms = b->connection_max_ms == IM_NONE ? 0 : b->connection_max_ms};
+	terms = (struct up_terms){.max_requests = b->max_requests == IM_NONE ? 0 : b->max_requests,
+	    .idle_ms = b->idle_ms == IM_NONE ? UPOOL_FOREVER_MS : b->idle_ms,
+	    .max_ms = b->connection_max_ms == IM_NONE ? 0 : b->connection_max_ms};
+	upool_terms(u, &terms);
 }
 
 /* ---- retries, health */

@@ -5,6 +5,8 @@ import subprocess
 import pytest
 
 from lib import objects as o
+from lib.h2peer import h2_backend, next_request  # noqa: F401  pylint: disable=unused-import
+from lib.wait import wait_for
 
 PORT = 8080
 ORIGIN = "https://app.example.org"
@@ -116,3 +118,46 @@ def test_what_is_not_served_is_named(instance, echo, spec, path):
     warning = [c for c in status if c["type"] == "Warning"]
     assert warning and warning[0]["reason"] == "UnsupportedField" and path in warning[0]["message"]
     assert g.ask().status == 200
+
+
+def two(a, b, *policies):
+    """/a has the policies, /b has none."""
+    return [o.gateway(port=PORT), o.route(rules=[o.rule("a", path="/a")]), o.route("other", [o.rule("b", path="/b")]),
+            o.service("a", a.address), o.service("b", b.address), *policies]
+
+
+def test_idle_time(instance, echo):
+    """A policy's idle time of pooled connections may be longer and shorter than the house's."""
+    a, b = echo("a"), echo("b")
+    times = {"timeout": {"http": {"connectionIdleTimeout": "1h"}}}
+    g = instance(*two(a, b, btp(**times)), workers=1, conf='limits = { upstream_idle_timeout = "200ms"; };')
+    assert g.ask(target="/a").status == g.ask(target="/b").status == 200
+    wait_for(lambda: b.open == 0, "the house's time to pass")
+    assert a.open == 1 and g.ask(target="/a").status == 200 and a.connections == 1
+    times["timeout"]["http"]["connectionIdleTimeout"] = "50ms"
+    g.configure('workers = 1;\naddress_pool = "%s";\n' % g.pool)
+    g.put(*two(a, b, btp(**times)))
+    g.reload()
+    assert g.ask(target="/a").status == g.ask(target="/b").status == 200
+    wait_for(lambda: a.open == 0, "the policy's time to pass")
+    assert b.open == 1
+
+
+def test_requests_of_a_shared_connection(instance, h2_backend):
+    """maxRequestsPerConnection counts on HTTP/2 too."""
+    connections = []
+
+    def handle(peer):
+        connections.append(peer)
+        seen = set()
+        while True:
+            sid, _ = next_request(peer, seen)
+            peer.c.send_headers(sid, [(":status", "200")], end_stream=True)
+            peer.flush()
+    address = h2_backend(handle)
+    svc = o.service("web", address)
+    svc[0]["spec"]["ports"][0]["appProtocol"] = "kubernetes.io/h2c"
+    g = instance(o.gateway(port=PORT), o.route(rules=[o.rule("web")]), svc,
+                 btp(circuitBreaker={"maxRequestsPerConnection": 2}), workers=1)
+    assert [g.ask().status for _ in range(6)] == [200] * 6
+    assert len(connections) == 3

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 
 #define TABLE_FIRST 256
+#define OWN_SWEEP_MS 100
 
 struct ubucket {
 	struct ubucket *next;
@@ -49,7 +50,6 @@ sweep_list(struct upool *p, struct list *l, uint64_t ns)
 	while (!list_empty(l)) {
 		struct up *u = LIST_ENTRY(l->next, struct up, lru);
 
-		/* A policy's shorter time is looked at when it is used again (ready_one). */
 		if (u->idle_since + ns > loop_now(p->loop))
 			return u->idle_since + ns;
 		upool_close(u);
@@ -57,15 +57,34 @@ sweep_list(struct upool *p, struct list *l, uint64_t ns)
 	return UINT64_MAX;
 }
 
+/* Those with a time of their own stand in no order: all are looked at, but not all the time. */
+static uint64_t
+sweep_own(struct upool *p)
+{
+	uint64_t now = loop_now(p->loop), next = UINT64_MAX;
+
+	LIST_FOREACH_SAFE(it, tmp, &p->own) {
+		struct up *u = LIST_ENTRY(it, struct up, lru);
+		uint64_t due = u->idle_since + u->terms.idle_ms * MS_NS;
+
+		if (due <= now)
+			upool_close(u);
+		else
+			next = HG_MIN(next, due);
+	}
+	return next == UINT64_MAX ? next : HG_MAX(next, now + OWN_SWEEP_MS * MS_NS);
+}
+
 static void
 sweep(struct timer *t)
 {
 	struct upool *p = HG_CONTAINER(t, struct upool, sweep);
 	uint64_t a = sweep_list(p, &p->lru, kept_ns(p, false)),
-		 b = sweep_list(p, &p->greeted, kept_ns(p, true));
+		 b = sweep_list(p, &p->greeted, kept_ns(p, true)), c = sweep_own(p);
 
-	if (HG_MIN(a, b) != UINT64_MAX)
-		timer_set(p->loop, &p->sweep, HG_MIN(a, b));
+	a = HG_MIN(a, HG_MIN(b, c));
+	if (a != UINT64_MAX)
+		timer_set(p->loop, &p->sweep, a);
 }
 
 void
@@ -81,6 +100,7 @@ upool_init(struct upool *p, struct loop *loop, struct bufs *bufs, struct pool *u
 	p->conns_per_endpoint = 1024;
 	list_init(&p->lru);
 	list_init(&p->greeted);
+	list_init(&p->own);
 	list_init(&p->ending);
 	list_init(&p->shared);
 	timer_init(&p->sweep, sweep);
@@ -93,6 +113,8 @@ upool_close_idle(struct upool *p)
 		upool_close(LIST_ENTRY(p->lru.next, struct up, lru));
 	while (!list_empty(&p->greeted))
 		upool_close(LIST_ENTRY(p->greeted.next, struct up, lru));
+	while (!list_empty(&p->own))
+		upool_close(LIST_ENTRY(p->own.next, struct up, lru));
 	upool_h2_close_idle(p);
 }
 
@@ -349,12 +371,26 @@ become_h2(struct up *u)
 		up_failed(&u->h1, HG_ERR_NOMEM);
 }
 
+/* Which list it waits in, and until when. */
+static struct list *
+waits_in(struct upool *p, const struct up *u, uint64_t *due)
+{
+	bool greeted = u->bucket->greeting != NULL;
+
+	*due = u->idle_since + kept_ns(p, greeted);
+	if (greeted)
+		return &p->greeted;
+	if (u->terms.idle_ms == 0)
+		return &p->lru;
+	*due = u->idle_since + u->terms.idle_ms * MS_NS;
+	return &p->own;
+}
+
 static void
 up_idle(struct h1_up *h)
 {
 	struct up *u = h->owner;
 	struct upool *p = u->pool;
-	bool greeted;
 	uint64_t due;
 
 	u->owner = NULL;
@@ -368,12 +404,10 @@ up_idle(struct h1_up *h)
 	u->idle = true;
 	u->idle_since = loop_now(p->loop);
 	list_push(&u->bucket->idle, &u->link);
-	greeted = u->bucket->greeting != NULL;
-	list_append(greeted ? &p->greeted : &p->lru, &u->lru);
+	list_append(waits_in(p, u, &due), &u->lru);
 	u->bucket->nidle++;
 	p->nidle++;
 	gauges(p);
-	due = u->idle_since + kept_ns(p, greeted);
 	if (p->nidle == 1 || due < p->sweep.deadline)
 		timer_set(p->loop, &p->sweep, due);
 }
@@ -517,7 +551,22 @@ make_room(struct list *l, uint32_t rule)
 bool
 upool_make_room(struct upool *p, uint32_t rule)
 {
-	return make_room(&p->greeted, rule) || make_room(&p->lru, rule);
+	return make_room(&p->lru, rule) || make_room(&p->own, rule) ||
+	    make_room(&p->greeted, rule);
+}
+
+void
+upool_terms(struct up *u, const struct up_terms *t)
+{
+	u->terms = *t;
+	if (u->m)
+		upool_h2_terms(u);
+}
+
+int
+upool_fd(const struct up *u)
+{
+	return u->m ? upool_h2_fd(u) : u->h1.chan.watch.fd;
 }
 
 void

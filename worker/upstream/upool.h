@@ -23,6 +23,7 @@ struct up_events {
 	void (*failed)(struct up *, enum hg_err); /* the up is gone after this */
 };
 
+#define UPOOL_FOREVER_MS (1ull << 40)
 struct up_terms {       /* what a policy says about a connection; 0: house default */
 	uint32_t max_requests;
 	uint64_t idle_ms, max_ms;
@@ -60,6 +61,7 @@ struct upool {
 	uint32_t mask, nbuckets, nidle, nconns;
 	bool freed;             /* a connection became idle or went away; the owner clears it */
 	struct list lru;
+	struct list own;        /* idle ones whose policy has an idle time of its own, in no order */
 	struct list greeted;    /* the same for those with a PROXY header */
 	struct list ending;     /* struct up.lru: their last bytes are on the way */
 	struct list shared;     /* struct upm */
@@ -92,6 +94,9 @@ bool upool_got_bytes(const struct up *);
 void upool_close_idle(struct upool *);
 void upool_close_ending(struct upool *);
 bool upool_ready(struct upool *, const struct target *); /* an idle connection is there */
+/* What the policy of who has it now says; and its socket. */
+void upool_terms(struct up *, const struct up_terms *);
+int upool_fd(const struct up *);
 /* Counts the (fresh) connection for a rule's breaker, until it is closed. */
 void upool_charge(struct up *, uint32_t rule);
 /* Closes an idle connection that counts for this rule. false: there is none. */

@@ -24,7 +24,30 @@ struct upm {
 	size_t ngreeting;
 	uint32_t n, endpoint;
 	bool over;          /* its adapter is done with it */
+	struct up_terms terms; /* of who used it last */
+	uint64_t born;
 };
+
+/* It takes no more requests, by its terms. */
+static bool
+worn(const struct upm *m)
+{
+	const struct up_terms *t = &m->terms;
+
+	/* Leases may wait for a connection that is not there yet. */
+	return (t->max_requests && HG_MAX(m->h2.h2.opened, m->n) >= t->max_requests) ||
+	    (t->max_ms && loop_now(m->pool->loop) - m->born >= t->max_ms * MS_NS);
+}
+
+static uint64_t
+idle_ms(const struct upm *m)
+{
+	if (worn(m))
+		return 0;
+	if (m->greeting)
+		return HG_MIN(m->pool->idle_ms, UPOOL_GREETED_MS);
+	return m->terms.idle_ms ? m->terms.idle_ms : m->pool->idle_ms;
+}
 
 static void
 free_upm(struct upm *m)
@@ -55,8 +78,7 @@ end_lease(struct up *u)
 	m->n--;
 	pool_put(m->pool->ups, u);
 	if (m->n == 0 && !m->over)
-		timer_in(m->pool->loop, &m->idle, m->greeting ?
-			HG_MIN(m->pool->idle_ms, UPOOL_GREETED_MS) : m->pool->idle_ms);
+		timer_in(m->pool->loop, &m->idle, idle_ms(m));
 	free_maybe(m);
 }
 
@@ -160,7 +182,7 @@ static const struct h2_up_events events = {
 static bool
 takes(const struct upm *m, const struct target *t)
 {
-	if (m->over || m->secure != t->secure ||
+	if (m->over || worn(m) || m->secure != t->secure ||
 	    !bytes_eq(bytes_of(m->path, m->npath), t->unix_path) ||
 	    !addr_eq(&m->addr, &t->addr) ||
 	    !bytes_eq(bytes_of(m->greeting, m->ngreeting), t->greeting))
@@ -175,6 +197,7 @@ upm_new(struct upool *p, const struct addr *a, struct bytes path, uint32_t endpo
 	struct upm *m = mem_zalloc(sizeof(*m));
 
 	m->pool = p;
+	m->born = loop_now(p->loop);
 	m->addr = *a;
 	m->endpoint = endpoint;
 	m->secure = secure ? uptls_ref(secure) : NULL;
@@ -212,6 +235,18 @@ connect_new(struct upool *p, const struct target *t)
 		return NULL;
 	}
 	return m;
+}
+
+void
+upool_h2_terms(struct up *u)
+{
+	u->m->terms = u->terms;
+}
+
+int
+upool_h2_fd(const struct up *u)
+{
+	return u->m->h2.h2.chan.watch.fd;
 }
 
 static void

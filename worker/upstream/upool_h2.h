@@ -21,5 +21,7 @@ struct stream *upool_h2_open(
 void upool_h2_close(struct up *); /* resets its stream */
 void upool_h2_done(struct up *);  /* the stream was detached */
 void upool_h2_close_idle(struct upool *);
+void upool_h2_terms(struct up *); /* u->terms hold for the connection from now on */
+int upool_h2_fd(const struct up *);
 
 #endif
