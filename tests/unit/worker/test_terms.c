@@ -426,8 +426,8 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {T(test_times), T(test_reload), T(test_connections),
 	    T(test_requests), T(test_http10), T(test_upgrades), T(test_trailers),
-	    T(test_request_id), T(test_edits), T(test_paths), T(test_health), T(test_underscores), T(test_host_dot),
-	    T(test_buffer)};
+	    T(test_request_id), T(test_edits), T(test_paths), T(test_health),
+	    T(test_underscores), T(test_host_dot), T(test_buffer)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
