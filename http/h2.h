@@ -72,6 +72,9 @@ struct h2_down_events {
 	 * error of the client. */
 	void (*glitches)(struct h2_down *);
 	void (*fault)(struct h2_down *);
+	/* Asked once a second while there are streams: has it lived long enough? Then it drains; or
+	 * NULL. */
+	bool (*old)(struct h2_down *);
 };
 struct h2_down {
 	struct h2 h2;

@@ -130,6 +130,8 @@ sweep(struct h2 *c, uint64_t now)
 		h2_die(c, HG_ERR_CLIENT_CLOSED);
 	else if (c->draining && !c->goaway_sent)
 		h2_goaway(c);
+	else if (!c->draining && of(c)->ev->old && of(c)->ev->old(of(c)))
+		h2_down_drain(of(c));
 	else if (c->nstreams == 0 && now >= c->quiet_since + l->idle_ms * MS_NS)
 		h2_end(c, H2_NO_ERROR);
 }

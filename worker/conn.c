@@ -112,8 +112,17 @@ h2_fault(struct h2_down *h)
 	METRIC(c->w, h2_errors, 1);
 }
 
-static const struct h2_down_events h2_events = {
-	.open = h2_open, .closed = h2_closed, .glitches = h2_glitches, .fault = h2_fault};
+static bool
+h2_old(struct h2_down *h)
+{
+	return conn_age(h->owner) >= terms_of_h2(h->h2.env)->max_ms;
+}
+
+static const struct h2_down_events h2_events = {.open = h2_open,
+	.closed = h2_closed,
+	.glitches = h2_glitches,
+	.fault = h2_fault,
+	.old = h2_old};
 
 /* Until the first bytes are there, the chan's events pass through here. */
 

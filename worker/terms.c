@@ -24,12 +24,14 @@ fill(struct terms *t, const struct worker *w, const struct im_client *c)
 	t->h2 = w->h2;
 	t->h2.limits = &t->h1;
 	t->handshake_ms = w->handshake_ms;
+	t->max_ms = NEVER_MS;
 	if (c == NULL)
 		return;
 	t->h1.idle_ms = ms_of(c->idle_ms, t->h1.idle_ms);
 	t->h1.header_ms = ms_of(c->header_ms, t->h1.header_ms);
 	/* A request that must be whole by then has its head by then. */
 	t->h1.header_ms = HG_MIN(t->h1.header_ms, ms_of(c->request_ms, NEVER_MS));
+	t->max_ms = ms_of(c->connection_max_ms, NEVER_MS);
 	t->handshake_ms = ms_of(c->tls_handshake_ms, t->handshake_ms);
 	if (c->max_requests)
 		t->h1.requests_per_connection = c->max_requests;

@@ -11,7 +11,7 @@
 struct terms {
 	struct h1_limits h1;
 	struct h2_env h2;
-	uint64_t handshake_ms;
+	uint64_t handshake_ms, max_ms; /* max_ms: of a connection */
 };
 
 /* Of the live generation's settings; the former ones stay until terms_tidy(). */
@@ -20,5 +20,11 @@ void terms_tidy(struct worker *);
 void terms_release(struct worker *);
 /* client: im_client of the live generation, or IM_NONE: the house's. */
 const struct terms *terms_of(const struct worker *, uint32_t client);
+/* Those that an HTTP/2 connection points into. */
+static inline const struct terms *
+terms_of_h2(const struct h2_env *e)
+{
+	return HG_CONTAINER(e, const struct terms, h2);
+}
 
 #endif

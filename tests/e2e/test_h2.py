@@ -191,6 +191,29 @@ def test_rapid_reset_is_bounded(instance, echo):
     assert http1.ask(g.address()).status == 200
 
 
+def test_an_old_connection_is_told_to_go(instance, script):
+    """maxConnectionDuration: GOAWAY while a stream is open, which ends in peace."""
+    go = threading.Event()
+
+    def handle(peer):
+        peer.request()
+        go.wait(DEADLINE)
+        peer.respond(200, body=b"late")
+    policy = {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "ClientTrafficPolicy", "metadata": o.meta("p"),
+              "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw"}],
+                       "connection": {"connectionLimit": {"maxConnectionDuration": "700ms"}}}}
+    g = instance(*simple(script(handle)), policy)
+    with Client(g.address()) as c:
+        c.request()
+        while not [e for e in c.events if isinstance(e, events.ConnectionTerminated)]:
+            c.step()
+        go.set()
+        data = b""
+        while (more := c.sock.recv(65536)):
+            data += more
+        assert b"late" in data
+
+
 @pytest.mark.skipif(not shutil.which("h2load"), reason="nghttp2-client is not installed")
 def test_load(instance, echo):
     g = instance(*simple(echo()))
