@@ -96,6 +96,8 @@ on_eof(struct chan *c)
 		return;
 	}
 	chan_shutdown(other(p, c));
+	if (c->write_failed) /* it has closed: what the other still says is dropped for a while */
+		timer_in(p->env->loop, &p->timer, PIPE_LAST_MS);
 	if (++p->ends < 2)
 		return;
 	/* Both have said all: over when both have got all. */
@@ -123,6 +125,8 @@ on_open(struct chan *c)
 
 	p->connected = true;
 	timer_stop(&p->timer);
+	/* An endpoint that closes in the middle may have said something first. */
+	p->up.drain_on_error = true;
 	chan_resume(&p->down);
 }
 
@@ -177,6 +181,10 @@ fire(struct timer *t)
 {
 	struct pipe *p = HG_CONTAINER(t, struct pipe, timer);
 
+	if (p->connected) {
+		end(p, false);
+		return;
+	}
 	chan_close(&p->up);
 	if (p->tried < p->nplaces)
 		attempt(p);

@@ -19,6 +19,7 @@ struct pipe_env {
 	void (*failed)(void *owner, const struct reach_place *last, int err);
 };
 #define PIPE_CONNECT_MS 5000
+#define PIPE_LAST_MS 2000 /* for the end of one whose other side has closed */
 
 /* Takes fd. The places are tried in order, from `first` on, once each. */
 void pipe_start(struct pipe_env *, int fd, const struct reach *, unsigned first, void *owner);

@@ -131,6 +131,18 @@ def test_half_close_and_many(instance, script):
         wait_for(lambda: web.open == 0, "the reset to be passed on")
 
 
+def test_backend_that_closes(instance, script):
+    """It answers and closes in the middle of an upload: the client hears the end, and is not read for ever."""
+    def serve(peer):
+        peer.sock.recv(1)
+        peer.sock.sendall(b"enough")
+    g = instance(*world(o.service("web", script(serve).address)))
+    with Forward(g, "service/web", ":80") as f:
+        for _ in range(5):
+            with http1.Client("127.0.0.1", f.ports[0]) as c, contextlib.suppress(ConnectionError):
+                wait_for(lambda: c.sock.sendall(b"x" * 10000000), "the end of the connection")
+
+
 def test_next_endpoint_and_reload(instance, echo, block):
     """A dead endpoint is passed over; new endpoints are known after a reload; with none it says so, and goes on."""
     web, later = echo(), echo()
