@@ -3,7 +3,9 @@ and a policy a case, so that what one listener asks for is never what another ge
 import base64
 import hashlib
 import json
+import shutil
 import ssl
+import subprocess
 
 import pytest
 
@@ -11,6 +13,7 @@ from lib import objects as o, tls
 from lib.backends import Echo
 from lib.block import Block
 from lib.gateway import Instance
+from lib.wait import wait_for
 
 PORT = 8443
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -94,6 +97,7 @@ SETTINGS = {
     "missing": validation(caCertificateRefs=[{"kind": "ConfigMap", "name": "none"}]),
     "crowd": {"connection": {"connectionLimit": {"value": 2}}},
     "late": {"connection": {"connectionLimit": {"value": 1, "closeDelay": "200ms"}}},
+    "kept": {"tcpKeepalive": {"idleTime": "77s", "interval": "5s", "probes": 3}},
     "agreed": {"timeout": {"http": {"idleTimeout": "250ms"}}},
 }
 
@@ -208,6 +212,17 @@ def test_connections(g):
     for c in held:
         c.file.close()
         c.sock.close()
+
+
+@pytest.mark.skipif(not shutil.which("ss"), reason="iproute2 is not installed")
+def test_keepalive(g):
+    def timers(c): # of the gateway's side; right after an answer it may be another one
+        peer = f"{c.sock.getsockname()[0]}:{c.sock.getsockname()[1]}"
+        return subprocess.run(["ss", "-tnoH", "dst", peer], capture_output=True, text=True, check=True, timeout=60).stdout
+    with tls.Client(g.address(), "kept.test") as kept, tls.Client(g.address(), "none.test") as none:
+        wait_for(lambda: "timer:(keepalive,1min" in timers(kept), "the policy's timer")
+        wait_for(lambda: "timer:(on" not in timers(none), "quiet")
+        assert "keepalive" not in timers(none)
 
 
 def test_idle(g):

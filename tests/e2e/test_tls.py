@@ -89,6 +89,30 @@ def test_bad_certificates(instance, echo, pair):
     assert tls.ask(g.address(), "good.test")[0] == 200
 
 
+def test_secrets_that_hold_no_pair(instance, echo, pair):
+    """Whatever is wrong with a Secret, it is said in words, costs its own listener, and no key is in the words."""
+    p = pair("p", "a.test")
+    locked = tls.openssl("pkcs8", "-topk8", "-in", p.key, "-passout", "pass:x").stdout
+    crt, key = p.text("crt"), p.text("key")
+    bad = {"encrypted": (crt, locked), "swapped": (key, crt), "cut": (crt[:len(crt) // 2], key), "half": (crt, key[:len(key) // 2]),
+           "garbage": (crt.replace("MII", "!!!"), key), "empty": ("", key), "nokey": (crt, ""), "twice": (crt, crt)}
+    listeners = [tls.listener(n, PORT, n, hostname=f"{n}.test") for n in bad] + [tls.listener("good", PORT, "good", hostname="good.test")]
+
+    def secret(name, crt, key):
+        s = tls.secret(name, p)
+        s["stringData"] = {"tls.crt": crt, "tls.key": key}
+        return s
+    g = instance(*stage(listeners, echo("e")), *[secret(n, *v) for n, v in bad.items()], tls.secret("good", p))
+    for listener in g.get("gateway", "gw")["status"]["listeners"]:
+        found = {c["type"]: c for c in listener["conditions"]}
+        if listener["name"] == "good":
+            continue
+        assert found["ResolvedRefs"]["reason"] == "InvalidCertificateRef" and found["Programmed"]["status"] == "False", listener["name"]
+        assert "PRIVATE" not in found["ResolvedRefs"]["message"] and key.split("\n")[1] not in g.text("out") + g.stderr()
+        assert tls.refused(g.address(), listener["name"] + ".test"), listener["name"]
+    assert tls.ask(g.address(), "good.test")[0] == 200
+
+
 def test_rotation_and_last_good(instance, echo, pair):
     """A new certificate is served from the next handshake on, open connections stay; a bad one changes nothing but the status."""
     first, second = pair("first", "a.test"), pair("second", "a.test")
