@@ -131,6 +131,7 @@ col_map(struct row *r, const char *path)
 	for (struct node *n = map ? map->first : NULL; n; n = n->next)
 		strbuf_printf(&b, "%s%.*s=%.*s", b.n ? "," : "", BYTES_ARG(n->key),
 		    BYTES_ARG(node_text(n)));
+	strbuf_addz(&b, b.n ? "" : "<none>");
 	table_cell(r->table, strbuf_bytes(&b));
 	strbuf_release(&b);
 }
@@ -267,6 +268,7 @@ static const struct column {
 	{WL, "LABELS", col_map, "metadata.labels", false},
 	{ROUTES, "HEALTHY", col_healthy, NULL, true},
 	{ANY, "AGE", col_age, NULL, false},
+	{SVC, "SELECTOR", col_map, "spec.selector", true},
 	{ANY, "SOURCE", col_source, NULL, true},
 };
 

@@ -337,8 +337,9 @@ http_only(void **state)
 	world_file(&w, "a.yaml", GW("{name: tcp, port: 9000, protocol: TCP}") RULE SVC("a", "TCP"));
 	world_file(&w, "b.yaml",
 	    "apiVersion: gateway.headgate.dev/v1alpha1\nkind: BackendTrafficPolicy\n"
-	    "metadata: {name: p, namespace: infra}\nspec: {targetRefs: [{group: gateway.networking.k8s.io, kind: "
-	    "TCPRoute, name: r}], retry: {numRetries: 2}}\n");
+	    "metadata: {name: p, namespace: infra}\n"
+	    "spec: {targetRefs: [{group: gateway.networking.k8s.io, kind: TCPRoute, name: r}], "
+	    "retry: {numRetries: 2}}\n");
 	world_compile(&w);
 	assert_string_equal(
 	    world_cond(&w, "BackendTrafficPolicy", "infra", "p", "a:0", "Warning"),
