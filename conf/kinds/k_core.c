@@ -22,18 +22,18 @@ KSTRUCT(namespace, "Namespace", "A namespace.", IGNORE);
 	STR(m, "protocol", "TCP, UDP or SCTP.", NAMES("TCP", "UDP", "SCTP"), TEXT("TCP"))
 #define T k_service_port
 static const struct kfield service_port_fields[] = {
-    STR(name, "name", "Name of the port; required if there are several.", .pattern = &pat_label,
-	.max_len = 63),
-    PROTOCOL(protocol),
-    STR(app_protocol, "appProtocol", "What is spoken: kubernetes.io/h2c, kubernetes.io/ws, …"),
-    INT(port, "port", "Port of the Service.", PORT, REQ),
-    FIELD(FT_INT_OR_STRING, target, "targetPort",
-	"Port of the endpoints, by number or name; absent means port.", BETWEEN(1, 65535),
-	.max_len = 15),
-    INT(node_port, "nodePort",
-	"Port on the node, 30000 to 32767, for types NodePort (absent: one is handed out) "
-	"and LoadBalancer.",
-	.int32 = true, BETWEEN(0, 65535)),
+	STR(name, "name", "Name of the port; required if there are several.", .pattern = &pat_label,
+	    .max_len = 63),
+	PROTOCOL(protocol),
+	STR(app_protocol, "appProtocol", "What is spoken: kubernetes.io/h2c, kubernetes.io/ws, …"),
+	INT(port, "port", "Port of the Service.", PORT, REQ),
+	FIELD(FT_INT_OR_STRING, target, "targetPort",
+	    "Port of the endpoints, by number or name; absent means port.", BETWEEN(1, 65535),
+	    .max_len = 15),
+	INT(node_port, "nodePort",
+	    "Port on the node, 30000 to 32767, for types NodePort (absent: one is handed out) "
+	    "and LoadBalancer.",
+	    .int32 = true, BETWEEN(0, 65535)),
 };
 static KSTRUCT(service_port, "ServicePort", "A port of a Service.", IGNORE);
 #undef T
@@ -114,21 +114,22 @@ check_service(struct vctx *c, void *bound)
 
 #define T k_service
 static const struct kfield service_fields[] = {
-    STR(type, "type",
-	"ClusterIP (only ever a backend), NodePort and LoadBalancer (open ports), "
-	"ExternalName (a DNS name).",
-	NAMES("ClusterIP", "NodePort", "LoadBalancer", "ExternalName"), TEXT("ClusterIP")),
-    LIST(ports, "ports", "Ports of the Service.", ks_service_port, ITEMS(0, 4096)),
-    MAP(selector, "selector", "Labels of the Workloads behind the Service.",
-	.key_pattern = &pat_meta_key, .pattern = &pat_label_value, .max_len = 63),
-    STR(cluster_ip, "clusterIP", "None for a headless Service; other values are not used."),
-    STR(external_name, "externalName", "DNS name, for type ExternalName."),
-    STR(session_affinity, "sessionAffinity",
-	"None, or ClientIP: a client keeps its endpoint, by address.", NAMES("None", "ClientIP")),
-    STR(external_traffic_policy, "externalTrafficPolicy",
-	"Cluster, or Local, which is read as Cluster.", NAMES("Cluster", "Local", "")),
-    STR(load_balancer_ip, "loadBalancerIP",
-	"Address for type LoadBalancer; absent: those of the node."),
+	STR(type, "type",
+	    "ClusterIP (only ever a backend), NodePort and LoadBalancer (open ports), "
+	    "ExternalName (a DNS name).",
+	    NAMES("ClusterIP", "NodePort", "LoadBalancer", "ExternalName"), TEXT("ClusterIP")),
+	LIST(ports, "ports", "Ports of the Service.", ks_service_port, ITEMS(0, 4096)),
+	MAP(selector, "selector", "Labels of the Workloads behind the Service.",
+	    .key_pattern = &pat_meta_key, .pattern = &pat_label_value, .max_len = 63),
+	STR(cluster_ip, "clusterIP", "None for a headless Service; other values are not used."),
+	STR(external_name, "externalName", "DNS name, for type ExternalName."),
+	STR(session_affinity, "sessionAffinity",
+	    "None, or ClientIP: a client keeps its endpoint, by address.",
+	    NAMES("None", "ClientIP")),
+	STR(external_traffic_policy, "externalTrafficPolicy",
+	    "Cluster, or Local, which is read as Cluster.", NAMES("Cluster", "Local", "")),
+	STR(load_balancer_ip, "loadBalancerIP",
+	    "Address for type LoadBalancer; absent: those of the node."),
 };
 KSTRUCT(service, "ServiceSpec", "A name for endpoints.", .check = check_service, IGNORE);
 #undef T
