@@ -15,7 +15,7 @@ import tempfile
 import yaml
 
 from l4pods import TcpPod
-from lib import backends, l4, objects
+from lib import backends, l4, objects, tls
 from lib.gateway import Instance
 
 try:
@@ -46,7 +46,10 @@ class Cluster:
     def __init__(self, block):
         self.block = block
         self.shift = 0 if low_ports() else 20000
-        self.objects, self.pods = {}, {}  # pods: (ns, Deployment) -> [Echo]
+        self.objects, self.pods, self.h2c = {}, {}, []  # pods: (ns, Deployment) -> [Echo]; h2c: their second ports
+        self.certificates = tempfile.TemporaryDirectory()  # for HTTP over TLS to backends
+        self.ca, self.stranger = (tls.Pair(self.certificates.name, n, ca=True) for n in ("ca", "stranger"))
+        self.signed = tls.Pair(self.certificates.name, "signed", ("abc.example.com", "URI:spiffe://abc.example.com/test-identity"), by=self.ca)
         self.pair_files = []
         self.addresses = {}  # of Gateways, until the next reload
         self.usable, self.unusable = block.host(120), "192.0.2.1"
@@ -141,10 +144,16 @@ class Cluster:
                 pods.append(grpcs.Pod(self.block.backend(), 3000, ns, pod))
             elif "UDP_ECHO_SERVER" in env:
                 pods.append(l4.UdpEcho(self.block.backend(), 8080, pod))
-            elif "TCP_ECHO_SERVER" in env or "TLS_SERVER_CERT" in env:
+            elif "TCP_ECHO_SERVER" in env:
                 pods.append(TcpPod(self.block.backend(), ns, pod, self.pair()))
+            elif "TLS_SERVER_CERT" in env:
+                pods.append(backends.Echo(self.block.backend(), 8443, ns, "", pod))
+                pods[-1].tls = tls.serving(self.signed, self.ca if "TLS_CLIENT_CACERTS" in env else None)
             else:
                 pods.append(backends.Echo(self.block.backend(), int(env.get("HTTP_PORT") or 3000), ns, "", pod))
+                if name == "infra-backend-v1":
+                    self.h2c.append(backends.Either(pods[-1].host, 3001, ns, "", pod))
+                    self.h2c[-1].prior = True
 
     def pair(self):
         """What the pods that speak TLS show."""
@@ -218,13 +227,13 @@ class Cluster:
 
     def stop(self):
         self.instance.stop()
-        for pods in self.pods.values():
-            for p in pods:
-                p.stop()
+        for p in sum(self.pods.values(), self.h2c):
+            p.stop()
 
     def kill(self):
         self.instance.kill()
         self.instance.clean()
+        self.certificates.cleanup()
         self.block.close()
 
 

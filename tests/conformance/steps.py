@@ -228,3 +228,25 @@ def delete(kind, name, ns=INFRA):
         c.delete([(kind, ns, name)])
     step.changes = True
     return step
+
+
+def policy(name, accepted, resolved="ResolvedRefs", gateways=(SN,), ns=INFRA):
+    """A BackendTLSPolicy's reasons of Accepted and ResolvedRefs, for each Gateway that reaches its target."""
+    def step(c):
+        o = c.get("BackendTLSPolicy", name, ns)
+        for gw in gateways:
+            found = [a for a in o["status"]["ancestors"] if a["ancestorRef"]["name"] == gw]
+            assert len(found) == 1 and found[0]["controllerName"] == CONTROLLER, f"{name}: {o['status']}"
+            has(found[0], {"Accepted": (str(accepted == "Accepted"), accepted),
+                           "ResolvedRefs": (str(resolved == "ResolvedRefs"), resolved)}, name)
+            current(found[0], o["metadata"]["generation"], name)
+    return step
+
+
+def secure(target, sni, *, gw=SN, host="abc.example.com"):
+    """A request that reaches a backend over TLS, with this SNI."""
+    def step(c):
+        r = send(c, target, gw, host)
+        assert r.status == 200, f"{target}: {r}"
+        assert r.json()["tls"]["sni"] == sni, r.json()
+    return step

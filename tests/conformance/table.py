@@ -9,6 +9,7 @@ import grpcroute
 import l4routes
 import own
 import steps as s
+import uptls
 from cluster import CONTROLLER, INFRA, WEB
 from lib import http1, objects as o
 
@@ -330,3 +331,6 @@ for row in grpcroute.ROWS:
 for name, manifest, steps, wait, again in l4routes.ROWS:
     # On Gateways of their own; a grant would be good for others too.
     test(name, manifest, *steps, wait=wait, again=again, keep="ReferenceGrant" not in name)
+
+for name, manifest, steps in uptls.ROWS:
+    test(name, manifest, *steps)

@@ -6,6 +6,7 @@ import yaml
 
 import cluster as k
 import steps
+from lib import tls
 from lib.block import Block
 from lib.fixtures import shared, skip_loudly
 from table import TESTS
@@ -32,7 +33,9 @@ def world():
         data = k.certificate()
         c.apply(k.load(os.path.join(SHARED, "base", "manifests.yaml")) +
                 [k.secret("tls-validity-checks-certificate", k.INFRA, data), k.secret("l4-certificate", k.INFRA, data),
-                 k.secret("certificate", k.WEB, data)])
+                 k.secret("certificate", k.WEB, data), tls.ca_map("tls-checks-ca-certificate", c.ca, k.INFRA),
+                 tls.ca_map("mismatch-ca-certificate", c.stranger, k.INFRA),
+                 tls.secret("tls-checks-client-certificate", c.signed, k.INFRA)])
         yield c
         c.stop()
     finally:

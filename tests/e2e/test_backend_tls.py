@@ -321,36 +321,12 @@ def test_backend_tls(instance, origin, certs):
 
 
 # ---- HTTP/2
-class Both(backends.Echo):
-    """HTTP/2 where ALPN chose it, else HTTP/1.1."""
-
-    def handle(self, peer):
-        if peer.sock.selected_alpn_protocol() != "h2":
-            super().handle(peer)
-            return
-        from lib.h2peer import Client, config, connection, next_request
-        p = Client.__new__(Client)
-        p.sock, p.events, done = peer.sock, [], set()
-        p.c = connection.H2Connection(config.H2Configuration(client_side=False, header_encoding="utf-8"))
-        p.c.initiate_connection()
-        p.flush()
-        while True:
-            try:
-                sid, head = next_request(p, done)
-            except EOFError:
-                return
-            p.c.send_headers(sid, [(":status", "200")])
-            body = {"path": head[":path"], "host": head[":authority"], **self.secured(peer)}
-            p.c.send_data(sid, json.dumps(body).encode(), end_stream=True)
-            p.flush()
-
-
 @pytest.fixture
 def both(block, certs):
     made = []
 
     def start(alpn=("h2", "http/1.1")):
-        b = Both(block.backend(), 3000, "default", "e")
+        b = backends.Either(block.backend(), 3000, "default", "e")
         b.tls = tls.serving(certs.good, alpn=alpn)
         made.append(b)
         return b

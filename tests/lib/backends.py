@@ -234,6 +234,34 @@ class Echo(Backend):
             peer.respond(200, head, body)
 
 
+class Either(Echo):
+    """HTTP/2 where ALPN chose it, or from the start (`prior`), else HTTP/1.1. Needs python3-h2 for the former."""
+
+    prior = False
+
+    def handle(self, peer):
+        if not self.prior and not (self.tls and peer.sock.selected_alpn_protocol() == "h2"):
+            super().handle(peer)
+            return
+        from .h2peer import Client, config, connection, next_request
+        p, done = Client.__new__(Client), set()
+        p.sock, p.events = peer.sock, []
+        p.c = connection.H2Connection(config.H2Configuration(client_side=False, header_encoding="utf-8"))
+        p.c.initiate_connection()
+        p.flush()
+        while True:
+            try:
+                sid, head = next_request(p, done)
+            except EOFError:
+                return
+            headers = {canonical(n): [v] for n, v in head.items() if n[0] != ":"}
+            body = {"path": head[":path"], "host": head[":authority"], "method": head[":method"], "proto": "HTTP/2.0",
+                    "headers": headers, "httpPort": str(self.port), **self.who, **self.secured(peer)}
+            p.c.send_headers(sid, [(":status", "200")])
+            p.c.send_data(sid, json.dumps(body).encode(), end_stream=True)
+            p.flush()
+
+
 class Script(Backend):
     """Runs one of the given handlers for each connection, the last one for all further ones."""
 
