@@ -336,11 +336,15 @@ h2_glitch(struct h2 *c, unsigned cost)
 }
 
 /* Peers answer what they are sent with updates of both windows and, to find the size of their pipe
- * (gRPC), a PING: so much is no flood. */
+ * (gRPC), a PING; and gRPC begins a stream with an update of five bytes. So much is no flood. It
+ * is a budget of its own: what may cost more, resets above all, has no part in it. */
 static void
-answerable(struct h2 *c)
+nudge(struct h2 *c)
 {
-	c->glitch_left = HG_MIN(c->glitch_left + 3, (float)c->env->h2->glitches);
+	if (c->nudges)
+		c->nudges--;
+	else
+		h2_glitch(c, 1);
 }
 
 /* ---- input */
@@ -483,7 +487,10 @@ on_begin_frame(nghttp2_session *s, const nghttp2_frame_hd *hd, void *arg)
 	case NGHTTP2_WINDOW_UPDATE:
 	case NGHTTP2_GOAWAY:
 		break;
-	default: /* PRIORITY, RST_STREAM, PING, unknown ones */
+	case NGHTTP2_PING:
+		nudge(c);
+		break;
+	default: /* PRIORITY, RST_STREAM, unknown ones */
 		h2_glitch(c, 1);
 		break;
 	}
@@ -579,12 +586,8 @@ on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 			h2_stream_end(st);
 		break;
 	case NGHTTP2_WINDOW_UPDATE:
-		if (f->window_update.window_size_increment >= 1024)
-			break;
-		if (c->nudges)
-			c->nudges--;
-		else
-			h2_glitch(c, 1);
+		if (f->window_update.window_size_increment < 1024)
+			nudge(c);
 		break;
 	case NGHTTP2_SETTINGS:
 		if (f->hd.flags & NGHTTP2_FLAG_ACK || c->settings_got)
@@ -624,7 +627,7 @@ on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 			h2_submit_reset(st, H2_CANCEL); /* a tunnel's last bytes are out */
 	}
 	if (f->hd.type == NGHTTP2_DATA && f->hd.length)
-		answerable(c);
+		c->nudges = (uint16_t)HG_MIN(c->nudges + 3u, H2_NUDGES);
 	if (f->hd.type == NGHTTP2_GOAWAY && f->goaway.error_code != H2_NO_ERROR && !c->calm &&
 	    c->role->fault)
 		c->role->fault(c);

@@ -18,6 +18,7 @@ enum {
 	H2_CANCEL = 8,
 	H2_CALM = 11
 };
+#define H2_NUDGES 1000u
 #define H2_LINES (MSG_FIELDS + 16) /* lines of a head on its way out */
 
 struct h2_chunk;

@@ -154,7 +154,7 @@ h2_stream_new(struct h2 *c, int32_t id)
 	st->id = id;
 	list_append(&c->streams, &st->link);
 	c->nstreams++;
-	c->nudges = (uint16_t)HG_MIN(c->nudges + 2u, 1000u);
+	c->nudges = (uint16_t)HG_MIN(c->nudges + 2u, H2_NUDGES);
 	return st;
 }
 

@@ -489,6 +489,42 @@ chatty(void **state)
 	}
 }
 
+/* Answers that are read byte by byte earn nothing for resets. */
+static void
+farmed(void **state)
+{
+	static char mb[1 << 20];
+	struct said s = {0}, t;
+	unsigned i;
+
+	(void)state;
+	big = mb;
+	big_n = sizeof(mb);
+	begin_frame(UPDATE, 0, 0);
+	add("\x7f\0\0\0", 4);
+	end_frame();
+	get(1, "/", "h", NULL, NULL); /* ends in the stream's shut window */
+	for (i = 0; i < 300 && !s.goaway; i++) {
+		uint32_t id = 3 + 2 * i;
+
+		begin_frame(UPDATE, 0, 1);
+		add("\0\0\0\1", 4);
+		end_frame();
+		begin_frame(HEADERS, END_HEADERS, id);
+		four("POST", "/", "h");
+		end_frame();
+		begin_frame(RST, 0, id);
+		add("\0\0\0\10", 4);
+		end_frame();
+		t = hear();
+		s.goaway += t.goaway;
+		s.goaway_code = t.goaway ? t.goaway_code : s.goaway_code;
+	}
+	assert_int_equal(s.goaway, 1);
+	assert_int_equal(s.goaway_code, 11);
+	assert_true(i < 130);
+}
+
 /* MadeYouReset: the client makes us send resets. */
 static void
 made_reset(void **state)
@@ -609,7 +645,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {T(request), T(cookies), T(malformed), T(nul),
 	    T(body_and_trailers), T(too_large), T(bomb), T(byte_by_byte), T(continuation_flood),
-	    T(floods), T(chatty), T(made_reset), T(no_reading), T(wrong_preface), T(slow_body),
+	    T(floods), T(chatty), T(farmed), T(made_reset), T(no_reading), T(wrong_preface), T(slow_body),
 	    T(idle_drain)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
