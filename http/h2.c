@@ -310,43 +310,6 @@ h2_peer_connects(const struct h2 *c)
 		   session(c), NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
 }
 
-static void
-enough(struct h2 *c)
-{
-	if (c->calm)
-		return;
-	c->calm = true;
-	if (c->role->calm)
-		c->role->calm(c);
-}
-
-void
-h2_glitch(struct h2 *c, unsigned cost)
-{
-	const struct h2_limits *l = c->env->h2;
-	uint64_t now = loop_now(c->chan.loop);
-
-	if (l->glitches == 0 || c->calm)
-		return;
-	c->glitch_left += (float)((double)(now - c->glitch_at) / (double)SEC_NS * l->glitch_rate);
-	c->glitch_left = HG_MIN(c->glitch_left, (float)l->glitches) - (float)cost;
-	c->glitch_at = now;
-	if (c->glitch_left < 0)
-		enough(c);
-}
-
-/* Peers answer what they are sent with updates of both windows and, to find the size of their pipe
- * (gRPC), a PING; and gRPC begins a stream with an update of five bytes. So much is no flood. It
- * is a budget of its own: what may cost more, resets above all, has no part in it. */
-static void
-nudge(struct h2 *c)
-{
-	if (c->nudges)
-		c->nudges--;
-	else
-		h2_glitch(c, 1);
-}
-
 /* ---- input */
 
 /*
@@ -418,7 +381,7 @@ feed(struct h2 *c, struct buf *b, uint32_t off, uint32_t n)
 	} else if (!c->calm && r == NGHTTP2_ERR_NOMEM) {
 		h2_end(c, H2_INTERNAL_ERROR);
 	} else { /* a bound of nghttp2's */
-		enough(c);
+		h2_enough(c);
 		h2_end(c, H2_CALM);
 	}
 	return false;
@@ -465,7 +428,6 @@ on_begin_frame(nghttp2_session *s, const nghttp2_frame_hd *hd, void *arg)
 {
 	struct h2 *c = arg;
 
-	(void)s;
 	if (c->dead || c->calm)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	switch (hd->type) {
@@ -488,9 +450,13 @@ on_begin_frame(nghttp2_session *s, const nghttp2_frame_hd *hd, void *arg)
 	case NGHTTP2_GOAWAY:
 		break;
 	case NGHTTP2_PING:
-		nudge(c);
+		h2_nudge(c);
 		break;
-	default: /* PRIORITY, RST_STREAM, unknown ones */
+	case NGHTTP2_RST_STREAM:
+		if (h2_rapid(c, stream_of(s, hd->stream_id)))
+			h2_glitch(c, 1);
+		break;
+	default: /* PRIORITY, unknown ones */
 		h2_glitch(c, 1);
 		break;
 	}
@@ -587,7 +553,7 @@ on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 		break;
 	case NGHTTP2_WINDOW_UPDATE:
 		if (f->window_update.window_size_increment < 1024)
-			nudge(c);
+			h2_nudge(c);
 		break;
 	case NGHTTP2_SETTINGS:
 		if (f->hd.flags & NGHTTP2_FLAG_ACK || c->settings_got)
@@ -627,7 +593,7 @@ on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 			h2_submit_reset(st, H2_CANCEL); /* a tunnel's last bytes are out */
 	}
 	if (f->hd.type == NGHTTP2_DATA && f->hd.length)
-		c->nudges = (uint16_t)HG_MIN(c->nudges + 3u, H2_NUDGES);
+		h2_nudges(c, 3);
 	if (f->hd.type == NGHTTP2_GOAWAY && f->goaway.error_code != H2_NO_ERROR && !c->calm &&
 	    c->role->fault)
 		c->role->fault(c);

@@ -18,7 +18,6 @@ enum {
 	H2_CANCEL = 8,
 	H2_CALM = 11
 };
-#define H2_NUDGES 1000u
 #define H2_LINES (MSG_FIELDS + 16) /* lines of a head on its way out */
 
 struct h2_chunk;
@@ -41,7 +40,7 @@ struct h2_stream {
 	const struct msg *held;   /* a CONNECT that waits for the backend's settings */
 	uint64_t credit;
 	uint64_t got, left;       /* body bytes that came; MSG_LENGTH: still promised to the peer */
-	uint64_t since, moved;    /* waiting for body since; last time that output moved */
+	uint64_t born, since, moved;    /* waiting for body since; last time that output moved */
 	uint32_t informational;
 	uint32_t list, extra;     /* size of the field section so far; fields beyond its bound */
 	uint32_t mark;            /* where this section begins in c->head */
@@ -78,7 +77,6 @@ void h2_end(struct h2 *, uint32_t code);        /* GOAWAY, then the connection e
 void h2_notice(struct h2 *);                    /* first step of a drain */
 void h2_goaway(struct h2 *);                    /* second */
 void h2_finish(struct h2 *);                    /* all is said: send it and close */
-void h2_glitch(struct h2 *, unsigned cost);
 void h2_submit_reset(struct h2_stream *, uint32_t code);
 /* Lines are copied. `body`: DATA follows from st->out. */
 bool h2_submit_head(struct h2_stream *, const struct bytes lines[][2], size_t n, bool body);
@@ -86,6 +84,14 @@ bool h2_submit_info(struct h2_stream *, const struct bytes lines[][2], size_t n)
 bool h2_submit_trailers(struct h2_stream *, const struct bytes lines[][2], size_t n);
 void h2_resume(struct h2_stream *);             /* there is something to send again */
 void h2_consume(struct h2_stream *, uint32_t n); /* of the stream's window */
+
+/* ---- h2_flood.c */
+void h2_glitch(struct h2 *, unsigned cost);
+void h2_enough(struct h2 *);                    /* end it: ENHANCE_YOUR_CALM */
+void h2_nudge(struct h2 *);                     /* the peer said what it may say to answers */
+void h2_nudges(struct h2 *, unsigned more);
+/* Is the peer's reset of this stream (NULL: there is none) a glitch? */
+bool h2_rapid(const struct h2 *, const struct h2_stream *);
 
 /* ---- h2_stream.c */
 extern const struct stream_ops h2_stream_ops;

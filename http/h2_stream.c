@@ -152,9 +152,10 @@ h2_stream_new(struct h2 *c, int32_t id)
 	st->stream.ops = &h2_stream_ops;
 	st->c = c;
 	st->id = id;
+	st->born = now(st);
 	list_append(&c->streams, &st->link);
 	c->nstreams++;
-	c->nudges = (uint16_t)HG_MIN(c->nudges + 2u, H2_NUDGES);
+	h2_nudges(c, 2);
 	return st;
 }
 

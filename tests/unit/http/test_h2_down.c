@@ -4,6 +4,8 @@
  */
 #include "tests/unit/http/h2_rig.h"
 
+#include "http/h2_core.h"
+
 static uint8_t frame[70000];
 static size_t nframe;
 
@@ -489,6 +491,28 @@ chatty(void **state)
 	}
 }
 
+/* Deadlines of a client pass one by one: each call is cancelled when it is no longer new. */
+static void
+late_cancels(void **state)
+{
+	(void)state;
+	auto_answer = false;
+	for (unsigned i = 0; i < 300; i++) {
+		uint32_t id = 1 + 2 * i;
+		struct said t;
+
+		get(id, "/", "h", NULL, NULL);
+		turns(l, 2);
+		LIST_ENTRY(d.h2.streams.next, struct h2_stream, link)->born -= 200 * MS_NS;
+		begin_frame(RST, 0, id);
+		add("\0\0\0\10", 4);
+		end_frame();
+		t = hear();
+		assert_int_equal(t.goaway, 0);
+	}
+	assert_null(strstr(seen.p, "glitches"));
+}
+
 /* Answers that are read byte by byte earn nothing for resets. */
 static void
 farmed(void **state)
@@ -645,7 +669,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {T(request), T(cookies), T(malformed), T(nul),
 	    T(body_and_trailers), T(too_large), T(bomb), T(byte_by_byte), T(continuation_flood),
-	    T(floods), T(chatty), T(farmed), T(made_reset), T(no_reading), T(wrong_preface), T(slow_body),
+	    T(floods), T(chatty), T(late_cancels), T(farmed),
+	    T(made_reset), T(no_reading), T(wrong_preface), T(slow_body),
 	    T(idle_drain)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
