@@ -44,54 +44,6 @@ h2_kick(struct h2 *c)
 }
 
 static void
-hand_over(struct h2 *c)
-{
-	struct buf *b = c->gather;
-
-	if (b == NULL || b->len == c->gathered)
-		return;
-	chan_send(&c->chan, slice_of(b, b->data + c->gathered, b->len - c->gathered));
-	c->gathered = b->len;
-}
-
-static bool
-gather(struct h2 *c, const void *p, uint32_t n)
-{
-	const char *from = p;
-
-	while (n) {
-		struct buf *b = c->gather;
-		uint32_t k;
-
-		if (b == NULL || b->len == b->cap) {
-			hand_over(c);
-			if (b)
-				buf_unref(b);
-			c->gathered = 0;
-			c->gather = b = buf_new(c->env->bufs, 1);
-			if (b == NULL)
-				return false;
-		}
-		k = HG_MIN(n, b->cap - b->len);
-		memcpy(b->data + b->len, from, k);
-		b->len += k;
-		from += k;
-		n -= k;
-	}
-	return true;
-}
-
-static void
-gather_end(struct h2 *c)
-{
-	hand_over(c);
-	if (c->gather)
-		buf_unref(c->gather);
-	c->gather = NULL;
-	c->gathered = 0;
-}
-
-static void
 write_task(struct task *t)
 {
 	struct h2 *c = HG_CONTAINER(t, struct h2, write);
@@ -106,13 +58,13 @@ write_task(struct task *t)
 		n = nghttp2_session_mem_send(session(c), &p);
 		if (n <= 0)
 			break;
-		if (!gather(c, p, (uint32_t)n)) {
+		if (!h2_gather(c, p, (uint32_t)n)) {
 			n = NGHTTP2_ERR_NOMEM;
 			break;
 		}
 	}
 	c->in_session = false;
-	gather_end(c);
+	h2_gather_end(c);
 	if (n < 0) {
 		h2_die(c, HG_ERR_NOMEM);
 		return;
@@ -159,7 +111,7 @@ send_source(nghttp2_session *s, nghttp2_frame *frame, const uint8_t *head, size_
 	size_t left = n;
 
 	(void)s, (void)frame;
-	if (!gather(c, head, FRAME_HEAD))
+	if (!h2_gather(c, head, FRAME_HEAD))
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	while (left) {
 		struct slice piece = h2_queue_take(&st->out, c->env->bufs, (uint32_t)left);
@@ -167,13 +119,13 @@ send_source(nghttp2_session *s, nghttp2_frame *frame, const uint8_t *head, size_
 		HG_CHECK(piece.n > 0);
 		left -= piece.n;
 		if (piece.n <= SMALL_PIECE) {
-			bool ok = gather(c, piece.p, piece.n);
+			bool ok = h2_gather(c, piece.p, piece.n);
 
 			slice_drop(&piece);
 			if (!ok)
 				return NGHTTP2_ERR_CALLBACK_FAILURE;
 		} else {
-			hand_over(c);
+			h2_gather_over(c);
 			chan_send(&c->chan, piece);
 		}
 	}

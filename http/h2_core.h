@@ -85,6 +85,11 @@ bool h2_submit_trailers(struct h2_stream *, const struct bytes lines[][2], size_
 void h2_resume(struct h2_stream *);             /* there is something to send again */
 void h2_consume(struct h2_stream *, uint32_t n); /* of the stream's window */
 
+/* ---- h2_gather.c */
+bool h2_gather(struct h2 *, const void *, uint32_t n); /* false: no memory */
+void h2_gather_over(struct h2 *);               /* what there is so far goes to the chan */
+void h2_gather_end(struct h2 *);
+
 /* ---- h2_flood.c */
 void h2_glitch(struct h2 *, unsigned cost);
 void h2_enough(struct h2 *);                    /* end it: ENHANCE_YOUR_CALM */

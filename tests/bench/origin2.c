@@ -130,7 +130,7 @@ on_closed(struct h2_down *d)
 	pool_put(&og.conns, d);
 }
 
-static const struct h2_down_events down_events = {on_open, on_closed, NULL};
+static const struct h2_down_events down_events = {.open = on_open, .closed = on_closed};
 
 static void
 on_accept(struct watch *w, uint32_t events)

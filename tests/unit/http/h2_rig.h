@@ -176,7 +176,8 @@ on_glitches(struct h2_down *x)
 	strbuf_addz(&seen, "glitches ");
 }
 
-static const struct h2_down_events down_events = {on_open, on_closed, on_glitches};
+static const struct h2_down_events down_events = {
+    .open = on_open, .closed = on_closed, .glitches = on_glitches};
 
 static void
 release_all(void)
