@@ -11,6 +11,9 @@ from lib import http1, l4, objects as o, tls
 from lib.gateway import BINARY, TOP, cli
 
 
+PORT = 8080
+
+
 def service(name, kind, *ports, **spec):
     return {"apiVersion": "v1", "kind": "Service", "metadata": o.meta(name),
             "spec": {"type": kind, "selector": {"app": name}, "ports": list(ports), **spec}}
@@ -129,8 +132,8 @@ def test_conditions(instance, block):
     g = instance(service("range", "NodePort", {"port": 80, "nodePort": 80}),
                  service("sctp", "NodePort", {"port": 80, "protocol": "SCTP"}),
                  service("first", "LoadBalancer", {"port": 8000}), service("second", "LoadBalancer", {"port": 8000}),
-                 service("late", "LoadBalancer", {"port": 80}),
-                 o.gateway(addresses=[{"value": block.host(1)}]), conf=node(block))
+                 service("late", "LoadBalancer", {"port": PORT}),
+                 o.gateway(port=PORT, addresses=[{"value": block.host(1)}]), conf=node(block))
     assert g.conditions("service", "range")["Programmed"] == ("False", "PortOutOfRange")
     assert g.conditions("service", "sctp")["Programmed"] == ("False", "UnsupportedProtocol")
     assert g.conditions("service", "first")["Programmed"] == ("True", "Programmed")
@@ -145,7 +148,7 @@ def test_conditions(instance, block):
 def roles(instance, block):
     def start(*objs, ns="shop"):
         g = instance(roles=True, started=False, conf=node(block))
-        g.put(o.gateway(ns=ns, addresses=[{"value": block.host(1)}]), name="infra.d/gateway.yaml")
+        g.put(o.gateway(ns=ns, port=PORT, addresses=[{"value": block.host(1)}]), name="infra.d/gateway.yaml")
         g.put(*objs, name=f"routes.d/{ns}/all.yaml")
         return g.start()
     return start
@@ -156,7 +159,7 @@ def test_workload_verb(roles, echo, block):
     svc = {**service("web", "ClusterIP", {"port": 80, "targetPort": "http"})}
     svc["metadata"]["namespace"] = "shop"
     g = roles(svc, o.route(rules=[o.rule("web", path="/")], ns="shop"))
-    at = (block.host(1), 80)
+    at = (block.host(1), PORT)
 
     def verb(*args, check=0):
         return g.cli("workload", *args, "-n", "shop", "-c", g.conf, check=check)
@@ -243,13 +246,13 @@ def test_xbackend(instance, echo):
     xb = {"apiVersion": "gateway.networking.x-k8s.io/v1alpha1", "kind": "XBackend", "metadata": o.meta("x"),
           "spec": {"type": "EndpointSelector", "port": {"number": 3000}, "endpointSelector": {"matchLabels": {"app": "web"}}}}
     ref = {"group": "gateway.networking.x-k8s.io", "kind": "XBackend", "name": "x"}
-    g = instance(o.gateway(), o.route(rules=[{"backendRefs": [ref]}]), xb, workload("one", "web", one.host),
+    g = instance(o.gateway(port=PORT), o.route(rules=[{"backendRefs": [ref]}]), xb, workload("one", "web", one.host),
                  workload("two", "web", two.host), workload("other", "db", "192.0.2.1"), workers=1)
     assert who(g.address()) == {"one-1", "two-1"}
     # Its own session persistence.
     xb["spec"]["sessionPersistence"] = {"type": "Cookie", "cookie": {"name": "keep"}}
     g.put(xb, name="x.yaml")
-    g.put(o.gateway(), o.route(rules=[{"backendRefs": [ref]}]), workload("one", "web", one.host), workload("two", "web", two.host))
+    g.put(o.gateway(port=PORT), o.route(rules=[{"backendRefs": [ref]}]), workload("one", "web", one.host), workload("two", "web", two.host))
     g.reload()
     first = http1.ask(g.address())
     cookie = first.headers.get("set-cookie").partition(";")[0]
