@@ -42,6 +42,13 @@
 	"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ca, namespace: infra}\ndata:\n  " \
 	    "ca.crt: \"" YAML_ROOT "\"\n---\n"
 
+#define BTLS(name, targets, validation) \
+	"apiVersion: gateway.networking.k8s.io/v1\nkind: BackendTLSPolicy\nmetadata: {name: " name \
+	    ", namespace: infra}\nspec: {targetRefs: [" targets "], validation: {hostname: a.com, " \
+	    validation "}}\n---\n"
+#define AT(kind, name, more) "{group: \"\", kind: " kind ", name: " name more "}"
+#define ROUTED ROUTE("r", "infra", PARENT "  rules: [{backendRefs: [{name: web, port: 80}]}]\n")
+
 static const struct row {
 	const char *what, *yaml, *expect; /* KIND NS NAME WHERE TYPE STATUS/Reason, one a line */
 } rows[] = {
@@ -375,6 +382,38 @@ static const struct row {
 	    "caCertificateRefs: [" CA "]}}\n", "BackendTLSPolicy infra p a:0 Accepted "
 	    "False/NoValidCACertificate\n"
 	    "BackendTLSPolicy infra p a:0 ResolvedRefs False/InvalidCACertificateRef"},
+	{"backend TLS by a kind of CA that is none", GW("edge", HTTP80) SVC("web", "infra", "")
+	    ROUTED BTLS("p", AT("Service", "web", ""),
+	    "caCertificateRefs: [{group: x.io, kind: Bundle, name: ca}]"),
+	    "BackendTLSPolicy infra p a:0 Accepted False/NoValidCACertificate\n"
+	    "BackendTLSPolicy infra p a:0 ResolvedRefs False/InvalidKind"},
+	{"backend TLS by one good CA of two", GW("edge", HTTP80) SVC("web", "infra", "") CACM
+	    ROUTED BTLS("p", AT("Service", "web", ""), "caCertificateRefs: [" CA
+	    ", {group: \"\", kind: Secret, name: none}]"),
+	    "BackendTLSPolicy infra p a:0 Accepted True/Accepted\n"
+	    "BackendTLSPolicy infra p a:0 ResolvedRefs False/InvalidCACertificateRef"},
+	{"backend TLS by unknown authorities", GW("edge", HTTP80) SVC("web", "infra", "") ROUTED
+	    BTLS("p", AT("Service", "web", ""), "wellKnownCACertificates: x.io/own"),
+	    "BackendTLSPolicy infra p a:0 Accepted False/Invalid\n"
+	    "BackendTLSPolicy infra p a:0 ResolvedRefs True/ResolvedRefs"},
+	{"backend TLS on no such port", GW("edge", HTTP80) SVC("web", "infra", "") CACM ROUTED
+	    BTLS("p", AT("Service", "web", ", sectionName: tls"), "caCertificateRefs: [" CA "]"),
+	    "BackendTLSPolicy infra p a:0 Accepted False/TargetNotFound"},
+	{"backend TLS twice", GW("edge", HTTP80) SVC("web", "infra", "") SVC("two", "infra", "")
+	    CACM ROUTED BTLS("p", AT("Service", "web", ""), "caCertificateRefs: [" CA "]")
+	    BTLS("q", AT("Service", "web", ""), "caCertificateRefs: [" CA "]")
+	    BTLS("s", AT("Service", "web", "") ", " AT("Service", "two", ""),
+	    "caCertificateRefs: [" CA "]"),
+	    "BackendTLSPolicy infra p a:0 Accepted True/Accepted\n"
+	    "BackendTLSPolicy infra q a:0 Accepted False/Conflicted\n"
+	    /* the other target is still its own: never in clear text */
+	    "BackendTLSPolicy infra s a:0 Accepted True/Accepted"},
+	{"backend TLS of a port and of all", GW("edge", HTTP80)
+	    SVC("web", "infra", ", name: tls") CACM ROUTED
+	    BTLS("p", AT("Service", "web", ""), "caCertificateRefs: [" CA "]")
+	    BTLS("q", AT("Service", "web", ", sectionName: tls"), "caCertificateRefs: [" CA "]"),
+	    "BackendTLSPolicy infra p a:0 Accepted True/Accepted\n"
+	    "BackendTLSPolicy infra q a:0 Accepted True/Accepted"},
 	{"grpc route", GW("edge", HTTP80) SVC("web", "infra", "")
 	    "apiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute\nmetadata: {name: g, "
 	    "namespace: infra}\n"
