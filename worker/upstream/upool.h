@@ -61,7 +61,7 @@ struct upool {
 	uint32_t mask, nbuckets, nidle, nconns;
 	bool freed;             /* a connection became idle or went away; the owner clears it */
 	struct list lru;
-	struct list own;        /* idle ones whose policy has an idle time of its own, in no order */
+	struct list own;        /* idle ones whose policy has an idle time of its own, unordered */
 	struct list greeted;    /* the same for those with a PROXY header */
 	struct list ending;     /* struct up.lru: their last bytes are on the way */
 	struct list shared;     /* struct upm */
