@@ -573,6 +573,10 @@ write_failed(struct chan *c)
 		c->readable = c->hangup = true;
 		if (!c->paused)
 			loop_defer(c->loop, &c->more);
+		if (c->drain_lost && c->over_high) {
+			c->over_high = false;
+			c->ev->drained(c);
+		}
 		return;
 	}
 	fail(c, HG_ERR_EOF);

@@ -67,6 +67,8 @@ struct chan {
 	bool greet : 1;            /* connecting: `in` holds what chan_greet() said */
 	bool drain_on_error : 1;   /* owner's: after a failed write, read what the peer has said (up
 	                              side) */
+	bool drain_lost : 1;       /* owner's, with it: `drained` also when a failed write has
+	                              dropped what was queued (who relays has to read on) */
 	bool *gone;                /* set while a callback runs */
 	struct chan_queue *out, *out_last;
 	uint64_t queued;           /* bytes accepted by chan_send and not by the kernel */

@@ -271,6 +271,31 @@ def test_passthrough(instance, tcp, pair):
     assert a["route"] == "default/r2" and "tls_version" not in a and a["bytes_in"] > 200
 
 
+def test_s_client(instance, tcp, pair):
+    """What openssl's own client says, passed through and terminated."""
+    back, term = pair("back", "pass.test"), pair("term", "term.test")
+
+    def line(peer):
+        data = b""
+        while not data.endswith(b"\n"):
+            data += peer.sock.recv(100)
+        peer.sock.sendall(b"clear:" + data)
+    b, clear = tcp(tls_echo(back)), tcp(line)
+    g = instance(*stage(l4.service("p", b.address), l4.service("c", clear.address), tls.secret("term", term),
+                        l4.route("p", "p", kind="TLSRoute", hostnames=["pass.test"], section="pass"),
+                        l4.route("c", "c", kind="TLSRoute", hostnames=["term.test"], section="term"),
+                        listeners=[l4.listener("pass", PORT, "TLS", "pass.test"),
+                                   l4.listener("term", PORT, "TLS", "term.test", "Terminate", "term")]))
+    host, port = g.address()
+    for name, who, want in (("pass.test", back, "back:hello"), ("term.test", term, "clear:hello")):
+        for version in ("-tls1_2", "-tls1_3"):
+            p = tls.openssl("s_client", "-connect", f"{host}:{port}", "-servername", name, "-CAfile", who.crt, "-verify_hostname", name,
+                            "-verify_return_error", version, "-quiet", input="hello\n", check=False)
+            assert want in p.stdout, (name, version, p.stdout, p.stderr)
+    p = tls.openssl("s_client", "-connect", f"{host}:{port}", "-servername", "none.test", "-brief", check=False, input="")
+    assert p.returncode != 0
+
+
 def hello(sni):
     """The bytes of a ClientHello."""
     inp, out = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -308,6 +333,43 @@ def test_hello_in_pieces(instance, tcp):
         assert l4.refused(g.address(), bad), bad[:10]
     reasons = sorted(x["reason"] for x in lines(g, 10, "tls") if x["reason"] != "ok")
     assert reasons.count("bad_request") == 3 and reasons.count("request_timeout") == 1, reasons
+
+
+@pytest.mark.parametrize("secure", (True, False))
+@pytest.mark.parametrize("rude", (True, False))
+def test_client_goes_when_all_is_full(instance, tcp, pair, rude, secure):
+    """Both directions are stuffed and the client goes away: the backend hears of it at once."""
+    b = tcp(named("b"))
+    listeners = [l4.listener("l", PORT, "TLS", None, "Terminate", "t") if secure else l4.listener("l", PORT)]
+    g = instance(*stage(l4.service("s", b.address), tls.secret("t", pair("t", "a.test")),
+                        l4.route("r", "s", kind="TLSRoute" if secure else "TCPRoute", hostnames=["a.test"] if secure else None),
+                        listeners=listeners))
+    c = tls.Client(g.address(), "a.test", ctx=tls.context(alpn=None)) if secure else l4.Conn(g.address())
+    with contextlib.closing(c.sock) as s:
+        s.settimeout(0.5)
+        with pytest.raises(socket.timeout):
+            while True:
+                s.sendall(b"x" * 100000)
+        if rude:
+            linger0(s)
+    wait_for(lambda: b.open == 0, "the backend's end", 10)
+    wait_for(lambda: len(g.access()) == 1, "the line")
+
+
+@pytest.mark.heavy
+def test_client_resets_before_a_stuck_backend(instance, tcp):
+    """A backend that reads nothing does not keep the connection of a client that is gone."""
+    free = threading.Event()
+    b = tcp(lambda peer: free.wait(60))
+    g = instance(*stage(l4.service("s", b.address), l4.route("r", "s")))
+    with contextlib.closing(l4.Conn(g.address()).sock) as s:
+        s.settimeout(0.5)
+        with pytest.raises(socket.timeout):
+            while True:
+                s.sendall(b"x" * 100000)
+        linger0(s)
+    assert lines(g, 1)[0]["reason"] == "client_closed"
+    free.set()
 
 
 def test_terminate_and_mixed(instance, tcp, echo, pair):
@@ -594,6 +656,22 @@ def test_udp_worker_death(instance, udp):
     assert 16 < len(one.peers) < 32, "only the dead worker's sessions are new"
     for s in socks:
         s.close()
+
+
+def test_udp_table_full(instance, udp):
+    """The session that was silent longest makes room, and begins anew when it speaks again."""
+    one = udp("one")
+    g = instance(*ustage(l4.service("a", one.address, protocol="UDP"), l4.route("r", "a", kind="UDPRoute")), workers=1,
+                 conf="limits = { connections = 64; };")
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(l4.udp(g.address())) for _ in range(100)]
+        for _ in range(2):
+            for i, s in enumerate(socks):
+                s.send(b"%d" % i)
+                assert s.recv(100) == b"one:%d" % i
+        assert g.metric("udp_sessions") == 200 and g.metric("udp_evicted") == 200 - 32
+        reasons = [x["reason"] for x in lines(g, 168, "udp")]
+    assert set(reasons) == {"overload"}
 
 
 def test_udp_drain(instance, udp):

@@ -27,6 +27,7 @@
 #include "worker/upstream/uptls.h"
 
 #define DROP_MS 2000 /* what is said to a side that has closed is read for so long */
+#define STUCK_MS 15000 /* a client that is gone may have left bytes that the backend takes */
 
 static const struct chan_events down_events, up_events;
 
@@ -304,6 +305,7 @@ up_open(struct chan *c)
 	if (t->keepalive)
 		sock_keepalive(c->watch.fd, t->probes, t->keep_idle_s, t->keep_interval_s);
 	f->down.drain_on_error = f->up.drain_on_error = true;
+	f->down.drain_lost = f->up.drain_lost = true;
 	flow_arm(f);
 	chan_resume(&f->down);
 }
@@ -644,6 +646,28 @@ flow_start(struct worker *w, int fd, uint32_t socket, bool tls, const struct add
 	return true;
 }
 
+/* ---- now and then */
+
+/* A reset leaves its mark on the socket until somebody reads. */
+static bool
+was_reset(const struct chan *c)
+{
+	int e = 0;
+	socklen_t len = sizeof(e);
+
+	return c->hangup && c->paused && !c->closed &&
+	    getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &e, &len) == 0 && e != 0;
+}
+
+void
+flow_stuck(struct flow *f)
+{
+	if (f->phase != FLOW_RELAY || loop_now(f->w->loop) - f->moved < STUCK_MS * MS_NS)
+		return;
+	if (was_reset(&f->down))
+		end_by(f, FLOW_CLIENT, HG_ERR_CLIENT_CLOSED);
+}
+
 /* ---- after a commit */
 
 void
@@ -652,10 +676,14 @@ flow_check(
 {
 	if (f->way.label == NULL || f->phase == FLOW_HELD)
 		return;
-	if (!way_gone(&f->way, gen, rules))
+	if (way_gone(&f->way, gen, rules)) {
+		if (!f->leaving)
+			f->leave = sooner(f->leave, until);
+		f->leaving = true;
+	} else if (f->leaving) {
+		f->leaving = false;
 		f->leave = 0;
-	else if (f->leave == 0)
-		f->leave = until;
+	}
 	if (f->phase >= FLOW_RELAY)
 		flow_arm(f);
 }

@@ -33,6 +33,7 @@ struct flow {
 	bool proxied;                /* there could have been a PROXY header, and it is past */
 	bool in_ips;                 /* counted in worker.ips */
 	bool admitted;               /* and at its listener */
+	bool leaving;                /* `leave` is because it was removed */
 	uint32_t admitted_at;        /* that listener's id */
 	uint8_t proxy;               /* enum im_proxy: a header is still to come */
 	bool has_up, down_eof, up_eof, alert;
@@ -50,6 +51,9 @@ bool flow_start(struct worker *, int fd, uint32_t socket, bool tls, const struct
 /* Ends it: HG_OK closes, else both sides see a reset. */
 void flow_end(struct flow *, enum hg_err);
 void flow_tell(struct flow *);     /* counters of bytes */
+/* A client that is gone, unheard because its backend takes nothing, is not waited for until the
+ * idle time. Now and then; may end it. */
+void flow_stuck(struct flow *);
 void flow_check(struct flow *, const struct gen *, const struct way_rules *, uint64_t until);
 
 /* ---- sniff.c */

@@ -16,8 +16,12 @@ tell(struct timer *t)
 {
 	struct l4 *l4 = HG_CONTAINER(t, struct l4, tell);
 
-	LIST_FOREACH(it, &l4->open)
-		flow_tell(LIST_ENTRY(it, struct flow, link));
+	LIST_FOREACH_SAFE(it, tmp, &l4->open) {
+		struct flow *f = LIST_ENTRY(it, struct flow, link);
+
+		flow_tell(f);
+		flow_stuck(f);
+	}
 	udp_tell(l4->udp);
 	pipes_trim(&l4->pipes);
 	if (!list_empty(&l4->open) || udp_busy(l4->udp))

@@ -59,7 +59,7 @@ struct udp {
 	struct worker *w;
 	struct pool pool;
 	struct session **table;
-	uint32_t mask, n, cap;
+	uint32_t mask, n;
 	struct list lru;           /* longest unused first */
 	struct list ports;
 	bool draining;
@@ -318,6 +318,13 @@ admit(struct session *s)
 	return way_admit(&s->way, w, gen, l, rule, &s->key.client);
 }
 
+/* Half of what there may be: the other half stays for connections. */
+static uint32_t
+most(const struct worker *w)
+{
+	return HG_MIN(UDP_SESSIONS, HG_MAX(w->conn_cap / 2, 16u));
+}
+
 static struct session *
 new_session(struct udp_port *p, const struct session_key *k, const struct dgram_local *local)
 {
@@ -327,7 +334,7 @@ new_session(struct udp_port *p, const struct session_key *k, const struct dgram_
 
 	if (u->draining)
 		return NULL;
-	if ((u->n >= u->cap || w->nconns + w->l4_extra >= w->conn_cap) && !make_room(u, NULL))
+	if ((u->n >= most(w) || w->nconns + w->l4_extra >= w->conn_cap) && !make_room(u, NULL))
 		return NULL;
 	s = pool_get(&u->pool);
 	if (s == NULL)
@@ -487,8 +494,7 @@ make(struct worker *w)
 	uint32_t size = 1024;
 
 	u->w = w;
-	u->cap = HG_MIN(UDP_SESSIONS, HG_MAX(w->conn_cap / 2, 16u));
-	while (size < u->cap)
+	while (size < most(w))
 		size *= 2;
 	u->mask = size - 1;
 	u->table = mem_zalloc(size * sizeof(struct session *));
