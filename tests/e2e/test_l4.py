@@ -344,8 +344,8 @@ def test_client_goes_when_all_is_full(instance, tcp, pair, rude, secure):
     g = instance(*stage(l4.service("s", b.address), tls.secret("t", pair("t", "a.test")),
                         l4.route("r", "s", kind="TLSRoute" if secure else "TCPRoute", hostnames=["a.test"] if secure else None),
                         listeners=listeners))
-    c = tls.Client(g.address(), "a.test", ctx=tls.context(alpn=None)) if secure else l4.Conn(g.address())
-    with contextlib.closing(c.sock) as s:
+    raw = socket.create_connection(g.address(), 10)
+    with tls.context(alpn=None).wrap_socket(raw, server_hostname="a.test") if secure else raw as s:
         s.settimeout(0.5)
         with pytest.raises(socket.timeout):
             while True:
