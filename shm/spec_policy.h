@@ -176,6 +176,7 @@ struct im_client {
 	uint32_t max_requests;      /* of a connection; 0 = house default */
 	uint32_t buffer_bytes;      /* IM_NONE = not set */
 	uint32_t keepalive_probes, keepalive_idle_s, keepalive_interval_s;
+	uint32_t h2_streams, h2_window, h2_conn_window; /* 0 = house default */
 	uint8_t ipdetect, underscores, slashes, merge_slashes; /* merge_slashes: 1 = yes */
 	uint8_t request_id, proxy_protocol, proxy_optional, tcp_keepalive; /* 1 = yes */
 	uint8_t xff_append, http10, trailers, ratelimit_headers; /* 1 = yes */

@@ -23,6 +23,8 @@ fill(struct terms *t, const struct worker *w, const struct im_client *c)
 	t->h1 = w->down_limits;
 	t->h2 = w->h2;
 	t->h2.limits = &t->h1;
+	t->h2_limits = *w->h2.h2;
+	t->h2.h2 = &t->h2_limits;
 	t->handshake_ms = w->handshake_ms;
 	t->max_ms = NEVER_MS;
 	if (c == NULL)
@@ -33,6 +35,10 @@ fill(struct terms *t, const struct worker *w, const struct im_client *c)
 	t->h1.header_ms = HG_MIN(t->h1.header_ms, ms_of(c->request_ms, NEVER_MS));
 	t->max_ms = ms_of(c->connection_max_ms, NEVER_MS);
 	t->handshake_ms = ms_of(c->tls_handshake_ms, t->handshake_ms);
+	t->h2_limits.streams = c->h2_streams ? c->h2_streams : t->h2_limits.streams;
+	t->h2_limits.window = c->h2_window ? c->h2_window : t->h2_limits.window;
+	t->h2_limits.conn_window =
+	    c->h2_conn_window ? c->h2_conn_window : t->h2_limits.conn_window;
 	if (c->max_requests)
 		t->h1.requests_per_connection = c->max_requests;
 }

@@ -11,6 +11,7 @@
 struct terms {
 	struct h1_limits h1;
 	struct h2_env h2;
+	struct h2_limits h2_limits;
 	uint64_t handshake_ms, max_ms; /* max_ms: of a connection */
 };
 

@@ -392,7 +392,7 @@ static const struct kfield clienttrafficpolicy_fields[] = {
 	STRUCT(headers, "headers", "Header fields.", ks_ct_headers),
 	STRUCT(path, "path", "Paths.", ks_ct_path),
 	STRUCT(http1, "http1", "HTTP/1.", ks_ct_http1),
-	STRUCT(http2, "http2", "HTTP/2.", ks_h2_settings, NOT_YET),
+	STRUCT(http2, "http2", "HTTP/2.", ks_h2_settings),
 	STRUCT(http3, "http3", "HTTP/3.", ks_empty, NOT_YET),
 	STRUCT(grpc, "grpc", "gRPC.", ks_ct_grpc, NOT_YET),
 	STRUCT(health, "healthCheck", "A check of the gateway itself.", ks_ct_health),

@@ -151,8 +151,8 @@ static const struct kfield h2_settings_fields[] = {
 	QUANTITY(connection_window, "initialConnectionWindowSize",
 	    "Flow-control window of a connection."),
 	STR(on_invalid, "onInvalidMessage", "What ends at a malformed message: the stream or the "
-	    "connection.", NAMES("TerminateConnection", "TerminateStream")),
-	STRUCT(ping, "connectionKeepalive", "PING frames.", ks_h2_ping),
+	    "connection.", NAMES("TerminateConnection", "TerminateStream"), NOT_YET),
+	STRUCT(ping, "connectionKeepalive", "PING frames.", ks_h2_ping, NOT_YET),
 };
 KSTRUCT(h2_settings, "HTTP2Settings", "HTTP/2 of a connection.");
 #undef T

@@ -174,6 +174,41 @@ http1(struct ctx *c)
 	c->m->default_host = k->http10 != NULL && k->http10->default_host.v;
 }
 
+/* Bounds of what a client may have us hold for it, whatever is written. */
+#define H2_STREAMS 10000u
+#define H2_WINDOW (1u << 20)
+#define H2_CONN_WINDOW (16u << 20)
+
+static uint32_t
+window(struct ctx *c, const struct k_int_or_string *k, const char *name, uint32_t most)
+{
+	uint64_t n;
+
+	if (!k->set)
+		return 0;
+	if (!quantity_of(k, INT32_MAX, &n) || n < 65535) {
+		BAD(c, "HTTP2: %s is out of range, must be between 65535 and 2147483647.", name);
+		return 0;
+	}
+	if (n > most)
+		words_addf(c->sc, &c->p->notes, "spec.http2.%s is held to %u bytes", name, most);
+	return (uint32_t)HG_MIN(n, (uint64_t)most);
+}
+
+static void
+http2(struct ctx *c)
+{
+	const struct k_http2 *k = c->k->http2;
+	struct im_client *r = &c->m->rec;
+
+	if (k == NULL)
+		return;
+	r->h2_streams = (uint32_t)HG_MIN(HG_MAX(k->streams.v, 0), (int64_t)H2_STREAMS);
+	r->h2_window = window(c, &k->stream_window, "initialStreamWindowSize", H2_WINDOW);
+	r->h2_conn_window =
+	    window(c, &k->connection_window, "initialConnectionWindowSize", H2_CONN_WINDOW);
+}
+
 static void
 times(struct ctx *c)
 {
@@ -239,6 +274,7 @@ client_compile(struct scope *sc, struct t_policy *p)
 	headers(&c);
 	path(&c);
 	http1(&c);
+	http2(&c);
 	times(&c);
 	connection(&c);
 	client_tls_compile(sc, p);

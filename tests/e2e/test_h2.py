@@ -191,6 +191,17 @@ def test_rapid_reset_is_bounded(instance, echo):
     assert http1.ask(g.address()).status == 200
 
 
+def test_settings_of_a_policy(instance, echo):
+    policy = {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "ClientTrafficPolicy", "metadata": o.meta("p"),
+              "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw"}],
+                       "http2": {"maxConcurrentStreams": 7, "initialStreamWindowSize": "128Ki", "initialConnectionWindowSize": "2Mi"}}}
+    g = instance(*simple(echo("web")), policy)
+    with Client(g.address()) as c:
+        assert c.response(c.request())[0] == 200
+        assert c.c.remote_settings.max_concurrent_streams == 7 and c.c.remote_settings.initial_window_size == 131072
+        assert c.c.outbound_flow_control_window == 2 << 20
+
+
 def test_an_old_connection_is_told_to_go(instance, script):
     """maxConnectionDuration: GOAWAY while a stream is open, which ends in peace."""
     go = threading.Event()
