@@ -49,7 +49,8 @@ class Cluster:
         self.objects, self.pods, self.h2c = {}, {}, []  # pods: (ns, Deployment) -> [Echo]; h2c: their second ports
         self.certificates = tempfile.TemporaryDirectory()  # for HTTP over TLS to backends
         self.ca, self.stranger = (tls.Pair(self.certificates.name, n, ca=True) for n in ("ca", "stranger"))
-        self.signed = tls.Pair(self.certificates.name, "signed", ("abc.example.com", "URI:spiffe://abc.example.com/test-identity"), by=self.ca)
+        names = ("abc.example.com", "URI:spiffe://abc.example.com/test-identity")
+        self.signed = tls.Pair(self.certificates.name, "signed", names, by=self.ca)
         self.pair_files = []
         self.addresses = {}  # of Gateways, until the next reload
         self.usable, self.unusable = block.host(120), "192.0.2.1"

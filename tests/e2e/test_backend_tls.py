@@ -374,6 +374,28 @@ def test_http2_by_alpn(instance, both, certs):
     faults.quiet(g)
 
 
+def test_a_connection_that_hangs_is_given_up(instance, both, certs, block):
+    """Who waits for it in vain is told, and the next one gets another connection; the first is closed."""
+    pytest.importorskip("h2.connection")
+    back = both()
+    shake, hung = back._shake, []  # pylint: disable=protected-access
+    back._shake = hung.append  # pylint: disable=protected-access
+    svc = o.service("e", back.address)
+    svc[0]["spec"]["ports"][0]["appProtocol"] = "kubernetes.io/h2c"
+    g = instance(*house(back, tls.ca_map("ca", certs.ca))[:1], svc, *house(back, tls.ca_map("ca", certs.ca))[2:], conf=FAST, workers=1)
+    r = g.ask()
+    assert r.status == 502, r
+    assert g.access(1)[0]["detail"] == "the handshake took too long"
+    back._shake = shake  # pylint: disable=protected-access
+    assert seen(g.ask())["alpn"] == "h2"
+    assert len(hung) == 1 and back.connections == 2
+    hung[0].settimeout(DEADLINE)
+    while hung[0].recv(4096):
+        pass
+    hung[0].close()
+    back.open -= 1
+
+
 def test_what_alpn_offers(instance, both, certs):
     """appProtocol h2c leaves no choice; a Backend's alpnProtocols are what it says."""
     pytest.importorskip("h2.connection")

@@ -23,6 +23,7 @@ struct upm {
 	char *greeting;     /* PROXY header, or NULL */
 	size_t ngreeting;
 	uint32_t n, endpoint;
+	bool in_vain;       /* somebody has waited long enough for it to connect */
 	bool over;          /* its adapter is done with it */
 	struct up_terms terms; /* of who used it last */
 	uint64_t born;
@@ -77,7 +78,9 @@ end_lease(struct up *u)
 	list_del(&u->link);
 	m->n--;
 	pool_put(m->pool->ups, u);
-	if (m->n == 0 && !m->over)
+	if (m->n == 0 && !m->over && m->in_vain && !m->h2.connected)
+		h2_up_close(&m->h2);
+	else if (m->n == 0 && !m->over)
 		timer_in(m->pool->loop, &m->idle, idle_ms(m));
 	free_maybe(m);
 }
@@ -187,7 +190,9 @@ takes(const struct upm *m, const struct target *t)
 	    !addr_eq(&m->addr, &t->addr) ||
 	    !bytes_eq(bytes_of(m->greeting, m->ngreeting), t->greeting))
 		return false;
-	return m->h2.connected ? h2_up_usable(&m->h2) : !m->h2.h2.dead && m->n < UPM_CONNECTING;
+	return m->h2.connected ?
+	    h2_up_usable(&m->h2) :
+	    !m->h2.h2.dead && !m->in_vain && m->n < UPM_CONNECTING;
 }
 
 static struct upm *
@@ -273,6 +278,7 @@ upool_h2_become(struct up *u, const struct addr *a, struct bytes path, struct up
 	}
 	list_push(&p->shared, &m->link);
 	p->slot->endpoints[m->endpoint].connections++;
+	m->terms = u->terms;
 	lease(m, u);
 	u->ev = NULL;
 	return true;
@@ -334,6 +340,8 @@ upool_h2_close(struct up *u)
 	/* No use to the backend either; nothing happens if it is over already. */
 	if (u->st)
 		u->st->ops->reset(u->st, HG_ERR_CLIENT_CLOSED);
+	/* Nobody else shall wait for what did not come in this one's time. */
+	u->m->in_vain = !u->m->h2.connected;
 	end_lease(u);
 }
 
