@@ -181,23 +181,6 @@ metric(enum metric m)
 
 /* Lines of the access log since the last call, the last one in `line`. */
 static char line[8192];
-static unsigned
-log_lines(void)
-{
-	enum slot_ringkind kind;
-	struct bytes b;
-	unsigned n = 0;
-
-	while (ring_get(&h.env.slot->ring, &kind, &b) == 1) {
-		if (kind == SLOT_RING_ACCESS) {
-			n++;
-			(void)snprintf(line, sizeof(line), "%.*s", BYTES_ARG(b));
-		}
-		ring_done(&h.env.slot->ring, b);
-	}
-	return n;
-}
-
 /* The next line that says this. A line is written behind the answer, so those of requests before
  * may still come. */
 static bool
@@ -216,6 +199,13 @@ log_has(const char *text)
 }
 
 static void
+log_drop(void)
+{
+	while (log_has(""))
+		;
+}
+
+static void
 assert_logged(const char *text)
 {
 	bool found = false;
@@ -227,7 +217,7 @@ static void
 test_forward(void **state)
 {
 	(void)state;
-	(void)log_lines();
+	log_drop();
 	assert_int_equal(
 	    client_ask(port, "GET", "/a%7eb/./c?x=%20",
 		"X-Forwarded-For: 6.6.6.6\r\nX_Forwarded_For: 7.7.7.7\r\n"
@@ -454,7 +444,7 @@ static void
 test_connect(void **state)
 {
 	(void)state;
-	(void)log_lines();
+	log_drop();
 	assert_int_equal(client_ask(port, "GET", "/gone", NULL), 503);
 	assert_logged("\"reason\":\"connect_failed\"");
 	for (int i = 0; i < 10; i++) { /* the dead one of two is passed over */
@@ -477,7 +467,7 @@ test_retry(void **state)
 	char target[64];
 
 	(void)state;
-	(void)log_lines();
+	log_drop();
 	(void)snprintf(
 	    target, sizeof(target), "/retry?fail=%u", atomic_load(&o[0].seen->requests) + 2);
 	assert_int_equal(client_ask(port, "POST", target, "Content-Length: 5\r\n\r\nhello"), 200);
@@ -510,7 +500,7 @@ test_hostile(void **state)
 	(void)state;
 	assert_int_equal(client_ask(port, "GET", "/?die", NULL), 502);
 	assert_int_equal(client_ask(port, "GET", "/?garbage", NULL), 502);
-	(void)log_lines();
+	log_drop();
 	fd = client_open(port);
 	(void)client_send(fd, "GET /?cut HTTP/1.1\r\nHost: a\r\n\r\n");
 	(void)client_read(fd, NULL);
@@ -529,7 +519,7 @@ static void
 test_timeouts(void **state)
 {
 	(void)state;
-	(void)log_lines();
+	log_drop();
 	assert_int_equal(client_ask(port, "GET", "/limit?hang", NULL), 504);
 	assert_logged("\"reason\":\"backend_timeout\"");
 	assert_int_equal(client_ask(port, "GET", "/try?hang", NULL), 504);
@@ -548,10 +538,11 @@ test_vanish(void **state)
 	(void)client_send(fd, "GET /?hang HTTP/1.1\r\nHost: a\r\n\r\n");
 	assert_soon(h.env.slot->exchanges == 1);
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
-	(void)log_lines();
+	log_drop();
 	close(fd); /* a reset */
 	assert_soon(h.env.slot->exchanges == 0);
-	assert_soon(atomic_load(&o[0].seen->aborted) == aborted + 1);
+	/* More, if the backend learns only now of those that a timeout cut before. */
+	assert_soon(atomic_load(&o[0].seen->aborted) > aborted);
 	assert_logged("\"reason\":\"client_closed\"");
 	for (uint32_t i = 0; i < 400; i++)
 		assert_int_equal(h.env.slot->endpoints[i].inflight, 0);
@@ -566,7 +557,7 @@ test_filters(void **state)
 	assert_true(client_has("x-req: set\r\n") || client_has("X-Req: set\r\n"));
 	assert_true(client_has("x-resp: yes\r\n"));
 	assert_int_equal(client_ask(port, "GET", "/edit?status=204", NULL), 204);
-	(void)log_lines();
+	log_drop();
 	assert_int_equal(
 	    client_ask(port, "POST", "/redirect/x?q", "Content-Length: 5\r\n\r\nhello"), 301);
 	assert_true(client_has("Location: http://example.org:") && client_has("/redirect/x?q\r\n"));
