@@ -150,8 +150,8 @@ struct im_policy {
 enum im_ipdetect { IM_IP_PEER, IM_IP_XFF_HOPS, IM_IP_XFF_CIDRS, IM_IP_HEADER };
 enum im_underscores { IM_US_REJECT, IM_US_ALLOW, IM_US_DROP };
 enum im_slashes { IM_SL_REJECT, IM_SL_KEEP, IM_SL_UNESCAPE, IM_SL_REDIRECT };
-/* X-Forwarded-Client-Cert: dropped; the client's, if it gave a certificate; that and ours behind it;
- * ours; the client's. */
+/* X-Forwarded-Client-Cert: dropped; the client's, if it gave a certificate; that and ours behind
+ * it; ours; the client's. */
 enum im_xfcc { IM_XFCC_SANITIZE, IM_XFCC_FORWARD, IM_XFCC_APPEND, IM_XFCC_SET, IM_XFCC_ALWAYS };
 /* What ours says besides the hash; bits. */
 enum im_xfccdetail {
