@@ -355,10 +355,11 @@ terms_for(const struct image *im, const struct im_cluster *c, struct check_terms
 	return tcp;
 }
 
-/* TLS as the cluster wants it; borrowed. NULL: none, or it cannot be made. */
-static struct uptls *
+/* TLS as the cluster wants it, or NULL; borrowed. false: it cannot be made, and nothing is asked in
+ * clear text instead. */
+static bool
 secure_for(struct health *h, const struct image *im, const struct im_cluster *c,
-    const struct check_terms *t, struct bytes host)
+    const struct check_terms *t, struct bytes host, struct uptls **out)
 {
 	struct uptls_in in = {.im = im,
 	    .secrets = -1,
@@ -368,7 +369,11 @@ secure_for(struct health *h, const struct image *im, const struct im_cluster *c,
 	    .host = bytes_str(t->host),
 	    .speak = t->type == IM_HC_GRPC || c->proto == IM_UP_H2C ? UPTLS_H2 : UPTLS_H1};
 
-	return c->tls == IM_NONE || t->type == IM_HC_TCP ? NULL : uptls_get(h->checker.uptls, &in);
+	*out = NULL;
+	if (c->tls == IM_NONE || t->type == IM_HC_TCP)
+		return true;
+	*out = uptls_get(h->checker.uptls, &in);
+	return *out != NULL;
 }
 
 static void
@@ -391,8 +396,11 @@ add_named(struct health *h, const struct image *im, const struct im_cluster *c,
 		if (n->host == NULL)
 			n->host = copy(host.n ? host : image_text(im, c->dns_name), "");
 	}
-	if (n->terms && n->host)
-		n->secure = secure_for(h, im, c, n->terms, bytes_str(n->host));
+	if (n->terms && n->host &&
+	    !secure_for(h, im, c, n->terms, bytes_str(n->host), &n->secure)) {
+		check_terms_unref(n->terms);
+		n->terms = NULL;
+	}
 	if (n->secure)
 		(void)uptls_ref(n->secure);
 	list_append(&h->named, &n->link);
@@ -453,8 +461,8 @@ want_cluster(struct health *h, const struct image *im, const struct im_cluster *
 		    .cluster = image_text(im, c->name),
 		    .h2 = c->proto == IM_UP_H2C};
 
-		w.secure = secure_for(h, im, c, terms, w.host);
-		want(h, &w, terms);
+		if (secure_for(h, im, c, terms, w.host, &w.secure))
+			want(h, &w, terms);
 	}
 	check_terms_unref(terms);
 }
