@@ -179,7 +179,6 @@ metric(enum metric m)
 		assert_true(c); \
 	} while (0)
 
-/* Lines of the access log since the last call, the last one in `line`. */
 static char line[8192];
 /* The next line that says this. A line is written behind the answer, so those of requests before
  * may still come. */
