@@ -37,7 +37,7 @@ def moody(peer):
         s.shutdown(socket.SHUT_WR)
     if mood == 3:
         time.sleep(r.random() * 0.3)
-    while data := s.recv(r.choice([10, 5000, 200000])):
+    while data := s.recv(r.choice([1000, 5000, 200000])):
         got += len(data)
         if mood == 4 and got > r.randrange(1000000):
             return
