@@ -65,6 +65,7 @@ struct tls_conf { /* borrowed during the call */
 	const struct tls_check *checks;
 	unsigned ncrls, nchecks;
 	bool insecure;                  /* client: any certificate is good */
+	bool lax_end;                   /* client: an end without close_notify is one (L4) */
 };
 
 void tls_prepare(void);
@@ -93,8 +94,8 @@ bool tls_accept(struct chan *, struct tls_env *, struct tls_accept); /* false: n
 /* ---- client: after chan_connect. Verifies the chain, and that one of `names` is the
  * certificate's: a DNS name, "*.name" (any one label, or the same wildcard), an IP address,
  * "uri:…". Subject names never count (RFC 9110 4.3.4). No CAs: nothing is trusted, every handshake
- * fails. An end without close_notify is an error: an answer that lasts until the end must not look
- * whole when it was cut. */
+ * fails. An end without close_notify is an error (but for lax_end): an answer that lasts until the
+ * end must not look whole when it was cut. */
 struct tls_server { /* borrowed during the call, but for the sessions */
 	const char *sni;        /* NULL or an IP address: none is sent */
 	const struct bytes *names;

@@ -464,6 +464,26 @@ def test_s_server(instance, block, certs):
             p.terminate()
 
 
+# ---- L4
+def test_tcp_route(instance, origin, certs):
+    """A relayed connection is encrypted towards the backend, or ends: never in clear text."""
+    back = origin()
+    objs = [o.gateway(port=PORT, listeners=[o.listener("good", PORT, "TCP"), o.listener("bad", PORT + 1, "TCP")]), tls.ca_map("ca", certs.ca)]
+    for n, host in (("good", "abc.test"), ("bad", "abd.test")):
+        route = o.route(n, [o.rule(n)], parents=({"name": "gw", "sectionName": n},))
+        objs += [o.service(n, back.address), tls.policy(n, n, "ca", host), {**route, "kind": "TCPRoute"}]
+    g = instance(*objs, workers=1)
+    host, port = g.address()
+    assert seen(http1.ask((host, port), target="/x"))["sni"] == "abc.test"
+    with http1.Client(host, port + 1) as c:
+        c.request()
+        with pytest.raises((http1.Closed, ConnectionError)):
+            c.response()
+    line = [a for a in g.access(2) if a["listener"] == "bad"][0]
+    assert line["reason"] == "backend_tls_failed" and "ostname" in line["detail"], line
+    assert len(back.requests) == 1
+
+
 # ---- with the rest of the house
 def test_mirror_retry_and_reload(instance, origin, script, certs):
     """Mirrors go over TLS too; a retry policy's next endpoint may be a better one; reloads under load lose nothing."""

@@ -156,7 +156,9 @@ settings(struct uptls_store *s, const struct uptls_in *in, char why[160])
 	    .ciphersuites = text(im, t->ciphersuites, suites),
 	    .curves = text(im, t->curves, curves), .sigalgs = text(im, t->sigalgs, sigalgs),
 	    .alpn = offers(im, t, in->speak), .cas = cas, .ncas = t->cas.n,
-	    .insecure = t->verify == 0};
+	    .insecure = t->verify == 0,
+	    /* A relayed protocol knows its own ends, and what came before must not be lost. */
+	    .lax_end = in->speak == UPTLS_RAW};
 	struct tls_ctx *ctx;
 
 	memcpy(conf.id, t->id, sizeof(conf.id));

@@ -44,8 +44,8 @@
 
 #define BTLS(name, targets, validation) \
 	"apiVersion: gateway.networking.k8s.io/v1\nkind: BackendTLSPolicy\nmetadata: {name: " name \
-	    ", namespace: infra}\nspec: {targetRefs: [" targets "], validation: {hostname: a.com, " \
-	    validation "}}\n---\n"
+	    ", namespace: infra}\nspec: {targetRefs: [" targets "], validation: {hostname: " \
+	    "a.com, " validation "}}\n---\n"
 #define AT(kind, name, more) "{group: \"\", kind: " kind ", name: " name more "}"
 #define ROUTED ROUTE("r", "infra", PARENT "  rules: [{backendRefs: [{name: web, port: 80}]}]\n")
 
