@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from lib import l4, objects as o, tls
+from lib import faults, l4, objects as o, tls
 from lib.backends import Backend
 from lib.wait import wait_for
 
@@ -354,6 +354,19 @@ def test_client_goes_when_all_is_full(instance, tcp, pair, rude, secure):
             linger0(s)
     wait_for(lambda: b.open == 0, "the backend's end", 10)
     wait_for(lambda: len(g.access()) == 1, "the line")
+
+
+def test_gauge_after_a_death(instance, tcp):
+    """The connections of a worker that died are not counted for the one that took its place."""
+    b = tcp(named("b"))
+    g = instance(*stage(l4.service("s", b.address), l4.route("r", "s")), workers=1)
+    with l4.Conn(g.address()) as c:
+        c.read(2)
+        wait_for(lambda: faults.gauges(g)[0] == 1, "the gauge")
+        victim = g.role("worker")[0]
+        os.kill(victim, 9)
+        wait_for(lambda: g.role("worker") not in ([], [victim]), "a new worker")
+        faults.quiet(g)
 
 
 @pytest.mark.heavy
