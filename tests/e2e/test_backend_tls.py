@@ -468,7 +468,8 @@ def test_s_server(instance, block, certs):
 def test_tcp_route(instance, origin, certs):
     """A relayed connection is encrypted towards the backend, or ends: never in clear text."""
     back = origin()
-    objs = [o.gateway(port=PORT, listeners=[o.listener("good", PORT, "TCP"), o.listener("bad", PORT + 1, "TCP")]), tls.ca_map("ca", certs.ca)]
+    listeners = [o.listener("good", PORT, "TCP"), o.listener("bad", PORT + 1, "TCP")]
+    objs = [o.gateway(listeners=listeners), tls.ca_map("ca", certs.ca)]
     for n, host in (("good", "abc.test"), ("bad", "abd.test")):
         route = o.route(n, [o.rule(n)], parents=({"name": "gw", "sectionName": n},))
         objs += [o.service(n, back.address), tls.policy(n, n, "ca", host), {**route, "kind": "TCPRoute"}]
