@@ -103,6 +103,15 @@ enum im_section {
 	LIM(upstream_connections_per_endpoint, 1024, 1, 1048576, COUNT, \
 	    "Connections of a worker to one endpoint.") \
 	LIM(informational, 16, 0, 1000, COUNT, "1xx answers before the final one.") \
+	LIM(h2_streams, 100, 1, 10000, COUNT, "Streams of one HTTP/2 connection at a time.") \
+	LIM(h2_window_bytes, 65536, 1024, 16777216, BYTES, "Window of a stream of HTTP/2.") \
+	LIM(h2_connection_window_bytes, 1048576, 65535, 268435456, BYTES, \
+	    "Window of a connection of HTTP/2.") \
+	LIM(h2_table_bytes, 4096, 0, 65536, BYTES, "Table of field lines (HPACK), each direction.") \
+	LIM(h2_continuations, 8, 1, 64, COUNT, "CONTINUATION frames behind one HEADERS.") \
+	LIM(h2_glitches, 100, 0, 1000000, COUNT, \
+	    "What is legal but costs us (resets, PING, empty frames): at once; 0 = not counted.") \
+	LIM(h2_glitch_rate, 10, 0, 1000000, COUNT, "The same, more each second.") \
 	LIM(spare_descriptors, 64, 8, 4096, COUNT, "Kept free: at the limit, accept, 503, close.") \
 	LIM(heartbeat_ms, 2000, 0, 3600000, MS, \
 	    "A worker silent for so long is replaced; 0 = never.")

@@ -33,14 +33,15 @@ struct worker {
 	struct h1_limits down_limits, up_limits;
 	struct terms *terms, *old_terms; /* terms.h: [0] the house's, then of each im_client */
 	int64_t connect_ms, response_ms, body_bytes;
+	struct h2_limits h2_limits;
 	uint64_t tunnel_idle_ms;      /* 0 = no limit */
 	uint64_t handshake_ms;        /* TLS of clients */
 	uint64_t mirror_bytes, replay_bytes, ip_limit;
 	uint32_t spare_fds, nofile;
 	enum im_log log_format;
-	struct bytes server, via;     /* via: "1.1 pseudonym" */
-	char server_text[128], via_text[128];
-	struct bytes via_line;        /* "Via: 1.1 pseudonym\r\n": via lies in it */
+	struct bytes server, via[2];  /* via: "1.1 pseudonym", "2.0 pseudonym" */
+	char server_text[128], via_text[2][128];
+	struct bytes via_line[2];     /* "Via: 1.1 pseudonym\r\n": via lies in it; 2.0 */
 
 	struct h2_env h2, h2_up;
 	struct pool h2_streams;

@@ -145,7 +145,7 @@ reply_backend(struct exchange *x, const struct msg *resp, bool end)
 
 	if (edits(x)) {
 		x->fenv.date = worker_date(x->w);
-		x->fenv.via = x->w->via;
+		x->fenv.via = x->w->via[resp->minor == 2];
 		e = forward_response(&x->fenv, resp, m);
 		if (e != HG_OK)
 			return e;
@@ -156,7 +156,7 @@ reply_backend(struct exchange *x, const struct msg *resp, bool end)
 			(void)fields_add(&m->fields, field_name(FIELD_SET_COOKIE),
 			    x->lb.set_cookie, FIELD_SET_COOKIE);
 	} else {
-		forward_response_lean(x->w->via_line, resp, m);
+		forward_response_lean(x->w->via_line[resp->minor == 2], resp, m);
 	}
 	if (x->switched) {
 		out = STREAM_UPGRADE;

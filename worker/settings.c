@@ -34,6 +34,20 @@ fill_limits(struct h1_limits *l, const struct im_settings *s)
 	};
 }
 
+static void
+fill_h2(struct h2_limits *l, const struct im_settings *s)
+{
+	*l = (struct h2_limits){
+	    .streams = u32(s->h2_streams),
+	    .window = u32(s->h2_window_bytes),
+	    .conn_window = u32(s->h2_connection_window_bytes),
+	    .table = u32(s->h2_table_bytes),
+	    .continuations = u32(s->h2_continuations),
+	    .glitches = u32(s->h2_glitches),
+	    .glitch_rate = u32(s->h2_glitch_rate),
+	};
+}
+
 static struct bytes
 take_text(char *to, size_t cap, struct bytes b)
 {
@@ -62,6 +76,7 @@ settings_adopt(struct worker *w, const struct gen *gen)
 	int n;
 
 	fill_limits(&w->down_limits, s);
+	fill_h2(&w->h2_limits, s);
 	w->up_limits = w->down_limits;
 	w->connect_ms = s->connect_timeout_ms;
 	w->response_ms = s->response_timeout_ms;
@@ -82,8 +97,10 @@ settings_adopt(struct worker *w, const struct gen *gen)
 	    take_text(w->server_text, sizeof(w->server_text), image_text(&gen->image, s->server));
 	if (via.n == 0)
 		via = BYTES("headgate");
-	n = snprintf(w->via_text, sizeof(w->via_text), "Via: 1.1 %.*s\r\n",
-	    (int)HG_MIN(via.n, (size_t)100), via.p);
-	w->via_line = bytes_of(w->via_text, (size_t)n);
-	w->via = bytes_of(w->via_text + 5, (size_t)n - 7);
+	for (int i = 0; i < 2; i++) { /* RFC 9110 7.6.3: the version in which it came */
+		n = snprintf(w->via_text[i], sizeof(w->via_text[i]), "Via: %s %.*s\r\n",
+		    i ? "2.0" : "1.1", (int)HG_MIN(via.n, (size_t)100), via.p);
+		w->via_line[i] = bytes_of(w->via_text[i], (size_t)n);
+		w->via[i] = bytes_of(w->via_text[i] + 5, (size_t)n - 7);
+	}
 }

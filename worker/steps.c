@@ -38,7 +38,7 @@ fill_env(struct exchange *x)
 
 	e->arena = &x->arena;
 	e->client_ip = x->xff.n ? x->xff : exchange_ip(x);
-	e->via = x->w->via;
+	e->via = x->w->via[x->head.minor == 2];
 	e->port = port_text(x, x->fctx.listener_port);
 	e->random[0] = worker_random(x->w);
 	e->random[1] = worker_random(x->w);

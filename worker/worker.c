@@ -179,7 +179,8 @@ init_pools(struct worker *w)
 	    .bufs = &w->bufs,
 	    .streams = &w->h2_streams,
 	    .limits = &w->down_limits,
-	    .h2 = &h2_defaults};
+	    .h2 = &w->h2_limits};
+	w->h2_limits = h2_defaults;
 	w->h2_up = w->h2;
 	w->h2_up.limits = &w->up_limits;
 	ipcount_init(&w->ips, n, &w->seed);
