@@ -44,7 +44,8 @@ def test_reload_under_load(instance, script, way):
         g = instance(*site(back.address()[:2], "kubernetes.io/h2c"))
     host, port = g.address()[:2]
     n = f.scaled(20000, 4000)
-    load = subprocess.Popen(["h2load", "-n", str(n), "-c", "4", "-m", "10", f"http://{host}:{port}/load"], stdout=subprocess.PIPE, text=True)
+    load = subprocess.Popen(["h2load", "-n", str(n), "-c", "4", "-m", "10", f"http://{host}:{port}/load"],
+                            stdout=subprocess.PIPE, text=True)
     reloads = 0
     while load.poll() is None:
         g.put(o.route(f"more{reloads % 3}", rules=[o.rule("web", path=f"/x{reloads}")]), name="more.yaml")
