@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/state.h"
+#include "net/sock.h"
 
 /* ---- start */
 
@@ -42,6 +43,9 @@ fill_params(const struct master *m, uint64_t generation, struct proto_compile *p
 
 	*p = (struct proto_compile){
 	    .generation = generation, .flat = o->nfiles > 0, .service = m->service};
+	for (unsigned i = 0; i < HG_ARRAY_LEN(p->node); i++)
+		if (!sock_outward(i == 0 ? 4 : 6, &p->node[i]))
+			p->node[i] = (struct addr){0};
 	(void)snprintf(p->conf, sizeof(p->conf), "%s", o->conf ? o->conf : "");
 	for (p->nroots = 0; p->nroots < o->nfiles; p->nroots++)
 		(void)snprintf(p->roots[p->nroots], sizeof(p->roots[0]), "%s", o->files[p->nroots]);

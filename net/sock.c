@@ -129,6 +129,28 @@ sock_local(int fd, struct addr *out)
 	    addr_from_sock((struct sockaddr *)&ss, out);
 }
 
+/* Addresses for documentation (RFC 5737, RFC 3849): nobody has them, so the default route it is. */
+bool
+sock_outward(unsigned family, struct addr *out)
+{
+	static const struct addr v4 = {.family = 4, .ip = {198, 51, 100, 1}, .port = 9};
+	static const struct addr v6 = {
+	    .family = 6, .ip = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}, .port = 9};
+	static const struct cidr loop4 = {.base = {.family = 4, .ip = {127}}, .bits = 8};
+	static const struct cidr loop6 = {.base = {.family = 6, .ip = {[15] = 1}}, .bits = 128};
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sock(family == 4 ? &v4 : &v6, &ss);
+	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool ok = fd >= 0 && connect(fd, (struct sockaddr *)&ss, len) == 0 && sock_local(fd, out);
+
+	if (fd >= 0)
+		close(fd);
+	if (!ok)
+		return false;
+	out->port = 0;
+	return out->family == family && !cidr_has(family == 4 ? &loop4 : &loop6, out);
+}
+
 bool
 sock_peer(int fd, struct addr *out)
 {

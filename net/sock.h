@@ -24,6 +24,9 @@ int sock_accept(int listener, struct addr *peer);
 /* 0: the system's. */
 void sock_keepalive(int fd, uint32_t probes, uint32_t idle_s, uint32_t interval_s);
 bool sock_local(int fd, struct addr *out);
+/* The address that this machine has for the world (4 or 6): that of its default route. Sends
+ * nothing. Port 0. false: there is no such route, or only loopback. */
+bool sock_outward(unsigned family, struct addr *out);
 bool sock_peer(int fd, struct addr *out);
 int sock_unix_listen(int dirfd, const char *name, unsigned mode);
 

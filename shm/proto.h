@@ -114,6 +114,7 @@ struct proto_compile {
 	uint32_t nroots;
 	uint32_t service;           /* 1: ownership rules hold */
 	uint32_t pad;
+	struct addr node[2];        /* IPv4, IPv6 by which others reach it; family 0: none */
 	char conf[4096];            /* headgate.conf, "" = none */
 	char roots[PROTO_ROOTS][1024]; /* resource root, or the -f paths */
 };

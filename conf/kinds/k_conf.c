@@ -81,8 +81,8 @@ static const struct kfield headgate_fields[] = {
 	STR(group, "group", "Group of these processes.", CHARS(1, 32)),
 	STRINGS(addresses, "addresses", "Addresses for Gateways without own ones; none means all.",
 	    ITEMS(0, 64), SET_OF),
-	STR(address_pool, "address_pool", "A network from which each Gateway gets an address of "
-	    "its own.", CHARS(1, 64)),
+	STR(address_pool, "address_pool", "A network from which each Gateway and each LoadBalancer "
+	    "Service gets an address of its own.", CHARS(1, 64)),
 	STRINGS(gateway_classes, "gateway_classes",
 	    "Further class names that this node answers for.", OBJNAME,
 	    ITEMS(0, 64), SET_OF, .pattern = &pat_subdomain),

@@ -1,15 +1,15 @@
 /*
  * address.c - which addresses a Gateway listens on (reference/gateway-api.md 5.18,
  * gateway-api-1.7.md "Routability", DESIGN "Addresses"): those it asks for, one of its own from
- * `address_pool`, else the node's `addresses`, else all. Pool addresses are remembered, also for a
- * while after their Gateway is gone, so that a Gateway that comes back finds its own and a new one
- * gets none that clients may still have in a cache.
+ * `address_pool` (so do LoadBalancer Services), else the node's `addresses`, else all. Pool
+ * addresses are remembered, also for a while after their Gateway is gone, so that a Gateway that
+ * comes back finds its own and a new one gets none that clients may still have in a cache.
  */
 #include <errno.h>
 #include <sys/socket.h>
 
 #include "base/mem.h"
-#include "conf/resolve/scope.h"
+#include "conf/resolve/service.h"
 
 #define POOL_GONE_KEEP 1024
 
@@ -114,11 +114,9 @@ pool_get(
     struct scope *sc, struct pool *p, const struct r_gateway *gw, unsigned nth, struct addr *out)
 {
 	const struct object *o = gw->obj;
-	struct bytes name =
-	    bytes_str(nth == 0 ? arena_printf(sc->arena, "%.*s/%.*s", BYTES_ARG(o->meta.ns),
-				     BYTES_ARG(o->meta.name)) :
-				 arena_printf(sc->arena, "%.*s/%.*s#%u", BYTES_ARG(o->meta.ns),
-				     BYTES_ARG(o->meta.name), nth));
+	struct bytes name = bytes_str(arena_printf(sc->arena, nth == 0 ? "%s%.*s/%.*s" :
+		"%s%.*s/%.*s#%u", gw->service != NULL ? "Service " : "", BYTES_ARG(o->meta.ns),
+	    BYTES_ARG(o->meta.name), nth));
 	uintptr_t i = (uintptr_t)map_get(&p->names, name);
 
 	if (i != 0 && i <= sc->in.old->n_addresses)
@@ -222,6 +220,13 @@ asked(struct scope *sc, struct pool *p, struct r_gateway *gw, uint32_t i, unsign
 	}
 }
 
+/* Node ports are open on the node, whatever the pool. */
+static bool
+is_node(const struct r_gateway *gw)
+{
+	return gw->service != NULL && gw == gw->service->gw[0];
+}
+
 static void
 one(struct scope *sc, struct pool *p, struct r_gateway *gw)
 {
@@ -233,7 +238,7 @@ one(struct scope *sc, struct pool *p, struct r_gateway *gw)
 	for (uint32_t i = 0; i < gw->k->addresses.n; i++)
 		asked(sc, p, gw, i, &nth);
 	if (gw->k->addresses.n == 0)
-		assign(sc, gw->service == NULL ? p : NULL, gw, 0);
+		assign(sc, is_node(gw) ? NULL : p, gw, 0);
 	for (uint32_t i = 0; i < gw->nown; i++)
 		some = some || gw->own[i].accepted;
 	for (size_t i = 0; i < gw->nsets; i++)
@@ -275,4 +280,34 @@ address_resolve(struct scope *sc)
 		forgotten(sc, &pool);
 	map_release(&pool.taken);
 	map_release(&pool.names);
+}
+
+/* A machine that has one family only does not get the wildcard of the other beside it. */
+const struct addr *
+address_shown(const struct scope *sc, const struct r_address *a)
+{
+	const struct addr *node = sc->in.node;
+
+	if (!a->implied || node == NULL || (node[0].family == 0 && node[1].family == 0))
+		return &a->addr;
+	node += a->addr.family == 6;
+	return node->family != 0 ? node : NULL;
+}
+
+void
+address_ingress(const struct scope *sc, const struct r_gateway *gw, struct strbuf *out)
+{
+	bool first = true;
+	char ip[46];
+
+	for (uint32_t i = 0; i < gw->naddrs; i++) {
+		const struct addr *a = address_shown(sc, &gw->addrs[i]);
+
+		if (a == NULL || gw->addrs[i].bound == 0)
+			continue;
+		addr_print_ip(a, ip);
+		strbuf_printf(out, "%s{\"ip\":\"%s\"}", first ? "\"ingress\":[" : ",", ip);
+		first = false;
+	}
+	strbuf_addz(out, first ? "" : "]");
 }

@@ -177,23 +177,6 @@ service_spec(struct json *j, const struct r_gateway *gw)
 	json_end(j, '}');
 }
 
-static void
-service_status(struct strbuf *out, const struct r_gateway *gw)
-{
-	bool first = true;
-	char ip[46];
-
-	strbuf_addz(out, "{\"loadBalancer\":{\"ingress\":[");
-	for (uint32_t i = 0; i < gw->naddrs; i++) {
-		if (gw->addrs[i].bound == 0)
-			continue;
-		addr_print_ip(&gw->addrs[i].addr, ip);
-		strbuf_printf(out, "%s{\"ip\":\"%s\"}", first ? "" : ",", ip);
-		first = false;
-	}
-	strbuf_addz(out, "]}}");
-}
-
 static struct infra *
 service(struct scope *sc, const struct r_gateway *gw)
 {
@@ -216,7 +199,9 @@ service(struct scope *sc, const struct r_gateway *gw)
 	json_end(&j, '}');
 	in->json = arena_bytes(sc->arena, strbuf_bytes(&out));
 	strbuf_reset(&out);
-	service_status(&out, gw);
+	strbuf_addz(&out, "{\"loadBalancer\":{");
+	address_ingress(sc, gw, &out);
+	strbuf_addz(&out, "}}");
 	in->status = arena_bytes(sc->arena, strbuf_bytes(&out));
 	strbuf_release(&out);
 	in->flags = CAT_OWN;

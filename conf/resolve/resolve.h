@@ -27,6 +27,7 @@ struct resolve_in {
 	int64_t now;                     /* unix seconds */
 	uint64_t generation;
 	struct source *source;           /* for referenced files; NULL: none can be read */
+	const struct addr *node;         /* two: IPv4, IPv6 of the machine; family 0: not known */
 	bool offline;                    /* no bind answers will come */
 	const struct stale_note *stale;
 	uint32_t nstale;

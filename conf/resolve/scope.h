@@ -83,6 +83,11 @@ bool class_ours(const struct scope *, struct bytes class);
 void gateway_resolve(struct scope *);
 void gateway_programmed(struct scope *);
 void address_resolve(struct scope *);
+/* What is said of an address in statuses: for all addresses, the one of that family by which the
+ * machine is reached. NULL: nothing. */
+const struct addr *address_shown(const struct scope *, const struct r_address *);
+/* The member "ingress" of status.loadBalancer, or nothing if no address is bound. */
+void address_ingress(const struct scope *, const struct r_gateway *, struct strbuf *);
 void listener_resolve(struct scope *, struct r_gateway *, struct r_set *);
 void listener_conflicts(struct scope *, struct r_gateway *);
 void listener_programmed(struct scope *, struct r_listener *);

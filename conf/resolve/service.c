@@ -345,6 +345,9 @@ judge(struct scope *sc, const struct r_service *s, const struct r_open *p, const
 		if (gw->refused != NULL) {
 			why = gw->refused;
 			message = gw->why;
+		} else if (gw->naddrs == 0) {
+			why = "AddressNotAssigned";
+			message = gw->unmet != NULL ? gw->unmet : "no address is left for it";
 		} else if (gw->k->addresses.n != 0 && gw->addrs[0].absent != 0) {
 			why = "AddressNotUsable";
 			message = arena_printf(sc->arena,
@@ -373,23 +376,6 @@ service_conditions(struct scope *sc, const struct r_service *s, struct conds *ou
 		cond_set(out, COND_PROGRAMMED, COND_TRUE, "Programmed", "all ports are open");
 	else
 		cond_set(out, COND_PROGRAMMED, COND_FALSE, reason, text);
-}
-
-void
-service_ingress(const struct r_service *s, struct strbuf *out)
-{
-	const struct r_gateway *gw = s->gw[1];
-	bool first = true;
-	char ip[46];
-
-	for (uint32_t i = 0; gw != NULL && i < gw->naddrs; i++) {
-		if (gw->addrs[i].bound == 0)
-			continue;
-		addr_print_ip(&gw->addrs[i].addr, ip);
-		strbuf_printf(out, "%s{\"ip\":\"%s\"}", first ? "\"ingress\":[" : ",", ip);
-		first = false;
-	}
-	strbuf_addz(out, first ? "" : "]");
 }
 
 void

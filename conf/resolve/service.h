@@ -1,6 +1,6 @@
 /*
  * service.h - Services that open ports: type NodePort on the node's addresses, type LoadBalancer on
- * loadBalancerIP or the node's addresses. Such a Service is an internal Gateway of raw listeners
+ * loadBalancerIP, an address of the pool, or the node's. Such a Service is an internal Gateway of raw listeners
  * with an internal route each, so that sockets, conflicts and workers know nothing of Services.
  * ClusterIP and ExternalName are only ever backends.
  */
@@ -27,9 +27,8 @@ struct r_service {
 void service_resolve(struct scope *);
 uint32_t service_routes(const struct scope *); /* how many routes service_attach adds */
 void service_attach(struct scope *);
-/* The condition Programmed, and status.loadBalancer.ingress. */
+/* The condition Programmed. */
 void service_conditions(struct scope *, const struct r_service *, struct conds *);
-void service_ingress(const struct r_service *, struct strbuf *);
 /* Puts the node ports that were handed out into the object's node tree, as an API server would. */
 void service_show(struct scope *, const struct object *);
 /* `base` (may be NULL) with clients kept on their endpoint by address. */

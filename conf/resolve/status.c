@@ -248,9 +248,11 @@ addresses(struct status *st, const struct r_gateway *gw)
 	for (uint32_t i = 0; gw->accepted && i < gw->naddrs && i < 16; i++) {
 		const struct r_address *a = &gw->addrs[i];
 
-		if (a->elsewhere || (a->bound == 0 && a->absent != 0)) /* not in use */
-			continue;
-		addr_print_ip(&a->addr, ip);
+		const struct addr *shown = address_shown(st->sc, a);
+
+		if (shown == NULL || a->elsewhere || (a->bound == 0 && a->absent != 0))
+			continue; /* not in use */
+		addr_print_ip(shown, ip);
 		strbuf_printf(
 		    &st->out, "%s{\"type\":\"IPAddress\",\"value\":\"%s\"}", first ? "" : ",", ip);
 		first = false;
@@ -405,8 +407,8 @@ service(struct status *st)
 		cond_set(&c, COND_NOT_SERVED, COND_TRUE, "FieldNotServed", why);
 	status_stale(st, &c);
 	strbuf_addz(&st->out, "{\"loadBalancer\":{");
-	if (s != NULL)
-		service_ingress(s, &st->out);
+	if (s != NULL && s->gw[1] != NULL)
+		address_ingress(st->sc, s->gw[1], &st->out);
 	strbuf_addc(&st->out, '}');
 	if (c.n != 0) {
 		strbuf_addc(&st->out, ',');

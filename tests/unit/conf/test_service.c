@@ -288,6 +288,73 @@ affinity(void **state)
 	}
 }
 
+static bool
+ingress_is(struct world *w, const char *name, const char *want)
+{
+	const struct cat_object *o = world_object(w, "Service", "shop", name);
+	struct bytes got = blob_text(&w->cat.blob, o->status);
+
+	if (bytes_starts(got, bytes_str(want)))
+		return true;
+	print_message("%s: got %.*s\n", name, BYTES_ARG(got));
+	return false;
+}
+
+/* What others reach, not what is bound. */
+static void
+node_addresses(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	world_file(&w, "a.yaml", SVC("a", "type: LoadBalancer, ports: [{port: 80}]"));
+	w.params.node[0] = (struct addr){.family = 4, .ip = {203, 0, 113, 7}};
+	world_compile(&w);
+	assert_true(ingress_is(
+	    &w, "a", "{\"loadBalancer\":{\"ingress\":[{\"ip\":\"203.0.113.7\"}]}"));
+	w.params.node[1] = (struct addr){.family = 6, .ip = {0x20, 1, 0xd, 0xb8, [15] = 7}};
+	world_compile(&w);
+	assert_true(ingress_is(&w, "a",
+	    "{\"loadBalancer\":{\"ingress\":[{\"ip\":\"203.0.113.7\"},"
+	    "{\"ip\":\"2001:db8::7\"}]}"));
+	world_release(&w);
+}
+
+/* One for each load balancer and Gateway, and it stays; node ports are the node's. */
+static void
+pool(void **state)
+{
+	static const char want[] =
+	    "0.0.0.0:30080 tcp shop/a:80, 127.9.0.1:80 tcp , 127.9.0.2:80 tcp shop/a:80, "
+	    "127.9.0.3:80 tcp shop/b:80, [::]:30080 tcp shop/a:80";
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	w.conf = BYTES("address_pool = \"127.9.0.0/29\";");
+	world_file(&w, "a.yaml",
+	    GW("{name: x, port: 80, protocol: HTTP}")
+		SVC_AT("a", "1", "type: LoadBalancer, ports: [{port: 80, nodePort: 30080}]")
+		    SVC_AT("b", "2", "type: LoadBalancer, ports: [{port: 80}]"));
+	for (unsigned i = 0; i < 2; i++) {
+		struct strbuf got = STRBUF_INIT;
+
+		world_compile(&w);
+		print_sockets(&w, &got);
+		if (!bytes_eq(strbuf_bytes(&got), bytes_str(want)))
+			fail_msg("%.*s", BYTES_ARG(strbuf_bytes(&got)));
+		strbuf_release(&got);
+	}
+	assert_true(ingress_is(
+	    &w, "b", "{\"loadBalancer\":{\"ingress\":[{\"ip\":\"127.9.0.3\"}]}"));
+	w.conf = BYTES("address_pool = \"127.8.0.0/30\";");
+	world_compile(&w);
+	assert_true(world_expect(
+	    &w, "none left", BYTES("Service shop b - Programmed False/AddressNotAssigned")));
+	world_release(&w);
+}
+
 int
 main(void)
 {
@@ -295,6 +362,8 @@ main(void)
 		cmocka_unit_test(table),
 		cmocka_unit_test(stable),
 		cmocka_unit_test(affinity),
+		cmocka_unit_test(node_addresses),
+		cmocka_unit_test(pool),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

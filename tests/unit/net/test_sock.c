@@ -95,6 +95,26 @@ unix_listener(void **state)
 	rmdir(dir);
 }
 
+/* Machines without a route have none; what there is can be bound, and is not loopback. */
+static void
+outward(void **state)
+{
+	(void)state;
+	for (unsigned family = 4; family <= 6; family += 2) {
+		struct addr a;
+		int fd;
+
+		if (!sock_outward(family, &a))
+			continue;
+		assert_int_equal(a.family, family);
+		assert_int_equal(a.port, 0);
+		assert_false(addr_is_any(&a) || (family == 4 && a.ip[0] == 127));
+		fd = sock_bind(&a, true, true);
+		assert_true(fd >= 0);
+		close(fd);
+	}
+}
+
 int
 main(void)
 {
@@ -102,6 +122,7 @@ main(void)
 		cmocka_unit_test(second_instance_is_kept_out),
 		cmocka_unit_test(children_inherit),
 		cmocka_unit_test(unix_listener),
+		cmocka_unit_test(outward),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
