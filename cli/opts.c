@@ -53,7 +53,7 @@ static const struct flag {
 	"match: a request header; may repeat"},
     {"--request", "-X", FLAG_STR, OFF(method), "METHOD", "match: request method (default GET)"},
     {"--address", NULL, FLAG_STR, OFF(address), "IP",
-	"match: local address; port-forward, workload: where to listen"},
+	"match: local address; port-forward: where to listen; workload: its own"},
     {"--label", "-l", FLAG_LIST, OFF(labels), "KEY=VALUE", "workload: a label; may repeat"},
     {"--port", "-p", FLAG_LIST, OFF(ports), "NAME=NUMBER", "workload: a port; may repeat"},
     {"--weight", NULL, FLAG_INT, OFF(weight), "N", "workload: share of the traffic (default 1)"},

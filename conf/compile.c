@@ -137,8 +137,8 @@ compile_run(struct arena *a, const struct compile_in *in, struct compile_out *ou
 {
 	struct resolve_info info = {.diags = &out->diags};
 	struct resolve_in ri = {.old = in->old, .diags = &out->diags, .now = in->now,
-	    .generation = in->params->generation, .node = in->params->node, .offline = in->bind == NULL,
-	    .source = in->source};
+	    .generation = in->params->generation, .node = in->params->node,
+	    .offline = in->bind == NULL, .source = in->source};
 	uint64_t start = clock_mono();
 	struct doccache *documents;
 	struct load load;

@@ -79,10 +79,11 @@ static const struct kfield headgate_fields[] = {
 	    BETWEEN(0, 1024), .def = "0"),
 	STR(user, "user", "User of all processes but the master and the reader.", CHARS(1, 32)),
 	STR(group, "group", "Group of these processes.", CHARS(1, 32)),
-	STRINGS(addresses, "addresses", "Addresses for Gateways without own ones; none means all.",
+	STRINGS(addresses, "addresses", "Addresses for Gateways without own ones, and of node "
+	    "ports; none means all.",
 	    ITEMS(0, 64), SET_OF),
-	STR(address_pool, "address_pool", "A network from which each Gateway and each LoadBalancer "
-	    "Service gets an address of its own.", CHARS(1, 64)),
+	STR(address_pool, "address_pool", "A network from which each Gateway gets an address of "
+	    "its own; without addresses, each LoadBalancer Service too.", CHARS(1, 64)),
 	STRINGS(gateway_classes, "gateway_classes",
 	    "Further class names that this node answers for.", OBJNAME,
 	    ITEMS(0, 64), SET_OF, .pattern = &pat_subdomain),

@@ -1,7 +1,7 @@
 /*
  * address.c - which addresses a Gateway listens on (reference/gateway-api.md 5.18,
  * gateway-api-1.7.md "Routability", DESIGN "Addresses"): those it asks for, one of its own from
- * `address_pool` (so do LoadBalancer Services), else the node's `addresses`, else all. Pool
+ * `address_pool` (LoadBalancers too), else the node's `addresses`, else all. Pool
  * addresses are remembered, also for a while after their Gateway is gone, so that a Gateway that
  * comes back finds its own and a new one gets none that clients may still have in a cache.
  */
@@ -220,11 +220,13 @@ asked(struct scope *sc, struct pool *p, struct r_gateway *gw, uint32_t i, unsign
 	}
 }
 
-/* Node ports are open on the node, whatever the pool. */
+/* Node ports are open on the node, whatever the pool; so are load balancers where `addresses` says
+ * which those are (issue 6: loadBalancerIP or the node's addresses). */
 static bool
-is_node(const struct r_gateway *gw)
+is_node(const struct scope *sc, const struct r_gateway *gw)
 {
-	return gw->service != NULL && gw == gw->service->gw[0];
+	return gw->service != NULL &&
+	    (gw == gw->service->gw[0] || sc->in.conf->addresses.n != 0);
 }
 
 static void
@@ -238,7 +240,7 @@ one(struct scope *sc, struct pool *p, struct r_gateway *gw)
 	for (uint32_t i = 0; i < gw->k->addresses.n; i++)
 		asked(sc, p, gw, i, &nth);
 	if (gw->k->addresses.n == 0)
-		assign(sc, is_node(gw) ? NULL : p, gw, 0);
+		assign(sc, is_node(sc, gw) ? NULL : p, gw, 0);
 	for (uint32_t i = 0; i < gw->nown; i++)
 		some = some || gw->own[i].accepted;
 	for (size_t i = 0; i < gw->nsets; i++)

@@ -1,7 +1,8 @@
 /*
  * service.h - Services that open ports: type NodePort on the node's addresses, type LoadBalancer on
- * loadBalancerIP, an address of the pool, or the node's. Such a Service is an internal Gateway of raw listeners
- * with an internal route each, so that sockets, conflicts and workers know nothing of Services.
+ * loadBalancerIP, an address of the pool, or the node's. Such a Service is an internal Gateway of
+ * raw listeners with an internal route each, so that sockets, conflicts and workers know nothing of
+ * Services.
  * ClusterIP and ExternalName are only ever backends.
  */
 #ifndef CONF_RESOLVE_SERVICE_H

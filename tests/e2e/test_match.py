@@ -8,7 +8,7 @@ import re
 import pytest
 import yaml
 
-from lib import http1, objects as o
+from lib import http1, l4, objects as o
 from lib.gateway import cli
 
 PORT = 8080
@@ -115,3 +115,32 @@ def test_what_the_rule_does(tmp_path):
     assert [out.index(x) for x in want] == sorted(out.index(x) for x in want)
     out = cli("match", "http://a.test/old", "-f", path, check=0).stdout
     assert "filter     RequestRedirect 301 scheme https\n" in out, out
+
+
+def test_connections(tmp_path):
+    """TCP, UDP and TLS have a rule too; what there is none for is closed, not answered."""
+    listeners = [l4.listener("tcp", 5432), l4.listener("udp", 5432, "UDP"), l4.listener("tls", 8443, "TLS", hostname="*.pass.test"),
+                 o.listener("other", 8443, "HTTPS", "web.test")]
+    listeners[3]["tls"] = {"certificateRefs": [{"name": "none"}]}
+    node = {"apiVersion": "v1", "kind": "Service", "metadata": o.meta("node"),
+            "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]}}
+    path = tmp_path / "a.yaml"
+    path.write_text(yaml.safe_dump_all(o.flat([
+        o.gateway(listeners=listeners), l4.service("db", ("127.0.0.9", 5432)), l4.route("r", "db", kind="TLSRoute", hostnames=["a.pass.test"]),
+        l4.route("t", "db", section="tcp"), l4.route("u", "dns", kind="UDPRoute", section="udp"),
+        l4.service("dns", ("127.0.0.9", 53), protocol="UDP"), node]), sort_keys=False), encoding="utf-8")
+    for url, rc, line in [("tcp://db.test:5432", 0, f"route      TCPRoute default/t rule 0   {path}:"),
+                          ("udp://db.test:5432", 0, f"route      UDPRoute default/u rule 0   {path}:"),
+                          ("tls://a.pass.test:8443", 0, f"route      TLSRoute default/r rule 0   {path}:"),
+                          ("https://a.pass.test:8443/", 0, f"route      TLSRoute default/r rule 0   {path}:"),
+                          ("tls://b.pass.test:8443", 1, "answer     closed: no route matches"),
+                          ("tls://b.test:8443", 1, "answer     closed: no listener for this host"),
+                          ("tcp://a:30080", 0, "service    default/node\n"),
+                          ("tcp://a:80", 1, "nothing listens on port 80\n"),
+                          ("udp://[::1]:53", 1, "nothing listens on UDP port 53 of ::1\n"),
+                          ("tcp://a", 64, "")]:
+        p = cli("match", url, "-f", path)
+        assert p.returncode == rc and line in p.stdout, (url, p.returncode, p.stdout, p.stderr)
+        if rc == 0:
+            assert "\nbackend    100.0%  default/" in p.stdout
+    assert "a port is needed" in p.stderr
