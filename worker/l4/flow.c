@@ -12,6 +12,8 @@
 #include "worker/l4/flow.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -648,21 +650,22 @@ flow_start(struct worker *w, int fd, uint32_t socket, bool tls, const struct add
 
 /* ---- now and then */
 
-/* A reset leaves its mark on the socket until somebody reads. */
+/* Its connection is over both ways. The socket's error may be gone: a failed write takes it. */
 static bool
 was_reset(const struct chan *c)
 {
-	int e = 0;
-	socklen_t len = sizeof(e);
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
 
-	return c->hangup && c->paused && !c->closed &&
-	    getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &e, &len) == 0 && e != 0;
+	return c->hangup && !c->closed &&
+	    getsockopt(c->watch.fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	    info.tcpi_state == TCP_CLOSE;
 }
 
 void
 flow_stuck(struct flow *f)
 {
-	if (f->phase != FLOW_RELAY || loop_now(f->w->loop) - f->moved < STUCK_MS * MS_NS)
+	if (f->phase < FLOW_RELAY || loop_now(f->w->loop) - f->moved < STUCK_MS * MS_NS)
 		return;
 	if (was_reset(&f->down))
 		end_by(f, FLOW_CLIENT, HG_ERR_CLIENT_CLOSED);
