@@ -110,7 +110,7 @@ def test_idle_worker_killed_refuses_nobody(instance, echo):
     g = instance(*f.house(echo("web")))
     with f.load(g.address(), keep=0, each=3) as loads:
         for _ in range(scaled(10, 4)):  # slower than the brake's five in ten seconds would matter for others
-            victim = g.role("worker")[-1]
+            victim = wait_for(lambda: g.role("worker"), "a worker")[-1]  # both may be dead for a moment
             os.kill(victim, signal.SIGKILL)
             wait_for(lambda v=victim: f.gone(v), "its death")
             loads.step()

@@ -128,9 +128,11 @@ def test_listeners_come_and_go_under_load(instance, echo, script):
                     for x in leaving:
                         x.stop.set()
                 gates.set()
-                # Who comes too late is refused, or told so, or sees the end before an answer began; nobody is cut in one.
+                # Who comes too late is refused, or told so, or sees the end before an answer began, perhaps while it sends
+                # (whom the kernel still had in the socket's queue); nobody is cut in one.
                 for why in leaving.failures():
-                    assert "refused" in why or "503 going away" in why or "after b''" in why, why
+                    assert "refused" in why or "503 going away" in why or "after b''" in why or \
+                        why.startswith(("ConnectionResetError", "BrokenPipeError")), why
                 r = busy.response()
                 assert (r.status, r.body) == (200, b"kept")
                 assert busy.read_all() == (b"", False) and idle.read_all() == (b"", False)
