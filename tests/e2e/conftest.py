@@ -7,7 +7,14 @@ from lib import backends, faults, http1, tls
 from lib.fixtures import binary, block, echo, instance, script  # noqa: F401  pylint: disable=unused-import
 
 
+# Files with the longest tests begin first, or one processor would end alone with one of them.
+FIRST = ("test_tls_scan", "test_fault_reload", "test_reload", "test_l4_real", "test_fault_client", "test_fault_process", "test_match",
+         "test_fault_world", "test_corpus", "test_services", "test_quickstart", "test_proxyproto", "test_tls")
+
+
 def pytest_collection_modifyitems(items):
+    order = {name: i for i, name in enumerate(FIRST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
     for item in items:
         if "root" in item.keywords and os.geteuid() != 0:
             item.add_marker(pytest.mark.skip(reason="needs root"))

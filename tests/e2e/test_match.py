@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from lib import http1, l4, objects as o
+from lib.faults import scaled
 from lib.gateway import cli
 
 PORT = 8080
@@ -74,7 +75,7 @@ def test_match_names_the_rule_that_answers(instance, echo, part):
     host, port = g.address()
     hits = 0
     with http1.Client(host, port) as c:
-        for _ in range(250):
+        for _ in range(scaled(120, 50)):
             method, name, target, headers = d.request()
             r = c.ask(method, target, host=f"{name}:{port}", headers=headers)
             words = [w for n, v in headers for w in ("-H", f"{n}: {v}")]
@@ -86,7 +87,7 @@ def test_match_names_the_rule_that_answers(instance, echo, part):
                 assert said and p.returncode == 0 and r.json()["headers"]["X-Rule"] == [said[1]], where
             else:
                 assert r.status == 404 and not said and p.returncode == 1 and "404" in p.stdout, where
-    assert hits > 5, "requests that match are rare: the draw is wrong"
+    assert hits, "requests that match are rare: the draw is wrong"
 
 
 def test_what_the_rule_does(tmp_path):
@@ -126,7 +127,8 @@ def test_connections(tmp_path):
             "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]}}
     path = tmp_path / "a.yaml"
     path.write_text(yaml.safe_dump_all(o.flat([
-        o.gateway(listeners=listeners), l4.service("db", ("127.0.0.9", 5432)), l4.route("r", "db", kind="TLSRoute", hostnames=["a.pass.test"]),
+        o.gateway(listeners=listeners), l4.service("db", ("127.0.0.9", 5432)),
+        l4.route("r", "db", kind="TLSRoute", hostnames=["a.pass.test"]),
         l4.route("t", "db", section="tcp"), l4.route("u", "dns", kind="UDPRoute", section="udp"),
         l4.service("dns", ("127.0.0.9", 53), protocol="UDP"), node]), sort_keys=False), encoding="utf-8")
     for url, rc, line in [("tcp://db.test:5432", 0, f"route      TCPRoute default/t rule 0   {path}:"),

@@ -22,6 +22,11 @@ BAD = re.compile(r"check failed|: jail: |AddressSanitizer|LeakSanitizer|Undefine
                  r"crashed|core dumped")
 
 
+def dump(objs):
+    """YAML documents, by the C library where Python has it: thousands of objects take their time."""
+    return yaml.dump_all(objs, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
+
+
 def cli(*args, binary=None, check=None, **kw):
     """Runs a verb. Returns CompletedProcess with text output; check = the exit status that it must have."""
     p = subprocess.run([binary or BINARY, *map(str, args)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -93,7 +98,7 @@ class Instance:
     def put(self, *objs, name="all.yaml"):
         """Objects as YAML, or as libconfig if the name ends in .conf."""
         objs = objects.flat(objs)
-        return self.write(libconfig.dump(objs) if name.endswith(".conf") else yaml.safe_dump_all(objs, sort_keys=False), name)
+        return self.write(libconfig.dump(objs) if name.endswith(".conf") else dump(objs), name)
 
     def remove(self, name):
         os.unlink(os.path.join(self.manifests, name))
