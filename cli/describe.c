@@ -176,6 +176,8 @@ print_endpoints(struct view *v, struct bytes kind, struct bytes ns, struct bytes
 			endpoints(v, &t, clusters[i]);
 	if (t.first)
 		printf("Endpoints:\n");
+	else if (backend || n != 0)
+		printf("Endpoints:   none\n");
 	table_print(&t, 2, stdout);
 }
 

@@ -194,7 +194,8 @@
 	CODE(2107, CERTIFICATE_EXPIRES, "certificate expires soon", \
 	    "Renew it before clients start to refuse it.") \
 	CODE(2701, UNREACHABLE_RULE, "rule can never match", \
-	    "An earlier or more specific match on the same listener covers this one fully.") \
+	    "An earlier or more specific match on the same listener covers this one fully; or an older route has the " \
+	    "listener, of which a TCP, UDP or TLS listener has only one for a name.") \
 	/* 9xxx internal */ \
 	CODE(9001, INTERNAL, "internal error", \
 	    "headgate found a contradiction in its own work. The input may be fine. Please report it together with the file.") \

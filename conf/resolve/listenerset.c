@@ -102,9 +102,9 @@ conditions(struct r_set *s)
 		    (s->own[i].unserved != NULL && s->own[i].accepted && !s->own[i].blocked);
 	if (!s->allowed) {
 		cond_set(&s->conds, COND_ACCEPTED, COND_FALSE, "NotAllowed",
-		    "the Gateway does not allow this ListenerSet");
+		    "the Gateway's allowedListeners do not allow this ListenerSet");
 		cond_set(&s->conds, COND_PROGRAMMED, COND_FALSE, "NotAllowed",
-		    "the Gateway does not allow this ListenerSet");
+		    "the Gateway's allowedListeners do not allow this ListenerSet");
 		return;
 	}
 	if (s->gw->refused != NULL)

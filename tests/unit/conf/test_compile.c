@@ -293,6 +293,54 @@ unreachable(void **state)
 	world_release(&w);
 }
 
+/* Of raw listeners the oldest route has all, of a TLS listener its names. */
+static void
+older_has_it(void **state)
+{
+#define L4_ROUTE(kind, name, day, more) \
+	"apiVersion: gateway.networking.k8s.io/v1\nkind: " kind "\nmetadata: {name: " name ", " \
+	"namespace: infra, creationTimestamp: \"2026-01-0" day "T00:00:00Z\"}\n" \
+	"spec: {parentRefs: [{name: edge}], " more "rules: [{backendRefs: [{name: x, port: 1, " \
+	"weight: 0}]}]}\n---\n"
+	static const struct {
+		const char *listener, *routes;
+		unsigned warnings;
+	} v[] = {
+		{"TCP, port: 1", L4_ROUTE("TCPRoute", "a", "2", "")
+		    L4_ROUTE("TCPRoute", "b", "1", ""), 1},
+		{"UDP, port: 1", L4_ROUTE("UDPRoute", "a", "2", ""), 0},
+		{"TLS, port: 1, tls: {mode: Passthrough}",
+		    L4_ROUTE("TLSRoute", "a", "2", "hostnames: [a.test, b.test], ")
+		    L4_ROUTE("TLSRoute", "b", "1", "hostnames: [a.test], "), 0},
+		{"TLS, port: 1, tls: {mode: Passthrough}",
+		    L4_ROUTE("TLSRoute", "a", "2", "hostnames: [a.test], ")
+		    L4_ROUTE("TLSRoute", "b", "1", "hostnames: [a.test, b.test], "), 1},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < HG_ARRAY_LEN(v); i++) {
+		char gateway[512];
+		unsigned n = 0;
+		struct world w;
+
+		snprintf(gateway, sizeof(gateway), "apiVersion: gateway.networking.k8s.io/v1\nkind: "
+		    "Gateway\nmetadata: {name: edge, namespace: infra}\nspec: {gatewayClassName: "
+		    "headgate, listeners: [{name: l, protocol: %s}]}\n", v[i].listener);
+		world_init(&w);
+		world_file(&w, "a.yaml", gateway);
+		world_file(&w, "b.yaml", v[i].routes);
+		world_compile(&w);
+		for (const struct diag *d = w.out.diags.first; d != NULL; d = d->next)
+			if (d->code == 2701) {
+				assert_true(bytes_ends(d->message, BYTES("infra/b is older and has it")));
+				n++;
+			}
+		if (n != v[i].warnings)
+			fail_msg("row %u: %u warnings", i, n);
+		world_release(&w);
+	}
+}
+
 int
 main(void)
 {
@@ -303,7 +351,7 @@ main(void)
 		    cmocka_unit_test(offline), cmocka_unit_test(note),
 		cmocka_unit_test(own_service), cmocka_unit_test(long_name),
 		    cmocka_unit_test(other_classes),
-		cmocka_unit_test(unreachable),
+		cmocka_unit_test(unreachable), cmocka_unit_test(older_has_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
