@@ -30,6 +30,7 @@
 	ERR(BAD_CODING, 501, 12, 1, "bad_request", "transfer coding not supported") \
 	ERR(BAD_EXPECT, 417, 13, 1, "bad_request", "expectation not supported") \
 	ERR(UPGRADE_REFUSED, 501, 12, 13, "bad_request", "upgrade not supported") \
+	ERR(UPGRADE_DENIED, 403, 7, 13, "bad_request", "upgrade not allowed") \
 	ERR(URI_TOO_LONG, 414, 8, 1, "header_too_large", "request target too long") \
 	ERR(HEADER_TOO_LARGE, 431, 8, 11, "header_too_large", "header too large") \
 	ERR(BODY_TOO_LARGE, 413, 8, 11, "body_too_large", "body too large") \

@@ -25,6 +25,7 @@ CHECK(policies)
 	NEED(p->abort_status == 0 || (p->abort_status >= 200 && p->abort_status <= 600),
 	    "abort_status");
 	NEED(p->abort_grpc <= 16 || p->abort_grpc == 255, "abort_grpc");
+	NEED(range_ok(p->upgrades, im->n_strings) && p->only_upgrades <= 1, "upgrades");
 	NEED(p->compression <= (IM_Z_GZIP | IM_Z_BROTLI | IM_Z_ZSTD), "compression");
 	return NULL;
 }

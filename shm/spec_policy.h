@@ -135,6 +135,7 @@ struct im_policy {
 	struct im_str name;         /* "ns/name" for logs; "ns/name+ns/name" if merged */
 	struct im_range limits;     /* im_limit: local ones first */
 	struct im_range overrides;
+	struct im_range upgrades;   /* im_string: the only ones let through, if only_upgrades */
 	uint32_t balance;           /* im_balance or IM_NONE */
 	uint32_t request_buffer;    /* bytes, IM_NONE = none */
 	uint32_t delay_ms, delay_ppm, abort_ppm; /* fault injection; parts in a million */
@@ -143,7 +144,8 @@ struct im_policy {
 	uint8_t abort_grpc;         /* 255 = none */
 	uint8_t compression;        /* bits of enum im_compression */
 	uint8_t compress_first;     /* the bit that wins among equals */
-	uint8_t pad[3];
+	uint8_t only_upgrades;      /* 1: another one is refused; 0: WebSocket, others ignored */
+	uint8_t pad[2];
 };
 
 /* ---- ClientTrafficPolicy, of one listener */

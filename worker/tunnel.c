@@ -6,7 +6,8 @@
  * go of its generation, and of the time limits of requests.
  *
  * Asking is optional in HTTP/1.1, so what is not allowed is mostly not seen: the request goes on
- * without its Upgrade (RFC 9110 7.8). In HTTP/2 the request would be another one, and is refused.
+ * without its Upgrade (RFC 9110 7.8), unless a policy lists what may pass. In HTTP/2 the request
+ * would be another one, and is refused.
  * Whoever was asked and did not switch is not asked for more on that connection, on either side:
  * what lies behind the request's head may have been meant for the other protocol.
  *
@@ -64,27 +65,37 @@ in_strings(const struct image *im, struct im_range r, struct bytes what)
 	return false;
 }
 
-/* What no policy speaks of: WebSocket passes. h2c never does (RFC 9113 section 3.1). */
-static bool
-allowed(const struct exchange *x)
+/* HG_OK, or what it is refused with where it cannot be ignored. Without a policy's list WebSocket
+ * passes. h2c never does (RFC 9113 section 3.1). */
+static enum hg_err
+judge(const struct exchange *x)
 {
 	const struct image *im = &x->gen->image;
+	const struct im_policy *p = x->policy == IM_NONE ? NULL : &im->policies[x->policy];
 
 	if (x->client != IM_NONE &&
 	    in_strings(im, im->clients[x->client].upgrades, x->head.protocol))
-		return false;
-	if (x->policy != IM_NONE && im->policies[x->policy].request_buffer != IM_NONE)
-		return false;
-	return is_websocket(x);
+		return HG_ERR_UPGRADE_REFUSED;
+	if (p && p->request_buffer != IM_NONE)
+		return HG_ERR_UPGRADE_REFUSED;
+	if (p && p->only_upgrades)
+		return in_strings(im, p->upgrades, x->head.protocol) ? HG_OK :
+								       HG_ERR_UPGRADE_DENIED;
+	return is_websocket(x) ? HG_OK : HG_ERR_UPGRADE_REFUSED;
 }
 
+/* A list says that others shall not pass: then not seeing them would be another answer. */
 enum step_result
 tunnel_admit(struct exchange *x)
 {
+	enum hg_err e;
+
 	if (!x->head.upgrade)
 		return STEP_NEXT;
-	x->upgrade = allowed(x);
-	return x->upgrade || !from_h2(x) ? STEP_NEXT : exchange_refuse(x, HG_ERR_UPGRADE_REFUSED);
+	e = judge(x);
+	x->upgrade = e == HG_OK;
+	return x->upgrade || (e == HG_ERR_UPGRADE_REFUSED && !from_h2(x)) ? STEP_NEXT :
+									    exchange_refuse(x, e);
 }
 
 /* The field as the only one of its name. */

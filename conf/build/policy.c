@@ -136,6 +136,7 @@ policy_record(struct build *b, struct m_policy *m)
 	r.name = blob_put_text(b->w, m->name);
 	r.limits = limits(b, m);
 	r.overrides = overrides(b, m);
+	r.upgrades = strings(b, m->upgrades, m->nupgrades);
 	r.balance = balance(b, m->balance);
 	m->index = 1 + SHARE(b, IM_POLICY, &r, 1);
 	return m->index - 1;

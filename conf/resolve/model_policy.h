@@ -51,7 +51,8 @@ struct m_policy {
 	struct bytes name;
 	struct m_limit *limits;
 	struct m_override *overrides;
-	uint32_t nlimits, noverrides;
+	struct bytes *upgrades;
+	uint32_t nlimits, noverrides, nupgrades;
 	struct m_balance *balance; /* or NULL */
 	struct m_retry *retry;     /* where the rule has none */
 	uint32_t request_ms, try_ms; /* the same; as in im_rule */

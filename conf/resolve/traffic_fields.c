@@ -202,15 +202,25 @@ compressors(struct t_compile *c, const struct k_compressor *v, uint32_t n, bool 
 	}
 }
 
+/* The list takes the place of what passes by default, also by what is in it and not served:
+ * CONNECT, and h2c, which nobody upgrades to any more (RFC 9113 section 3.1). */
 static void
 upgrades(struct t_compile *c, const struct k_backendtrafficpolicy *k)
 {
-	bool only = k->upgrades.n != 0;
+	uint32_t n = k->upgrades.n;
 
-	for (uint32_t i = 0; i < k->upgrades.n; i++)
-		only = only && bytes_eqi(k->upgrades.v[i].type, BYTES("websocket"));
-	if (k->upgrades.v != NULL && !only)
-		unserved(c, node_get(k->node, "httpUpgrade"), "spec.httpUpgrade");
+	c->m->rec.only_upgrades = n != 0;
+	c->m->upgrades = arena_alloc(c->sc->arena, (n + 1) * sizeof(struct bytes));
+	for (uint32_t i = 0; i < n; i++) {
+		struct bytes type = k->upgrades.v[i].type;
+
+		if (image_token_ok(type) && !bytes_eqi(type, BYTES("CONNECT")) &&
+		    !bytes_eqi(type, BYTES("h2c")))
+			c->m->upgrades[c->m->nupgrades++] = type;
+		else
+			unserved(c, k->upgrades.v[i].node,
+			    arena_printf(c->sc->arena, "spec.httpUpgrade[%u]", i));
+	}
 }
 
 static void

@@ -277,3 +277,25 @@ def test_drain(instance, script):
         assert [e.error_code for e in c.events if isinstance(e, GoAwayFrame)][-1] == 0
     g.stop()
     assert heard == [(ws.CLOSE, b"\x03\xe9")] and g.access()[0]["closed_by"] == "drain"
+
+
+def test_allowed_types(instance, script):
+    """A policy's list also judges :protocol: another one passes, WebSocket is 403; what no list speaks of is 501."""
+    def handle(peer):
+        r = peer.request_head()
+        ws.switch(peer, r, protocol=r.headers.get("upgrade"))
+        peer.send(b"<" + peer.read(3) + b">")
+    objs = site(script(handle).address)
+    btp = {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": o.meta("policy"),
+           "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "route"}],
+                    "httpUpgrade": [{"type": "foo"}]}}
+    g = instance(*objs, btp)
+    with Client(g.address()) as c:
+        status, _, p = connect(c, protocol="foo")
+        p.send(b"abc")
+        assert status == 200 and p.read(5) == b"<abc>"
+        assert connect(c)[0] == 403
+    g.put(*objs)
+    g.reload()
+    with Client(g.address()) as c:
+        assert connect(c, protocol="foo")[0] == 501

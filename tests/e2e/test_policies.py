@@ -108,7 +108,8 @@ def test_buffer_limit_of_a_retry(instance, script):
 
 @pytest.mark.parametrize("spec, path", [
     ({"routingType": "Service"}, "spec.routingType"),
-    ({"httpUpgrade": [{"type": "CONNECT", "connect": {"terminate": True}}]}, "spec.httpUpgrade"),
+    ({"httpUpgrade": [{"type": "CONNECT", "connect": {"terminate": True}}]}, "spec.httpUpgrade[0]"),
+    ({"httpUpgrade": [{"type": "websocket"}, {"type": "h2c"}]}, "spec.httpUpgrade[1]"),
     ({"dns": {"dnsRefreshRate": "5s"}}, "spec.dns"),
     ({"retry": {"numAttemptsPerPriority": 1}}, "spec.retry.numAttemptsPerPriority"),
     ({"admissionControl": {}}, "spec.admissionControl")])

@@ -49,8 +49,8 @@ static const struct row btp[] = {
     {"connection.bufferLimit", "worker/traffic.c"},
     {"tcpKeepalive", "worker/traffic.c"},
     {"proxyProtocol", "worker/upstream/upool.c, worker/l4/flow.c"},
-    /* other types than websocket are named by traffic_fields.c */
-    {"httpUpgrade", "conf/resolve/traffic_fields.c"},
+    /* CONNECT and h2c are named by traffic_fields.c */
+    {"httpUpgrade", "worker/tunnel.c"},
     {"requestBuffer", "worker/protect/protect.c"},
     /* codings that the build lacks are named by traffic_fields.c */
     {"compression", "worker/protect/compress.c"},
