@@ -132,13 +132,23 @@ generate(struct arena *a, const struct compile_in *in, struct compile_out *out,
 	return e;
 }
 
+/* Before anything but headgate.conf is read (master/reader.c). A source that cannot take them is
+ * dead, which the walk will say. */
+static void
+file_roots(struct source *s, const struct k_headgate *k)
+{
+	for (uint32_t i = 0; s->allow != NULL && i < k->file_roots.n; i++)
+		if (k->file_roots.v[i].p[0] == '/')
+			(void)s->allow(s, k->file_roots.v[i]);
+}
+
 enum hg_err
 compile_run(struct arena *a, const struct compile_in *in, struct compile_out *out)
 {
 	struct resolve_info info = {.diags = &out->diags};
 	struct resolve_in ri = {.old = in->old, .diags = &out->diags, .now = in->now,
 	    .generation = in->params->generation, .node = in->params->node,
-	    .offline = in->bind == NULL, .source = in->source};
+	    .offline = in->bind == NULL, .source = in->source, .roles = in->params->flat == 0};
 	uint64_t start = clock_mono();
 	struct doccache *documents;
 	struct load load;
@@ -153,6 +163,7 @@ compile_run(struct arena *a, const struct compile_in *in, struct compile_out *ou
 		return refuse(out, HG_ERR_INVALID);
 	settings(out->conf, &out->result.settings);
 	conf_hash(out->conf, &info);
+	file_roots(in->source, out->conf);
 	documents = doccache_new(a, in->old);
 	info.documents = documents;
 	r = load_objects_cached(a, &out->diags, in->source, in->params->nroots,

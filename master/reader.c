@@ -4,9 +4,9 @@
  * anything. conf/read/walk.c is the walker; the command line reads through the same one.
  *
  * What it opens: headgate.conf as the master named it; trees that the master named; and, where the
- * resource root stands in headgate.conf, the first root that the compiler asks for and no other. At
- * that moment the compiler has read nothing but headgate.conf, which only root can write, so no
- * manifest can widen what is read.
+ * resource root stands in headgate.conf, the first root that the compiler asks for and no other.
+ * File roots are taken before that only. At that moment the compiler has read nothing but
+ * headgate.conf, which only root can write, so no manifest can widen what is read.
  */
 #include "master/roles.h"
 
@@ -28,6 +28,9 @@ struct reader {
 	struct imsg_chan out;          /* to the compiler */
 	struct proto_compile params;
 	struct walk_budget budget;
+	char *listed[SOURCE_FILE_ROOTS];
+	unsigned nlisted;
+	bool walked;                   /* once: file roots are known */
 	uint32_t seq;                  /* of the request being answered */
 	struct imsg in;
 };
@@ -87,6 +90,7 @@ walk(struct reader *r, const char *path)
 	int i = root_of(r, path);
 	struct walk_root root;
 
+	r->walked = true;
 	if (i < 0) {
 		log_error("the compiler asked for %s, which is no root of this instance", path);
 		return -1;
@@ -100,6 +104,36 @@ walk(struct reader *r, const char *path)
 	return send_all(r, PROTO_WALK_END, NULL, -1);
 }
 
+static int
+file_root(struct reader *r, const char *path)
+{
+	if (r->walked || r->nlisted == SOURCE_FILE_ROOTS || path[0] != '/')
+		return -1;
+	r->listed[r->nlisted++] = mem_dup(bytes_str(path));
+	return 0;
+}
+
+/* In the folder of a role, or below a file root. */
+static int
+open_with_roles(struct reader *r, const char *path, struct proto_file *f)
+{
+	struct walk_root root = {.path = r->params.roots[0], .ownership = r->params.service != 0};
+	struct walk_entry e = {.fd = -1, .error = PROTO_FILE_LINK};
+	const char *rest = NULL;
+
+	if (path[0] != '/' && r->params.nroots > 0)
+		walk_open_role(&root, path, &e);
+	for (unsigned i = 0; i < r->nlisted && path[0] == '/' && rest == NULL; i++) {
+		rest = source_below(r->listed[i], path);
+		if (rest)
+			walk_open_listed(r->listed[i], root.ownership, rest, &e);
+	}
+	f->error = e.error;
+	f->size = e.size;
+	f->mtime_ns = e.mtime_ns;
+	return e.fd;
+}
+
 /* A referenced file: below a root, or beside a root that is a file. */
 static int
 open_beneath(struct reader *r, const char *path, struct proto_file *f)
@@ -111,6 +145,8 @@ open_beneath(struct reader *r, const char *path, struct proto_file *f)
 	f->error = EACCES;
 	if (r->params.conf[0] && strcmp(path, r->params.conf) == 0)
 		return walk_open(NULL, path, &f->size, &f->mtime_ns, &f->error);
+	if (!r->params.flat)
+		return open_with_roles(r, path, f);
 	for (unsigned i = 0; i < r->params.nroots && fd < 0; i++) {
 		char folder[sizeof(r->params.roots[0])];
 		char *slash;
@@ -118,7 +154,7 @@ open_beneath(struct reader *r, const char *path, struct proto_file *f)
 		memcpy(folder, r->params.roots[i], sizeof(folder));
 		fd = walk_open(folder, path, &f->size, &f->mtime_ns, &f->error);
 		slash = strrchr(folder, '/');
-		if (fd >= 0 || f->error != ENOTDIR || !r->params.flat)
+		if (fd >= 0 || f->error != ENOTDIR)
 			continue;
 		if (slash)
 			slash[slash == folder] = '\0';
@@ -156,6 +192,8 @@ serve(struct reader *r)
 				rc = walk(r, path);
 			else if (r->in.type == PROTO_OPEN)
 				rc = open_one(r, path);
+			else if (r->in.type == PROTO_FILE_ROOT)
+				rc = file_root(r, path);
 		}
 		imsg_close_fds(&r->in);
 		if (rc != 0)
@@ -180,6 +218,8 @@ reader_run(struct role_env *env)
 		rc = serve(r);
 		imsg_release(&r->out);
 	}
+	for (unsigned i = 0; i < r->nlisted; i++)
+		mem_free(r->listed[i]);
 	mem_free(r);
 	return rc;
 }

@@ -109,12 +109,20 @@ open_one(struct source *s, struct bytes path, struct arena *a, struct source_fil
 	return 0;
 }
 
+/* No answer: an open that needs it fails. */
+static int
+allow(struct source *s, struct bytes folder)
+{
+	return ask(s->impl, PROTO_FILE_ROOT, folder);
+}
+
 struct source *
 source_channel(struct arena *a, struct imsg_chan *chan, const struct proto_compile *params)
 {
 	struct remote *r = arena_zalloc(a, sizeof(*r));
 
-	r->source = (struct source){.walk = walk, .open = open_one, .impl = r};
+	r->source = (struct source){
+	    .walk = walk, .open = open_one, .allow = allow, .impl = r};
 	r->arena = a;
 	r->chan = chan;
 	r->params = params;

@@ -50,6 +50,7 @@ static const struct proto_tail tails[] = {
     TEXT(STORED, proto_text, text),
     TEXT(WALK, proto_path, path),
     TEXT(OPEN, proto_path, path),
+    TEXT(FILE_ROOT, proto_path, path),
     TEXT(STORE, proto_path, path),
     TEXT(FILE, proto_file, path),
     LIST(BIND, proto_bind, v, n),

@@ -44,6 +44,7 @@
 	P(FAILED, compiler, master, struct proto_text)   /* the whole generation is refused */ \
 	P(WALK, compiler, reader, struct proto_path)     /* all files below a root */ \
 	P(OPEN, compiler, reader, struct proto_path)     /* one referenced file */ \
+	P(FILE_ROOT, compiler, reader, struct proto_path) /* before the first WALK; no answer */ \
 	P(FILE, reader, compiler, struct proto_file)     /* + descriptor, unless error is set */ \
 	P(WALK_END, reader, compiler, void) \
 	P(STORE, master, writer, \

@@ -87,8 +87,8 @@ static const struct kfield headgate_fields[] = {
 	STRINGS(gateway_classes, "gateway_classes",
 	    "Further class names that this node answers for.", OBJNAME,
 	    ITEMS(0, 64), SET_OF, .pattern = &pat_subdomain),
-	STRINGS(file_roots, "file_roots", "Folders that files may be referred to in, besides the "
-	    "resource's own.",
+	STRINGS(file_roots, "file_roots", "Folders (absolute) that files may be referred to in, "
+	    "besides those of the role; not from routes.d.",
 	    ITEMS(0, 64), CHARS(1, 4096)),
 	STRINGS(unix_roots, "unix_roots", "Folders that sockets of backends may lie in.",
 	    ITEMS(0, 64), CHARS(1, 4096)),

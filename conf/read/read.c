@@ -307,38 +307,51 @@ read_conf(struct arena *a, struct diags *diags, struct bytes file, struct bytes 
 	return size_good(&job) && read_good(&job) ? libconfig_read(&job, doc) : NULL;
 }
 
+static const struct file_error {
+	int error;
+	uint16_t code;
+	const char *text, *help;
+} file_errors[] = {
+    {PROTO_FILE_NOT_REGULAR, CODE_NOT_REGULAR, "not a regular file", NULL},
+    {PROTO_FILE_TOO_BIG, CODE_FILE_SIZE, "file is larger than 16 MB", "split it"},
+    {PROTO_FILE_LINK, CODE_LINK, "link leaves the tree or leads to a folder", NULL},
+    {PROTO_FILE_WRITABLE, CODE_WRITABLE, "file or a folder above it can be written by others",
+	"chown it to root or the role's owner, and chmod o-w,g-w"},
+    {PROTO_FILE_TOO_MANY, CODE_TOO_MANY_FILES, "too many files, or too much text, in all", NULL},
+    {PROTO_FILE_DEPTH, CODE_TOO_MANY_FILES, "folders are nested too deeply", NULL},
+    {PROTO_FILE_NAME, CODE_FILE_PLACE, "not read: file or folder in the wrong place",
+	"use infra.d, security.d or routes.d/<namespace>"},
+    {ENOENT, CODE_PATTERN_EMPTY, "no such file or folder", NULL},
+};
+
+static const struct file_error *
+file_error(int error)
+{
+	for (size_t i = 0; i < HG_ARRAY_LEN(file_errors); i++)
+		if (file_errors[i].error == error)
+			return &file_errors[i];
+	return NULL;
+}
+
+const char *
+read_file_why(int error)
+{
+	const struct file_error *e = file_error(error);
+
+	return e != NULL ? e->text : strerror(error);
+}
+
 struct diag *
 read_file_error(struct diags *diags, struct bytes file, int error)
 {
-	static const struct {
-		int error;
-		uint16_t code;
-		const char *text, *help;
-	} table[] = {
-	    {PROTO_FILE_NOT_REGULAR, CODE_NOT_REGULAR, "not a regular file", NULL},
-	    {PROTO_FILE_TOO_BIG, CODE_FILE_SIZE, "file is larger than 16 MB", "split it"},
-	    {PROTO_FILE_LINK, CODE_LINK, "link leaves the tree or leads to a folder", NULL},
-	    {PROTO_FILE_WRITABLE, CODE_WRITABLE,
-		"file or a folder above it can be written by others",
-		"chown it to root or the role's owner, and chmod o-w,g-w"},
-	    {PROTO_FILE_TOO_MANY, CODE_TOO_MANY_FILES, "too many files, or too much text, in all",
-		NULL},
-	    {PROTO_FILE_DEPTH, CODE_TOO_MANY_FILES, "folders are nested too deeply", NULL},
-	    {PROTO_FILE_NAME, CODE_FILE_PLACE, "not read: file or folder in the wrong place",
-		"use infra.d, security.d or routes.d/<namespace>"},
-	    {ENOENT, CODE_PATTERN_EMPTY, "no such file or folder", NULL},
-	};
+	const struct file_error *e = file_error(error);
 	struct diag *d;
 
-	for (size_t i = 0; i < HG_ARRAY_LEN(table); i++) {
-		if (table[i].error != error)
-			continue;
-		d = diag_file(
-		    diags, table[i].code, file, (struct mark){0}, BYTES_NONE, "%s", table[i].text);
-		if (table[i].help)
-			diag_help(diags, d, "%s", table[i].help);
-		return d;
-	}
-	return diag_file(diags, CODE_UNREADABLE, file, (struct mark){0}, BYTES_NONE,
-	    "cannot be read: %s", strerror(error));
+	if (e == NULL)
+		return diag_file(diags, CODE_UNREADABLE, file, (struct mark){0}, BYTES_NONE,
+		    "cannot be read: %s", strerror(error));
+	d = diag_file(diags, e->code, file, (struct mark){0}, BYTES_NONE, "%s", e->text);
+	if (e->help)
+		diag_help(diags, d, "%s", e->help);
+	return d;
 }

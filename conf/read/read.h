@@ -48,6 +48,7 @@ struct node *read_conf(struct arena *, struct diags *, struct bytes file, struct
 /* What is wrong with a file as such: error of struct source_file (errno, or negative enum
  * proto_fileerr) as a diagnostic with its code. */
 struct diag *read_file_error(struct diags *, struct bytes file, int error);
+const char *read_file_why(int error); /* in words */
 
 /* ---- inside conf/read: one caller, read.c */
 struct read_job {

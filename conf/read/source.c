@@ -18,6 +18,8 @@ struct direct {
 	const char *const *paths;
 	unsigned n;
 	bool flat, ownership;
+	const char *listed[SOURCE_FILE_ROOTS];
+	unsigned nlisted;
 	struct walk_budget budget;
 };
 struct reading {
@@ -123,21 +125,27 @@ walk(struct source *s, unsigned root, int (*file)(void *arg, struct source_file 
 	return 0;
 }
 
-/* The root that holds `path`, or NULL. */
-static const char *
-root_of(const struct direct *d, struct bytes path, struct bytes *rel)
+const char *
+source_below(const char *folder, const char *path)
 {
-	for (unsigned i = 0; i < d->n; i++) {
-		struct bytes root = bytes_str(d->paths[i]);
+	size_t n = strlen(folder);
 
-		while (root.n > 1 && root.p[root.n - 1] == '/')
-			root.n--;
-		if (bytes_starts(path, root) && path.n > root.n + 1 && path.p[root.n] == '/') {
-			*rel = bytes_of(path.p + root.n + 1, path.n - root.n - 1);
-			return d->paths[i];
-		}
-	}
-	return NULL;
+	while (n > 0 && folder[n - 1] == '/')
+		n--;
+	if (strncmp(folder, path, n) != 0 || path[n] != '/' || path[n + 1] == '\0')
+		return NULL;
+	return path + n + 1;
+}
+
+static int
+allow(struct source *s, struct bytes folder)
+{
+	struct direct *d = s->impl;
+
+	if (d->nlisted == SOURCE_FILE_ROOTS)
+		return -1;
+	d->listed[d->nlisted++] = arena_dup(d->arena, folder);
+	return 0;
 }
 
 static int
@@ -150,30 +158,41 @@ opened(int fd, uint64_t size, struct arena *a, struct source_file *out)
 	return 0;
 }
 
-/* Flat mode opens what it is told; with roles only what lies below a root. Ownership of referenced
- * files comes with the issue that brings references. */
+static void
+open_with_roles(struct direct *d, const char *path, struct walk_entry *e)
+{
+	struct walk_root root = {.path = d->n ? d->paths[0] : "", .ownership = d->ownership};
+	const char *rest = NULL;
+
+	*e = (struct walk_entry){.fd = -1, .error = PROTO_FILE_LINK};
+	if (path[0] != '/') {
+		walk_open_role(&root, path, e);
+		return;
+	}
+	for (unsigned i = 0; i < d->nlisted && rest == NULL; i++) {
+		rest = source_below(d->listed[i], path);
+		if (rest != NULL)
+			walk_open_listed(d->listed[i], d->ownership, rest, e);
+	}
+}
+
+/* Flat mode opens what it is told. */
 static int
 open_one(struct source *s, struct bytes path, struct arena *a, struct source_file *out)
 {
 	struct direct *d = s->impl;
-	const char *beneath = NULL;
-	uint64_t size = 0;
-	int fd;
+	struct walk_entry e = {.fd = -1};
 
 	*out = (struct source_file){.path = path, .role = PROTO_ROLE_FLAT};
-	if (bytes_eq(path, BYTES(SOURCE_SYSTEM_CA))) {
-		fd = walk_open_system_ca(&size, &out->mtime_ns, &out->error);
-		return opened(fd, size, a, out);
-	}
-	if (!d->flat) {
-		beneath = root_of(d, path, &path);
-		if (beneath == NULL) {
-			out->error = PROTO_FILE_LINK;
-			return 0;
-		}
-	}
-	fd = walk_open(beneath, arena_dup(a, path), &size, &out->mtime_ns, &out->error);
-	return opened(fd, size, a, out);
+	if (bytes_eq(path, BYTES(SOURCE_SYSTEM_CA)))
+		e.fd = walk_open_system_ca(&e.size, &e.mtime_ns, &e.error);
+	else if (d->flat)
+		e.fd = walk_open(NULL, arena_dup(a, path), &e.size, &e.mtime_ns, &e.error);
+	else
+		open_with_roles(d, arena_dup(a, path), &e);
+	out->error = e.error;
+	out->mtime_ns = e.mtime_ns;
+	return opened(e.fd, e.size, a, out);
 }
 
 struct source *
@@ -183,6 +202,7 @@ source_direct(struct arena *a, const char *const *paths, unsigned n, bool flat, 
 
 	*d = (struct direct){
 	    .arena = a, .paths = paths, .n = n, .flat = flat, .ownership = ownership};
-	d->source = (struct source){.walk = walk, .open = open_one, .impl = d};
+	d->source = (struct source){
+	    .walk = walk, .open = open_one, .allow = allow, .impl = d};
 	return &d->source;
 }

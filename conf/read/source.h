@@ -29,11 +29,18 @@ struct source_file {
 struct source {
 	int (*walk)(struct source *, unsigned root, int (*file)(void *arg, struct source_file *),
 	    void *arg);
-	/* One referenced file (certificates; later issues). Relative to the referring file's folder
-	 * rules. */
+	/* One referenced file. Where files have roles the path counts from the resource root and
+	 * begins with the folder of a role (walk_open_role()), or it is absolute and lies in one of
+	 * file_roots. */
 	int (*open)(struct source *, struct bytes path, struct arena *, struct source_file *out);
+	/* One of file_roots (headgate.conf), before the first walk. May be NULL. */
+	int (*allow)(struct source *, struct bytes folder);
 	void *impl;
 };
+
+#define SOURCE_FILE_ROOTS 64
+/* What lies behind `folder` in `path`, or NULL where it does not lie there. */
+const char *source_below(const char *folder, const char *path);
 
 /* Direct: paths are files or folders; flat (no roles) or a resource root with the role directories.
  * The same walker is used by the reader process, which passes descriptors on instead of text. */

@@ -231,23 +231,12 @@ open_owned_link(struct walk *w, const char *rel, int *error)
 	return fd;
 }
 
+/* A file below the anchor, by way of links too. */
 static void
-visit_link(struct walk *w)
+take_below(struct walk *w, const char *rel)
 {
-	const char *rel = w->path + w->anchor_len;
 	int error = 0, fd;
-	struct stat st;
 
-	if (fstatat(w->anchor, rel, &st, 0) != 0)
-		error = link_error(errno);
-	else if (S_ISDIR(st.st_mode))
-		error = PROTO_FILE_LINK;
-	else if (!S_ISREG(st.st_mode))
-		error = PROTO_FILE_NOT_REGULAR;
-	if (error) {
-		emit(w, -1, error, NULL);
-		return;
-	}
 	if (w->root->ownership)
 		fd = open_owned_link(w, rel, &error);
 	else if ((fd = open_beneath(w->anchor, rel, O_RDONLY, RESOLVE_BENEATH)) < 0)
@@ -258,6 +247,25 @@ visit_link(struct walk *w)
 		take_file(w, fd);
 	if (fd >= 0)
 		close(fd);
+}
+
+static void
+visit_link(struct walk *w)
+{
+	const char *rel = w->path + w->anchor_len;
+	int error = 0;
+	struct stat st;
+
+	if (fstatat(w->anchor, rel, &st, 0) != 0)
+		error = link_error(errno);
+	else if (S_ISDIR(st.st_mode))
+		error = PROTO_FILE_LINK;
+	else if (!S_ISREG(st.st_mode))
+		error = PROTO_FILE_NOT_REGULAR;
+	if (error)
+		emit(w, -1, error, NULL);
+	else
+		take_below(w, rel);
 }
 
 static bool
@@ -426,19 +434,28 @@ visit_dir(struct walk *w, int dir, unsigned depth)
 	names_free(&list);
 }
 
-/* A role's folder (or, in flat mode, the path itself) as the anchor of what is below. */
-static void
-visit_anchor(struct walk *w, int dir)
+/* What nothing below it may leave, and whose owner and group may write there. */
+static bool
+set_anchor(struct walk *w, int dir)
 {
 	struct stat st;
 
 	if (fstat(dir, &st) != 0) {
 		emit(w, -1, errno, NULL);
-		return;
+		return false;
 	}
 	w->uid = st.st_uid;
 	w->gid = st.st_gid;
 	w->anchor = dir;
+	return true;
+}
+
+/* A role's folder (or, in flat mode, the path itself) as the anchor of what is below. */
+static void
+visit_anchor(struct walk *w, int dir)
+{
+	if (!set_anchor(w, dir))
+		return;
 	w->anchor_len = w->len + 1;
 	visit_dir(w, dir, 1);
 	w->anchor = -1;
@@ -646,6 +663,122 @@ walk_open(const char *beneath, const char *path, uint64_t *size, uint64_t *mtime
 	*size = (uint64_t)st.st_size;
 	*mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
 	return fd;
+}
+
+/* ---- references, where files have roles */
+
+static int
+keep(void *arg, const struct walk_entry *e)
+{
+	struct walk_entry *out = arg;
+
+	*out = (struct walk_entry){.path = "", .ns = "", .fd = -1, .error = e->error,
+	    .size = e->size, .mtime_ns = e->mtime_ns};
+	if (e->error == 0 && (out->fd = fcntl(e->fd, F_DUPFD_CLOEXEC, 0)) < 0)
+		out->error = errno;
+	return 0;
+}
+
+/* The first part of *path, which has more behind it. */
+static bool
+cut(const char **path, char part[64])
+{
+	const char *slash = strchr(*path, '/');
+	size_t n = slash ? (size_t)(slash - *path) : 0;
+
+	if (n == 0 || n >= 64)
+		return false;
+	memcpy(part, *path, n);
+	part[n] = '\0';
+	*path = slash + 1;
+	return true;
+}
+
+/* The folder that a path from the resource root may not leave; *path goes on below it. -1 with
+ * errno, or -2 where open_admin() has said why. */
+static int
+role_folder(struct walk *w, int root, const char **path)
+{
+	const uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+	bool routes;
+	char part[64];
+	int dir, fd;
+
+	errno = ENOENT;
+	if (!cut(path, part))
+		return -1;
+	routes = strcmp(part, "routes.d") == 0;
+	if (!routes && strcmp(part, "infra.d") != 0 && strcmp(part, "security.d") != 0)
+		return -1;
+	if (!routes)
+		return open_beneath(root, part, O_RDONLY | O_DIRECTORY, resolve);
+	if (!cut(path, part) || !parse_dns_label(bytes_str(part)))
+		return -1;
+	dir = open_admin(w, root, "routes.d");
+	if (dir < 0)
+		return dir;
+	fd = open_beneath(dir, part, O_RDONLY | O_DIRECTORY, resolve);
+	close(dir);
+	return fd;
+}
+
+/* So that nobody learns what exists elsewhere; links within the folder may still have them. */
+static bool
+goes_up(const char *rel)
+{
+	for (const char *p = rel; (p = strstr(p, "..")) != NULL; p += 2)
+		if ((p == rel || p[-1] == '/') && (p[2] == '/' || p[2] == '\0'))
+			return true;
+	return false;
+}
+
+static void
+take_reference(struct walk *w, int dir, const char *rel)
+{
+	if (dir >= 0 && goes_up(rel)) {
+		emit(w, -1, PROTO_FILE_LINK, NULL);
+		close(dir);
+		return;
+	}
+	if (dir == -1)
+		emit(w, -1, link_error(errno), NULL);
+	if (dir < 0)
+		return;
+	if (set_anchor(w, dir))
+		take_below(w, rel);
+	close(dir);
+}
+
+void
+walk_open_role(const struct walk_root *root, const char *path, struct walk_entry *out)
+{
+	struct walk_budget budget = {0};
+	struct walk *w = mem_zalloc(sizeof(*w));
+	int fd, folder;
+
+	*w = (struct walk){.root = root, .budget = &budget, .file = keep, .arg = out, .anchor = -1};
+	fd = open_admin(w, AT_FDCWD, root->path);
+	if (fd >= 0) {
+		folder = role_folder(w, fd, &path);
+		take_reference(w, folder, path);
+		close(fd);
+	} else if (fd == -1) {
+		emit(w, -1, link_error(errno), NULL);
+	}
+	mem_free(w);
+}
+
+void
+walk_open_listed(const char *folder, bool ownership, const char *path, struct walk_entry *out)
+{
+	struct walk_root root = {.path = folder, .ownership = ownership};
+	struct walk_budget budget = {0};
+	struct walk *w = mem_zalloc(sizeof(*w));
+
+	*w = (struct walk){.root = &root, .budget = &budget, .file = keep, .arg = out,
+	    .anchor = -1};
+	take_reference(w, open_beneath(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY, 0), path);
+	mem_free(w);
 }
 
 int

@@ -50,11 +50,19 @@ struct walk_root {
 
 int walk_tree(const struct walk_root *, struct walk_budget *, walk_file *, void *arg);
 
-/* One file under the same rules, for references: `path` as given, absolute or relative to the
+/* One file, for references where files have no roles: `path` as given, absolute or relative to the
  * working folder. With `beneath` (a folder) it must lie below that. Descriptor, or -1 with *error
  * as in walk_entry. */
 int walk_open(
     const char *beneath, const char *path, uint64_t *size, uint64_t *mtime_ns, int *error);
+/* The same in a tree with roles: `path` counts from the resource root and begins with "infra.d/",
+ * "security.d/" or "routes.d/NAMESPACE/"; it stays in that folder, links and all, and is held to
+ * the same ownership as what is walked over. The caller closes out->fd. */
+void walk_open_role(const struct walk_root *, const char *path, struct walk_entry *out);
+/* Below a folder that headgate.conf lists; with `ownership` nobody but root and that folder's owner
+ * and group may be able to write the file or a folder between. */
+void walk_open_listed(
+    const char *folder, bool ownership, const char *path, struct walk_entry *out);
 /* The machine's own CA certificates (SOURCE_SYSTEM_CA): the first bundle of a fixed table that is
  * there. Otherwise as walk_open(). */
 int walk_open_system_ca(uint64_t *size, uint64_t *mtime_ns, int *error);

@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/pem.h"
+#include "conf/read/read.h"
 #include "conf/read/source.h"
 #include "conf/resolve/certificate.h"
 
@@ -37,14 +38,15 @@ text(struct scope *sc, const char *path, int *error)
 }
 
 static const struct cat_file *
-remembered(const struct scope *sc, const char *path)
+remembered(struct scope *sc, const char *path)
 {
 	const struct catalogue *old = sc->in.old;
 
-	for (uint32_t i = 0; old != NULL && i < old->n_certfiles; i++)
-		if (bytes_eq(blob_text(&old->blob, old->certfiles[i].path), bytes_str(path)))
-			return &old->certfiles[i];
-	return NULL;
+	if (sc->certfiles == NULL && old != NULL) /* the first one that is asked for */
+		for (uint32_t i = 0; i < old->n_certfiles; i++)
+			map_put(&sc->old_files, blob_text(&old->blob, old->certfiles[i].path),
+			    (void *)(uintptr_t)&old->certfiles[i]);
+	return map_get(&sc->old_files, bytes_str(path));
 }
 
 static void
@@ -86,7 +88,7 @@ judge(struct scope *sc, struct r_file *f)
 		known = old != NULL && old->hash[0] == f->hash[0] && old->hash[1] == f->hash[1];
 		f->cert = certificate_new(sc, f->crt, f->key, f->ocsp, known, &f->why);
 	} else {
-		f->why = error > 0 ? strerror(error) : "not a regular file, or not allowed";
+		f->why = read_file_why(error);
 	}
 	if (f->why == NULL || known) /* it expired while it was served: nobody gains if it is not */
 		return;
@@ -100,19 +102,64 @@ judge(struct scope *sc, struct r_file *f)
 	f->cert = certificate_new(sc, f->crt, f->key, f->ocsp, true, &ignored);
 }
 
-struct m_cert *
-certfile_get(struct scope *sc, const struct k_object_ref *r, struct faults *faults)
+static bool
+listed(struct scope *sc, const char *path)
 {
-	struct r_file *f = sc->certfiles;
+	const k_strings *roots = &sc->in.conf->file_roots;
 
-	while (f != NULL && !bytes_eq(bytes_str(f->path), r->name))
-		f = f->next;
+	for (uint32_t i = 0; i < roots->n; i++)
+		if (source_below(arena_dup(sc->arena, roots->v[i]), path) != NULL)
+			return true;
+	return false;
+}
+
+/* As the source knows it (source.h): with roles, a relative name stays in the folder of the role
+ * that says it. *why where it is not for this role. */
+static const char *
+path_of(struct scope *sc, enum kind_id from, struct bytes ns, const struct k_object_ref *r,
+    const char **why)
+{
+	const char *name = arena_dup(sc->arena, r->name);
+	const struct doc *doc = r->node != NULL ? r->node->doc : NULL;
+	uint8_t role = doc != NULL ? doc->role : PROTO_ROLE_FLAT;
+
+	if (!sc->in.roles)
+		return name;
+	/* Last good content does not know where it came from: the least that its kind can be. */
+	if (role == PROTO_ROLE_FLAT)
+		role = from == KIND_BACKEND ? PROTO_ROLE_ROUTES : PROTO_ROLE_INFRA;
+	if (name[0] == '/' && role == PROTO_ROLE_ROUTES)
+		*why = "from routes.d only files of the namespace's own folder can be named, "
+		       "relative to it";
+	else if (name[0] == '/' && !listed(sc, name))
+		*why = "it is not under file_roots";
+	if (name[0] == '/')
+		return name;
+	if (role == PROTO_ROLE_ROUTES)
+		return arena_printf(sc->arena, "routes.d/%.*s/%s", BYTES_ARG(ns), name);
+	return arena_printf(
+	    sc->arena, "%s/%s", role == PROTO_ROLE_SECURITY ? "security.d" : "infra.d", name);
+}
+
+struct m_cert *
+certfile_get(struct scope *sc, enum kind_id from, struct bytes ns, const struct k_object_ref *r,
+    struct faults *faults)
+{
+	struct r_file *f;
+	const char *why = NULL, *path = path_of(sc, from, ns, r, &why);
+
+	if (why != NULL) {
+		fault_add(sc, faults, REF_NOT_FOUND, r->node, "file %s: %s", path, why);
+		return NULL;
+	}
+	f = map_get(&sc->files, bytes_str(path));
 	if (f == NULL) {
 		f = arena_zalloc(sc->arena, sizeof(*f));
-		f->path = arena_dup(sc->arena, r->name);
+		f->path = path;
+		judge(sc, f);
 		f->next = sc->certfiles;
 		sc->certfiles = f;
-		judge(sc, f);
+		map_put(&sc->files, bytes_str(path), f);
 	}
 	if (f->why != NULL)
 		fault_add(sc, faults, REF_NOT_FOUND, r->node, "file %s: %s%s", f->path, f->why,

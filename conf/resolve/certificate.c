@@ -144,7 +144,7 @@ certificate_get(struct scope *sc, enum kind_id from, struct bytes from_ns,
 
 	if (bytes_eq(r->group, BYTES(CERTIFICATE_GROUP)) &&
 	    bytes_eq(r->kind, BYTES(CERTIFICATE_FILE)) && bytes_eq(ns, from_ns))
-		return certfile_get(sc, r, f);
+		return certfile_get(sc, from, ns, r, f);
 	if (r->group.n != 0 || !bytes_eq(r->kind, BYTES("Secret"))) {
 		fault_add(sc, f, REF_NOT_FOUND, r->node,
 		    "%.*s %.*s cannot be a certificate, only a Secret can", BYTES_ARG(r->kind),

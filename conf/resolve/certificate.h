@@ -8,7 +8,8 @@
 
 #include "conf/resolve/scope.h"
 
-/* A file of PEM: certificates and key, below the resource root. */
+/* A file of PEM: certificates and key. Flat: relative to a path of -f. With roles: relative to the
+ * folder of the role (of the namespace, in routes.d), or, but from routes.d, in file_roots. */
 #define CERTIFICATE_GROUP "gateway.headgate.dev"
 #define CERTIFICATE_FILE "File"
 
@@ -28,7 +29,8 @@ struct m_cert *certificate_new(struct scope *, struct bytes crt, struct bytes ke
 /* Tells of what is left out. */
 void certificate_warn(struct scope *, const struct m_cert *, const struct node *);
 /* certfile.c: a reference to a file, and what is remembered of all of them. */
-struct m_cert *certfile_get(struct scope *, const struct k_object_ref *, struct faults *);
+struct m_cert *certfile_get(struct scope *, enum kind_id from, struct bytes from_ns,
+    const struct k_object_ref *, struct faults *);
 void certfile_record(const struct scope *, struct blob_writer *);
 /* NULL: no reference named it. */
 const struct r_secret *certificate_secret(const struct scope *, const struct object *);

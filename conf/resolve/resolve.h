@@ -29,6 +29,7 @@ struct resolve_in {
 	struct source *source;           /* for referenced files; NULL: none can be read */
 	const struct addr *node;         /* two: IPv4, IPv6 of the machine; family 0: not known */
 	bool offline;                    /* no bind answers will come */
+	bool roles;                      /* files lie in role folders */
 	const struct stale_note *stale;
 	uint32_t nstale;
 	const struct load_bad *bad;      /* what could not be taken, also where it is stale */

@@ -165,7 +165,8 @@ static struct map *
 map_of(struct scope *sc, unsigned i)
 {
 	struct map *maps[] = {&sc->by_socket, &sc->by_hostname, &sc->grants, &sc->slices,
-	    &sc->workloads, &sc->services, &sc->btls, &sc->regexes};
+	    &sc->workloads, &sc->services, &sc->btls, &sc->regexes, &sc->files,
+	    &sc->old_files};
 
 	return i < HG_ARRAY_LEN(maps) ? maps[i] : NULL;
 }

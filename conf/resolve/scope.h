@@ -40,6 +40,7 @@ struct scope {
 	struct map services, btls; /* (ns, name, port) -> r_service_port; (ns, name) -> r_target */
 	struct m_cas *system_cas;  /* uptls.c; NULL: not read, or why there are none */
 	const char *no_system_cas;
+	struct map files, old_files;             /* certfile.c: path -> r_file, cat_file */
 	struct map regexes;                      /* pattern -> why it is refused, or "" */
 	struct r_service_port **touched; /* by the route in hand, with policies on them */
 	size_t ntouched, touchedcap;
