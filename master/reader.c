@@ -113,20 +113,20 @@ file_root(struct reader *r, const char *path)
 	return 0;
 }
 
-/* In the folder of a role, or below a file root. */
 static int
-open_with_roles(struct reader *r, const char *path, struct proto_file *f)
+open_referenced(struct reader *r, const char *path, struct proto_file *f)
 {
 	struct walk_root root = {.path = r->params.roots[0], .ownership = r->params.service != 0};
-	struct walk_entry e = {.fd = -1, .error = PROTO_FILE_LINK};
-	const char *rest = NULL;
+	struct walk_entry e = {.fd = -1, .error = EACCES};
 
-	if (path[0] != '/' && r->params.nroots > 0)
+	if (r->params.flat) {
+		for (unsigned i = 0; i < r->params.nroots && e.fd < 0; i++)
+			walk_open_beside(r->params.roots[i], path, &e);
+	} else if (path[0] == '/') {
+		walk_open_listed(
+		    (const char *const *)r->listed, r->nlisted, root.ownership, path, &e);
+	} else if (r->params.nroots > 0) {
 		walk_open_role(&root, path, &e);
-	for (unsigned i = 0; i < r->nlisted && path[0] == '/' && rest == NULL; i++) {
-		rest = source_below(r->listed[i], path);
-		if (rest)
-			walk_open_listed(r->listed[i], root.ownership, rest, &e);
 	}
 	f->error = e.error;
 	f->size = e.size;
@@ -134,33 +134,14 @@ open_with_roles(struct reader *r, const char *path, struct proto_file *f)
 	return e.fd;
 }
 
-/* A referenced file: below a root, or beside a root that is a file. */
 static int
 open_beneath(struct reader *r, const char *path, struct proto_file *f)
 {
-	int fd = -1;
-
 	if (strcmp(path, SOURCE_SYSTEM_CA) == 0)
 		return walk_open_system_ca(&f->size, &f->mtime_ns, &f->error);
-	f->error = EACCES;
 	if (r->params.conf[0] && strcmp(path, r->params.conf) == 0)
 		return walk_open(NULL, path, &f->size, &f->mtime_ns, &f->error);
-	if (!r->params.flat)
-		return open_with_roles(r, path, f);
-	for (unsigned i = 0; i < r->params.nroots && fd < 0; i++) {
-		char folder[sizeof(r->params.roots[0])];
-		char *slash;
-
-		memcpy(folder, r->params.roots[i], sizeof(folder));
-		fd = walk_open(folder, path, &f->size, &f->mtime_ns, &f->error);
-		slash = strrchr(folder, '/');
-		if (fd >= 0 || f->error != ENOTDIR)
-			continue;
-		if (slash)
-			slash[slash == folder] = '\0';
-		fd = walk_open(slash ? folder : ".", path, &f->size, &f->mtime_ns, &f->error);
-	}
-	return fd;
+	return open_referenced(r, path, f);
 }
 
 static int

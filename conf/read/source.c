@@ -125,18 +125,6 @@ walk(struct source *s, unsigned root, int (*file)(void *arg, struct source_file 
 	return 0;
 }
 
-const char *
-source_below(const char *folder, const char *path)
-{
-	size_t n = strlen(folder);
-
-	while (n > 0 && folder[n - 1] == '/')
-		n--;
-	if (strncmp(folder, path, n) != 0 || path[n] != '/' || path[n + 1] == '\0')
-		return NULL;
-	return path + n + 1;
-}
-
 static int
 allow(struct source *s, struct bytes folder)
 {
@@ -159,37 +147,30 @@ opened(int fd, uint64_t size, struct arena *a, struct source_file *out)
 }
 
 static void
-open_with_roles(struct direct *d, const char *path, struct walk_entry *e)
+open_referenced(struct direct *d, const char *path, struct walk_entry *e)
 {
 	struct walk_root root = {.path = d->n ? d->paths[0] : "", .ownership = d->ownership};
-	const char *rest = NULL;
 
-	*e = (struct walk_entry){.fd = -1, .error = PROTO_FILE_LINK};
-	if (path[0] != '/') {
+	if (d->flat)
+		for (unsigned i = 0; i < d->n && e->fd < 0; i++)
+			walk_open_beside(d->paths[i], path, e);
+	else if (path[0] == '/')
+		walk_open_listed(d->listed, d->nlisted, d->ownership, path, e);
+	else
 		walk_open_role(&root, path, e);
-		return;
-	}
-	for (unsigned i = 0; i < d->nlisted && rest == NULL; i++) {
-		rest = source_below(d->listed[i], path);
-		if (rest != NULL)
-			walk_open_listed(d->listed[i], d->ownership, rest, e);
-	}
 }
 
-/* Flat mode opens what it is told. */
 static int
 open_one(struct source *s, struct bytes path, struct arena *a, struct source_file *out)
 {
 	struct direct *d = s->impl;
-	struct walk_entry e = {.fd = -1};
+	struct walk_entry e = {.fd = -1, .error = EACCES};
 
 	*out = (struct source_file){.path = path, .role = PROTO_ROLE_FLAT};
 	if (bytes_eq(path, BYTES(SOURCE_SYSTEM_CA)))
 		e.fd = walk_open_system_ca(&e.size, &e.mtime_ns, &e.error);
-	else if (d->flat)
-		e.fd = walk_open(NULL, arena_dup(a, path), &e.size, &e.mtime_ns, &e.error);
 	else
-		open_with_roles(d, arena_dup(a, path), &e);
+		open_referenced(d, arena_dup(a, path), &e);
 	out->error = e.error;
 	out->mtime_ns = e.mtime_ns;
 	return opened(e.fd, e.size, a, out);

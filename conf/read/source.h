@@ -29,7 +29,7 @@ struct source_file {
 struct source {
 	int (*walk)(struct source *, unsigned root, int (*file)(void *arg, struct source_file *),
 	    void *arg);
-	/* One referenced file. Where files have roles the path counts from the resource root and
+	/* One referenced file: relative to a path of -f (or to its folder). Where files have roles the path counts from the resource root and
 	 * begins with the folder of a role (walk_open_role()), or it is absolute and lies in one of
 	 * file_roots. */
 	int (*open)(struct source *, struct bytes path, struct arena *, struct source_file *out);
@@ -39,8 +39,6 @@ struct source {
 };
 
 #define SOURCE_FILE_ROOTS 64
-/* What lies behind `folder` in `path`, or NULL where it does not lie there. */
-const char *source_below(const char *folder, const char *path);
 
 /* Direct: paths are files or folders; flat (no roles) or a resource root with the role directories.
  * The same walker is used by the reader process, which passes descriptors on instead of text. */

@@ -768,17 +768,57 @@ walk_open_role(const struct walk_root *root, const char *path, struct walk_entry
 	mem_free(w);
 }
 
-void
-walk_open_listed(const char *folder, bool ownership, const char *path, struct walk_entry *out)
+const char *
+walk_below(const char *folder, const char *path)
 {
-	struct walk_root root = {.path = folder, .ownership = ownership};
+	size_t n = strlen(folder);
+
+	while (n > 0 && folder[n - 1] == '/')
+		n--;
+	if (strncmp(folder, path, n) != 0 || path[n] != '/' || path[n + 1] == '\0')
+		return NULL;
+	return path + n + 1;
+}
+
+void
+walk_open_listed(const char *const *folders, unsigned n, bool ownership, const char *path,
+    struct walk_entry *out)
+{
+	struct walk_root root = {.ownership = ownership};
 	struct walk_budget budget = {0};
 	struct walk *w = mem_zalloc(sizeof(*w));
+	const char *rest = NULL;
 
 	*w = (struct walk){.root = &root, .budget = &budget, .file = keep, .arg = out,
 	    .anchor = -1};
-	take_reference(w, open_beneath(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY, 0), path);
+	for (unsigned i = 0; i < n && rest == NULL; i++) {
+		rest = walk_below(folders[i], path);
+		if (rest != NULL)
+			take_reference(w,
+			    open_beneath(AT_FDCWD, folders[i], O_RDONLY | O_DIRECTORY, 0), rest);
+	}
+	if (rest == NULL)
+		emit(w, -1, PROTO_FILE_LINK, NULL);
 	mem_free(w);
+}
+
+void
+walk_open_beside(const char *root, const char *path, struct walk_entry *out)
+{
+	char folder[WALK_PATH_MAX];
+	char *slash;
+
+	*out = (struct walk_entry){.fd = -1, .error = ENAMETOOLONG};
+	if ((size_t)snprintf(folder, sizeof(folder), "%s", root) >= sizeof(folder))
+		return;
+	out->fd = walk_open(folder, path, &out->size, &out->mtime_ns, &out->error);
+	if (out->error != ENOTDIR)
+		return;
+	slash = strrchr(folder, '/');
+	if (slash)
+		slash[slash == folder] = '\0';
+	out->fd = walk_open(
+	    slash ? folder : ".", path, &out->size, &out->mtime_ns, &out->error);
 }
 
 int

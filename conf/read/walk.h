@@ -59,10 +59,14 @@ int walk_open(
  * "security.d/" or "routes.d/NAMESPACE/"; it stays in that folder, links and all, and is held to
  * the same ownership as what is walked over. The caller closes out->fd. */
 void walk_open_role(const struct walk_root *, const char *path, struct walk_entry *out);
-/* Below a folder that headgate.conf lists; with `ownership` nobody but root and that folder's owner
- * and group may be able to write the file or a folder between. */
-void walk_open_listed(
-    const char *folder, bool ownership, const char *path, struct walk_entry *out);
+/* `path` is absolute and lies below one of n folders (file_roots); with `ownership` nobody but root
+ * and that folder's owner and group may be able to write the file or a folder between. */
+void walk_open_listed(const char *const *folders, unsigned n, bool ownership, const char *path,
+    struct walk_entry *out);
+/* What lies behind `folder` in `path`, or NULL where it does not lie there. */
+const char *walk_below(const char *folder, const char *path);
+/* Where files have no roles: below `root`, or, where that is a file, below its folder. */
+void walk_open_beside(const char *root, const char *path, struct walk_entry *out);
 /* The machine's own CA certificates (SOURCE_SYSTEM_CA): the first bundle of a fixed table that is
  * there. Otherwise as walk_open(). */
 int walk_open_system_ca(uint64_t *size, uint64_t *mtime_ns, int *error);

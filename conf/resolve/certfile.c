@@ -12,6 +12,7 @@
 #include "base/pem.h"
 #include "conf/read/read.h"
 #include "conf/read/source.h"
+#include "conf/read/walk.h"
 #include "conf/resolve/certificate.h"
 
 struct r_file {
@@ -108,7 +109,7 @@ listed(struct scope *sc, const char *path)
 	const k_strings *roots = &sc->in.conf->file_roots;
 
 	for (uint32_t i = 0; i < roots->n; i++)
-		if (source_below(arena_dup(sc->arena, roots->v[i]), path) != NULL)
+		if (walk_below(arena_dup(sc->arena, roots->v[i]), path) != NULL)
 			return true;
 	return false;
 }

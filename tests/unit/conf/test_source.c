@@ -421,25 +421,52 @@ test_open(void **state)
 	struct arena a;
 	const char *paths[] = {root};
 	struct source *flat, *roles;
+	static const struct {
+		const char *path; /* "@": from the root of the test */
+		int error;
+	} table[] = {{"infra.d/out.pem", PROTO_FILE_LINK}, {"infra.d/none", ENOENT},
+	    {"infra.d/../key.pem", PROTO_FILE_LINK}, {"infra.d/../none", PROTO_FILE_LINK},
+	    {"key.pem", ENOENT}, {"infra.d", ENOENT}, {"infra.d/", ENOENT},
+	    {"routes.d/key.pem", ENOENT}, {"routes.d/../key.pem", ENOENT}, {"", ENOENT},
+	    {"@/listed/../key.pem", PROTO_FILE_LINK}, {"@/listed", PROTO_FILE_LINK},
+	    {"@/listed-not/x", PROTO_FILE_LINK}, {"@/key.pem", PROTO_FILE_LINK},
+	    {"/etc/passwd", PROTO_FILE_LINK}};
 
 	(void)state;
 	file("key.pem", "k");
-	assert_int_equal(symlink("/etc/passwd", at("out.pem")), 0);
 	arena_init(&a, 4096, 0);
 	flat = source_direct(&a, paths, 1, true, false);
 	roles = source_direct(&a, paths, 1, false, false);
-	assert_int_equal(flat->open(flat, bytes_str(at("key.pem")), &a, &f), 0);
+	assert_int_equal(flat->open(flat, BYTES("key.pem"), &a, &f), 0);
 	assert_true(f.error == 0 && bytes_eq(f.text, BYTES("k")));
-	assert_int_equal(roles->open(roles, bytes_str(at("key.pem")), &a, &f), 0);
+	file("one.yaml", "");
+	paths[0] = arena_dup(&a, bytes_str(at("one.yaml"))); /* beside it */
+	assert_int_equal(flat->open(flat, BYTES("key.pem"), &a, &f), 0);
 	assert_true(f.error == 0 && bytes_eq(f.text, BYTES("k")));
-	roles->open(roles, bytes_str(at("out.pem")), &a, &f);
+	paths[0] = root;
+	flat->open(flat, BYTES("/etc/passwd"), &a, &f);
 	assert_int_equal(f.error, PROTO_FILE_LINK);
-	roles->open(roles, BYTES("/etc/passwd"), &a, &f);
-	assert_int_equal(f.error, PROTO_FILE_LINK);
-	flat->open(flat, bytes_str(root), &a, &f);
+	flat->open(flat, BYTES("."), &a, &f);
 	assert_int_equal(f.error, PROTO_FILE_NOT_REGULAR);
-	flat->open(flat, bytes_str(at("none")), &a, &f);
+	flat->open(flat, BYTES("none"), &a, &f);
 	assert_int_equal(f.error, ENOENT);
+
+	folder("infra.d");
+	file("infra.d/key.pem", "i");
+	assert_int_equal(symlink("../key.pem", at("infra.d/out.pem")), 0);
+	assert_int_equal(roles->allow(roles, bytes_str(at("listed"))), 0);
+	folder("listed");
+	file("listed/key.pem", "l");
+	assert_int_equal(roles->open(roles, BYTES("infra.d/key.pem"), &a, &f), 0);
+	assert_true(f.error == 0 && bytes_eq(f.text, BYTES("i")));
+	assert_int_equal(roles->open(roles, bytes_str(at("listed/key.pem")), &a, &f), 0);
+	assert_true(f.error == 0 && bytes_eq(f.text, BYTES("l")));
+	for (unsigned i = 0; i < HG_ARRAY_LEN(table); i++) {
+		const char *path = table[i].path;
+
+		roles->open(roles, bytes_str(path[0] == '@' ? at(path + 1) : path), &a, &f);
+		assert_int_equal(f.error, table[i].error);
+	}
 	arena_release(&a);
 }
 
