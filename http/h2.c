@@ -288,23 +288,29 @@ is_over(struct h2 *c, uint8_t type, int32_t id)
 }
 
 /* How many of the n bytes may be fed without cutting a frame's header. What a reset means for the
- * frames behind it shows once it was fed. */
+ * frames behind it shows once it was fed, and so does what a new stream means for lower ones. */
 static uint32_t
 whole_headers(struct h2 *c, const char *p, uint32_t n)
 {
 	uint32_t off = HG_MIN(n, c->payload_left);
+	int32_t top = 0; /* highest stream that began here */
 	uint8_t type = 0;
 
 	c->payload_left -= off;
 	while (n - off >= FRAME_HEAD && type != NGHTTP2_RST_STREAM) {
 		const unsigned char *h = (const unsigned char *)p + off;
 		uint32_t len = (uint32_t)h[0] << 16 | (uint32_t)h[1] << 8 | h[2], k;
+		int32_t id = (h[5] & 127) << 24 | h[6] << 16 | h[7] << 8 | h[8];
 
+		if (h[3] <= NGHTTP2_HEADERS && id < top)
+			break;
 		type = h[3];
 		if (type > NGHTTP2_CONTINUATION) /* unknown: nghttp2 says nothing of these */
 			h2_glitch(c, 1);
-		if (is_over(c, type, (h[5] & 127) << 24 | h[6] << 16 | h[7] << 8 | h[8]))
+		if (is_over(c, type, id))
 			break;
+		if (type == NGHTTP2_HEADERS)
+			top = id;
 		off += FRAME_HEAD;
 		k = HG_MIN(len, n - off);
 		off += k;
