@@ -438,8 +438,8 @@ on_begin_headers(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 		}
 		(void)nghttp2_session_set_stream_user_data(s, f->hd.stream_id, st);
 	}
-	if (st)
-		h2_head_start(st);
+	if (st && !h2_head_start(st))
+		return refuse_stream(s, f->hd.stream_id, NGHTTP2_REFUSED_STREAM);
 	return 0;
 }
 

@@ -118,7 +118,7 @@ int h2_head_field(struct h2_stream *, struct bytes name, struct bytes value);
 enum hg_err h2_head_request(struct h2_stream *, bool end);  /* what it means; msg is complete */
 enum hg_err h2_head_response(struct h2_stream *, bool end);
 enum hg_err h2_head_trailers(struct h2_stream *);
-void h2_head_start(struct h2_stream *);                     /* a section begins */
+bool h2_head_start(struct h2_stream *);                     /* a section begins; false: no memory */
 struct h2_scratch { /* texts that lines of a head on its way out borrow */
 	char status[20], length[20];
 	struct bytes path; /* in */

@@ -24,14 +24,14 @@
 
 /* ---- collecting */
 
-void
+bool
 h2_head_start(struct h2_stream *st)
 {
 	struct h2 *c = st->c;
 
 	st->collecting = false;
 	if (!st->open || st->refused)
-		return;
+		return true;
 	st->trailing = st->head_seen;
 	st->list = st->extra = 0;
 	st->regular = false;
@@ -40,11 +40,11 @@ h2_head_start(struct h2_stream *st)
 		c->head = NULL;
 	}
 	if (c->head == NULL && (c->head = buf_new(c->env->bufs, 1)) == NULL)
-		return;
+		return false;
 	st->mark = c->head->len;
 	if (st->trailing) {
 		if (st->msg->trailers.v) /* a second section: malformed, nghttp2 refuses it */
-			return;
+			return true;
 		fields_init(&st->msg->trailers, st->msg->store + MSG_FIELDS, MSG_TRAILERS);
 	} else {
 		msg_init(st->msg, st->c->role->server);
@@ -52,6 +52,7 @@ h2_head_start(struct h2_stream *st)
 		st->msg->keep_alive = true;
 	}
 	st->collecting = true;
+	return true;
 }
 
 static void

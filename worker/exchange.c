@@ -313,6 +313,8 @@ down_refuse(struct stream *st, enum hg_err e)
 	struct exchange *x = st->owner;
 
 	METRIC(x->w, guard_rejected, 1);
+	if (x->head.minor == 2) /* of what was read of its head */
+		x->grpc = fields_grpc(&x->head.fields);
 	x->req_ended = true; /* nothing more will come */
 	x->close = true;
 	exchange_fail(x, e);

@@ -179,7 +179,8 @@ traffic_connect(struct exchange *x)
 		return STEP_NEXT;
 	}
 	v = breaker_connect(&w->counts, b, x->rule_id, x->pending);
-	if (v == BREAKER_WAIT && upool_make_room(&w->upool, x->rule_id))
+	if (v == BREAKER_WAIT &&
+	    (upool_coming(&w->upool, &x->target) || upool_make_room(&w->upool, x->rule_id)))
 		v = BREAKER_GO;
 	if (v == BREAKER_OPEN) {
 		METRIC(w, circuit_open, 1);

@@ -106,6 +106,12 @@ def test_no_route_is_unimplemented(call, shared):
     assert line["status"] == 200 and line["grpc_status"] == 12
 
 
+def test_a_head_too_large_is_a_status(call):
+    with pytest.raises(grpc.RpcError) as e:
+        call.unary("Unary")(b"", metadata=[(f"h{i}", "v" * 2000) for i in range(50)])
+    assert e.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED and "header too large" in e.value.details()
+
+
 def test_log_and_counters(call, shared):
     g, _ = shared
     before = g.metric("grpc_calls"), g.metric("grpc_failed")

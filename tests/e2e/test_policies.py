@@ -1,12 +1,14 @@
 """BackendTrafficPolicy on the wire: the order of its parts, and what its smaller fields do."""
+import concurrent.futures
 import gzip
 import subprocess
+import threading
 
 import pytest
 
 from lib import objects as o
-from lib.h2peer import h2_backend, next_request  # noqa: F401  pylint: disable=unused-import
-from lib.wait import wait_for
+from lib.h2peer import Client, h2_backend, next_request  # noqa: F401  pylint: disable=unused-import
+from lib.wait import DEADLINE, wait_for
 
 PORT = 8080
 ORIGIN = "https://app.example.org"
@@ -162,3 +164,60 @@ def test_requests_of_a_shared_connection(instance, h2_backend):
                  btp(circuitBreaker={"maxRequestsPerConnection": 2}), workers=1)
     assert [g.ask().status for _ in range(6)] == [200] * 6
     assert len(connections) == 3
+
+
+def test_connections_to_http2_backends(instance, h2_backend):
+    """maxConnections counts shared connections: whoever finds no stream waits for one."""
+    connections, release, busy = [], threading.Event(), threading.Event()
+
+    def handle(peer):
+        connections.append(peer)
+        peer.c.update_settings({3: 1})  # one stream at a time
+        peer.flush()
+        seen = set()
+        while True:
+            sid, head = next_request(peer, seen)
+            if head[":path"] == "/hold":
+                busy.set()
+                assert release.wait(DEADLINE)
+            peer.c.send_headers(sid, [(":status", "200")], end_stream=True)
+            peer.flush()
+    svc = o.service("web", h2_backend(handle))
+    svc[0]["spec"]["ports"][0]["appProtocol"] = "kubernetes.io/h2c"
+    g = instance(o.gateway(port=PORT), o.route(rules=[o.rule("web")]), svc,
+                 btp(circuitBreaker={"maxConnections": 1, "maxPendingRequests": 2}), workers=1)
+    assert g.ask().status == 200
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        first = pool.submit(g.ask, "GET", "/hold")
+        assert busy.wait(DEADLINE)
+        others = [pool.submit(g.ask) for _ in range(3)]  # two may wait
+        wait_for(lambda: any(f.done() for f in others), "one to be refused")
+        release.set()
+        assert first.result().status == 200
+        assert sorted(f.result().status for f in others) == [200, 200, 503]
+    assert len(connections) == 1
+
+
+def test_endpoint_connections_are_shared(instance, h2_backend):
+    """With one connection for its endpoint, a hundred calls go beside each other."""
+    connections = []
+
+    def handle(peer):
+        connections.append(peer)
+        seen = set()
+        sids = [next_request(peer, seen)[0]]
+        peer.c.send_headers(sids[0], [(":status", "200")], end_stream=True)
+        peer.flush()
+        sids = [next_request(peer, seen)[0] for _ in range(20)]  # all of them first
+        for sid in sids:
+            peer.c.send_headers(sid, [(":status", "200")], end_stream=True)
+        peer.flush()
+        peer.sock.recv(65536)
+    svc = o.service("web", h2_backend(handle))
+    svc[0]["spec"]["ports"][0]["appProtocol"] = "kubernetes.io/h2c"
+    g = instance(o.gateway(port=PORT), o.route(rules=[o.rule("web")]), svc,
+                 btp(circuitBreaker={"perEndpoint": {"maxConnections": 1}}), workers=1)
+    assert g.ask().status == 200
+    with Client(g.address()) as c:
+        assert [c.response(sid)[0] for sid in [c.request() for _ in range(20)]] == [200] * 20
+    assert len(connections) == 1

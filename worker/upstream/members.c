@@ -56,18 +56,21 @@ members_weight(const void *arg, uint32_t i)
 	return m->named ? 1 : m->in->gen->image.endpoints[m->c->endpoints.first + i].weight;
 }
 
+#define SHARED 100u /* streams of one connection: http/h2_up.c's bound; a backend may allow fewer */
+
 /* All its connections are taken and it may have no more. */
 static bool
 is_full(const struct members *m, const struct target *t)
 {
 	const struct im_balance *b = m->in->balance;
 	const struct counts *c = m->in->counts;
+	uint32_t each = t->proto == IM_UP_H2C ? SHARED : 1;
 
 	if (b == NULL || c == NULL || b->endpoint_connections == IM_NONE || t->id == 0 ||
 	    t->id >= SLOT_IDS)
 		return false;
 	return COUNTS_SUM(c, endpoints, t->id, connections) >= b->endpoint_connections &&
-	    c->own->endpoints[t->id].connections <= c->own->endpoints[t->id].inflight;
+	    c->own->endpoints[t->id].connections * each <= c->own->endpoints[t->id].inflight;
 }
 
 static bool

@@ -448,6 +448,13 @@ has_room(struct upool *p, const struct ubucket *b, const struct target *t)
 	return false;
 }
 
+static bool
+is_shared(const struct target *t)
+{
+	return t->secure ? uptls_expects_h2(t->secure, &t->addr, t->unix_path) :
+			   t->proto == IM_UP_H2C;
+}
+
 enum hg_err
 upool_get(struct upool *p, const struct target *t, bool fresh, const struct up_events *ev,
     void *owner, struct up **out)
@@ -457,8 +464,7 @@ upool_get(struct upool *p, const struct target *t, bool fresh, const struct up_e
 
 	if (t->tls && t->secure == NULL) /* never in clear text */
 		return HG_ERR_BACKEND_TLS;
-	if (t->secure ? uptls_expects_h2(t->secure, &t->addr, t->unix_path) :
-			t->proto == IM_UP_H2C)
+	if (is_shared(t))
 		return upool_h2_get(p, t, ev, owner, out);
 	b = place(p, t);
 	while (!fresh && !list_empty(&b->idle)) {
@@ -517,19 +523,32 @@ upool_get(struct upool *p, const struct target *t, bool fresh, const struct up_e
 bool
 upool_ready(struct upool *p, const struct target *t)
 {
-	uint64_t h = place_hash(p, t);
+	uint64_t h;
 
+	if (is_shared(t))
+		return upool_h2_ready(p, t, false);
+	h = place_hash(p, t);
 	for (struct ubucket *b = p->table[h & p->mask]; b; b = b->next)
 		if (b->hash == h && is_place(b, t))
 			return b->nidle != 0;
 	return false;
 }
 
+bool
+upool_coming(const struct upool *p, const struct target *t)
+{
+	return is_shared(t) && upool_h2_ready(p, t, true);
+}
+
 void
 upool_charge(struct up *u, uint32_t rule)
 {
-	if (u->m || u->breaker || rule == 0 || rule >= SLOT_IDS)
+	if (u->breaker || rule == 0 || rule >= SLOT_IDS)
 		return;
+	if (u->m) {
+		upool_h2_charge(u, rule);
+		return;
+	}
 	u->breaker = rule;
 	u->pool->slot->breakers[rule].connections++;
 }
@@ -552,7 +571,7 @@ bool
 upool_make_room(struct upool *p, uint32_t rule)
 {
 	return make_room(&p->lru, rule) || make_room(&p->own, rule) ||
-	    make_room(&p->greeted, rule);
+	    make_room(&p->greeted, rule) || upool_h2_make_room(p, rule);
 }
 
 void

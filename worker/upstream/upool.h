@@ -93,7 +93,9 @@ bool upool_shaking(const struct up *);
 bool upool_got_bytes(const struct up *);
 void upool_close_idle(struct upool *);
 void upool_close_ending(struct upool *);
-bool upool_ready(struct upool *, const struct target *); /* an idle connection is there */
+bool upool_ready(struct upool *, const struct target *); /* a connection is there and has room */
+/* One that connects will have room: it is shared. */
+bool upool_coming(const struct upool *, const struct target *);
 /* What the policy of who has it now says; and its socket. */
 void upool_terms(struct up *, const struct up_terms *);
 int upool_fd(const struct up *);

@@ -23,6 +23,7 @@ struct upm {
 	char *greeting;     /* PROXY header, or NULL */
 	size_t ngreeting;
 	uint32_t n, endpoint;
+	uint32_t breaker;   /* rule that it counts for, 0 = none */
 	bool in_vain;       /* somebody has waited long enough for it to connect */
 	bool over;          /* its adapter is done with it */
 	struct up_terms terms; /* of who used it last */
@@ -77,6 +78,7 @@ end_lease(struct up *u)
 
 	list_del(&u->link);
 	m->n--;
+	m->pool->freed = true;
 	pool_put(m->pool->ups, u);
 	if (m->n == 0 && !m->over && m->in_vain && !m->h2.connected)
 		h2_up_close(&m->h2);
@@ -108,6 +110,17 @@ waiting(const struct upm *m)
 
 static void m_failed(struct h2_up *, enum hg_err);
 
+static void
+discharge(struct upm *m)
+{
+	struct slot_breaker *b = &m->pool->slot->breakers[m->breaker];
+
+	if (m->breaker && b->connections)
+		b->connections--;
+	m->breaker = 0;
+	m->pool->freed = true;
+}
+
 /* The backend spoke HTTP/2 the last time, and does not any more: all who wait try anew. */
 static bool
 turned_h1(struct upm *m)
@@ -133,6 +146,7 @@ m_open(struct h2_up *h)
 		m_failed(h, HG_ERR_AGAIN);
 		return;
 	}
+	m->pool->freed = true; /* more may share it than have waited for it */
 	for (struct up *u; (u = waiting(m));) {
 		const struct up_events *ev = u->ev;
 
@@ -172,6 +186,7 @@ m_closed(struct h2_up *h)
 	struct upm *m = h->owner;
 
 	m->over = true;
+	discharge(m);
 	if (m->pool->slot->endpoints[m->endpoint].connections)
 		m->pool->slot->endpoints[m->endpoint].connections--;
 	free_maybe(m);
@@ -220,16 +235,19 @@ upm_new(struct upool *p, const struct addr *a, struct bytes path, uint32_t endpo
 	return m;
 }
 
-static struct upm *
-connect_new(struct upool *p, const struct target *t)
+static enum hg_err
+connect_new(struct upool *p, const struct target *t, struct upm **out)
 {
-	struct upm *m = upm_new(p, &t->addr, t->unix_path, t->id < SLOT_IDS ? t->id : 0, t->secure,
-	    t->greeting);
+	uint32_t id = t->id < SLOT_IDS ? t->id : 0;
+	struct upm *m;
 
+	if (id && p->slot->endpoints[id].connections >= p->conns_per_endpoint)
+		return HG_ERR_QUEUE_FULL;
+	m = upm_new(p, &t->addr, t->unix_path, id, t->secure, t->greeting);
 	if (h2_up_connect(&m->h2, p->h2, &t->addr, t->unix_path, &events, m) != 0) {
 		free_upm(m);
 		p->slot->metrics[METRIC_upstream_errors]++;
-		return NULL;
+		return HG_ERR_CONNECT_FAILED;
 	}
 	list_push(&p->shared, &m->link);
 	p->slot->endpoints[m->endpoint].connections++;
@@ -237,9 +255,54 @@ connect_new(struct upool *p, const struct target *t)
 	if ((t->secure && !uptls_start(t->secure, &m->h2.h2.chan, &t->addr, t->unix_path)) ||
 	    (t->greeting.n && !chan_greet(&m->h2.h2.chan, t->greeting.p, t->greeting.n))) {
 		h2_up_close(&m->h2);
-		return NULL;
+		return HG_ERR_NOMEM;
 	}
-	return m;
+	*out = m;
+	return HG_OK;
+}
+
+/* One that has room for one more. */
+static struct upm *
+find(const struct upool *p, const struct target *t)
+{
+	LIST_FOREACH(it, &p->shared)
+		if (takes(LIST_ENTRY(it, struct upm, link), t))
+			return LIST_ENTRY(it, struct upm, link);
+	return NULL;
+}
+
+bool
+upool_h2_ready(const struct upool *p, const struct target *t, bool connecting)
+{
+	const struct upm *m = find(p, t);
+
+	return m && (connecting || m->h2.connected);
+}
+
+void
+upool_h2_charge(struct up *u, uint32_t rule)
+{
+	struct upm *m = u->m;
+
+	if (m->breaker || m->over)
+		return;
+	m->breaker = rule;
+	m->pool->slot->breakers[rule].connections++;
+}
+
+bool
+upool_h2_make_room(struct upool *p, uint32_t rule)
+{
+	LIST_FOREACH(it, &p->shared) {
+		struct upm *m = LIST_ENTRY(it, struct upm, link);
+
+		if (m->n || m->breaker != rule)
+			continue;
+		discharge(m);
+		h2_up_close(&m->h2);
+		return true;
+	}
+	return false;
 }
 
 void
@@ -279,6 +342,8 @@ upool_h2_become(struct up *u, const struct addr *a, struct bytes path, struct up
 	list_push(&p->shared, &m->link);
 	p->slot->endpoints[m->endpoint].connections++;
 	m->terms = u->terms;
+	m->breaker = u->breaker;
+	u->breaker = 0;
 	lease(m, u);
 	u->ev = NULL;
 	return true;
@@ -296,21 +361,15 @@ enum hg_err
 upool_h2_get(struct upool *p, const struct target *t, const struct up_events *ev, void *owner,
     struct up **out)
 {
-	struct upm *m = NULL;
-	struct up *u;
+	struct upm *m = find(p, t);
+	struct up *u = pool_get(p->ups);
+	enum hg_err e;
 
-	LIST_FOREACH(it, &p->shared) {
-		m = LIST_ENTRY(it, struct upm, link);
-		if (takes(m, t))
-			break;
-		m = NULL;
-	}
-	u = pool_get(p->ups);
 	if (u == NULL)
 		return HG_ERR_OVERLOAD;
-	if (m == NULL && (m = connect_new(p, t)) == NULL) {
+	if (m == NULL && (e = connect_new(p, t, &m)) != HG_OK) {
 		pool_put(p->ups, u);
-		return HG_ERR_CONNECT_FAILED;
+		return e;
 	}
 	memset(u, 0, sizeof(*u));
 	u->pool = p;

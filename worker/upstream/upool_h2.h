@@ -20,6 +20,9 @@ struct stream *upool_h2_open(
     struct up *, struct msg *storage, const struct stream_events *, void *owner);
 void upool_h2_close(struct up *); /* resets its stream */
 void upool_h2_done(struct up *);  /* the stream was detached */
+bool upool_h2_ready(const struct upool *, const struct target *, bool connecting);
+void upool_h2_charge(struct up *, uint32_t rule);
+bool upool_h2_make_room(struct upool *, uint32_t rule);
 void upool_h2_close_idle(struct upool *);
 void upool_h2_terms(struct up *); /* u->terms hold for the connection from now on */
 int upool_h2_fd(const struct up *);
