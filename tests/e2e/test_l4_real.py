@@ -273,11 +273,11 @@ def transfer(instance, size, kill):
 
 
 def idle_worker(g):
-    """The one that does not carry the transfer: it has used the least CPU."""
-    def ticks(pid):
-        with open(f"/proc/{pid}/stat", encoding="latin-1") as f:
-            return sum(map(int, f.read().rpartition(")")[2].split()[11:13]))
-    return min(g.role("worker"), key=ticks)
+    """The one that does not carry the transfer."""
+    def idle():
+        workers = g.control({"verb": "status"})["workers"]
+        return [w["pid"] for w in workers if w["connections"] == 0] if any(w["connections"] for w in workers) else []
+    return wait_for(idle, "one worker to have the connection")[0]
 
 
 def test_transfer(instance):

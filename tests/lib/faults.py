@@ -82,9 +82,14 @@ def cpu_ns(pid):
 
 
 def memory(pid):
-    """{Pss, Rss, Pss_Anon, …} in kB."""
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
-        return {line.split(":")[0]: int(line.split()[1]) for line in f if line.rstrip().endswith("kB")}
+    """{Rss, Pss_Anon, …} in kB. Undumpable processes show their pages to root only, but their sums to all."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+            return {line.split(":")[0]: int(line.split()[1]) for line in f if line.rstrip().endswith("kB")}
+    except PermissionError:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as f:
+            _, resident, shared, *_ = (int(n) * resource.getpagesize() // 1024 for n in f.read().split())
+        return {"Rss": resident, "Pss_Anon": resident - shared}
 
 
 def threads(pid):
