@@ -65,6 +65,11 @@ def test_conformance(world, applied, test):
         step(world)
 
 
+def test_grpc_is_there():
+    if not k.grpcs:
+        skip_loudly("conformance of GRPCRoutes: python3-grpcio is not installed")
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("test", [t for t in TESTS if t.reads], ids=[t.name for t in TESTS if t.reads])
 def test_from_the_start(world, applied, test):
