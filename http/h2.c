@@ -165,7 +165,6 @@ h2_submit_head(struct h2_stream *st, const struct bytes lines[][2], size_t n, bo
 		return false;
 	if (!c->role->server)
 		st->id = r;
-	st->submitted = true;
 	st->moved = loop_now(c->chan.loop);
 	h2_kick(c);
 	return true;
@@ -542,6 +541,9 @@ on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 	struct h2 *c = arg;
 	struct h2_stream *st;
 
+	if (f->hd.type == NGHTTP2_HEADERS && !c->role->server &&
+	    (st = stream_of(s, f->hd.stream_id)))
+		st->begun = true;
 	if ((f->hd.type == NGHTTP2_HEADERS || f->hd.type == NGHTTP2_DATA) &&
 	    (f->hd.flags & NGHTTP2_FLAG_END_STREAM) && (st = stream_of(s, f->hd.stream_id))) {
 		st->said = true;

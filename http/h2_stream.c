@@ -217,6 +217,9 @@ h2_stream_reset(struct h2_stream *st, enum hg_err e)
 {
 	bool open = st->open;
 
+	/* What waited for its turn until the connection took no more: nobody has looked at it. */
+	if (!st->c->role->server && !st->begun && e == HG_ERR_BACKEND_RESET)
+		e = HG_ERR_AGAIN;
 	let_go(st);
 	if (open)
 		st->stream.ev->reset(&st->stream, e);

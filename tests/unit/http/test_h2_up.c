@@ -400,6 +400,20 @@ drain(void **state)
 	assert_true(up_closed);
 }
 
+/* GOAWAY that is read before the request's head went out: nobody has looked at it. */
+static void
+crossed_by_goaway(void **state)
+{
+	static const char goaway[17] = {0, 0, 8, 7};
+
+	(void)state;
+	assert_int_equal(write(d.h2.chan.watch.fd, goaway, sizeof(goaway)), sizeof(goaway));
+	request(0, "GET", true);
+	turns(l, 4);
+	assert_string_equal(seen.p, "up-reset-AGAIN ");
+	assert_int_equal(nreqs, 0);
+}
+
 /* The connection breaks: every owner hears of it, once. */
 static void
 broken(void **state)
@@ -422,7 +436,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {T(simple), T(head_request), T(body_and_trailers),
 	    T(large_answer), T(no_head_of_line), T(many), T(resets), T(early_answer),
-	    T(refused_stream), T(informational), T(drain), T(broken)};
+	    T(refused_stream), T(informational), T(drain),
+	    T(crossed_by_goaway), T(broken)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
