@@ -219,6 +219,7 @@ CHECK(listeners)
 	NEED(index_ok(l->tls, im->n_tls), "tls");
 	NEED(l->protocol != IM_HTTPS || l->tls != IM_NONE || l->flags & IM_L_BROKEN, "tls");
 	NEED(index_ok(l->client, im->n_clients), "client");
+	NEED(range_ok(l->sources, im->n_cidrs), "sources");
 	return NULL;
 }
 

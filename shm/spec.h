@@ -183,6 +183,7 @@ struct im_listener {
 	uint32_t tls;           /* im_tls: IM_HTTPS, terminating IM_TLS; else IM_NONE */
 	uint32_t client;        /* im_client or IM_NONE: house defaults */
 	uint64_t key;           /* of what it is (kind, namespace, name); part of a bucket's key */
+	struct im_range sources; /* im_cidr: raw listeners, clients that are served; none: all */
 };
 #define IM_L_BROKEN 0x01u /* failed closed: everything answers 500, no handshake succeeds */
 

@@ -54,6 +54,9 @@ listeners_write(struct build *b)
 		r.tls = tls_record(b, l->tls);
 		r.client = client_record(b, l->client);
 		r.key = listener_key(b, l);
+		r.sources.n = l->nsources;
+		r.sources.first = share_add(&b->share, b->w, IM_CIDR, l->sources, l->nsources,
+		    sizeof(*l->sources));
 		l->index = blob_add(b->w, IM_LISTENER, &r, 1, sizeof(r));
 	}
 }

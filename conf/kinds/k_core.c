@@ -76,6 +76,22 @@ check_service_type(struct vctx *c, const struct k_service *s)
 	}
 }
 
+/* What narrows who is served must not be passed over. */
+static void
+check_source_ranges(struct vctx *c, const struct k_service *s)
+{
+	const struct node *list = rule_child(s->node, "loadBalancerSourceRanges");
+	const struct node *at = list == NULL ? NULL : list->first;
+	struct cidr net;
+
+	if (s->source_ranges.n != 0 && !bytes_eq(s->type, BYTES("LoadBalancer")))
+		rule_at(c, list, "loadBalancerSourceRanges can only be set for type LoadBalancer");
+	for (uint32_t i = 0; i < s->source_ranges.n && at != NULL; i++, at = at->next)
+		if (!cidr_parse(bytes_trim(s->source_ranges.v[i]), &net))
+			rule_at(c, at, "\"%.*s\" is not a network such as 10.0.0.0/8",
+			    BYTES_ARG(s->source_ranges.v[i]));
+}
+
 static void
 check_service(struct vctx *c, void *bound)
 {
@@ -87,6 +103,7 @@ check_service(struct vctx *c, void *bound)
 		rule_at(c, rule_child(s->node, "type"),
 		    "externalName must be set when type is ExternalName");
 	check_service_type(c, s);
+	check_source_ranges(c, s);
 	if (s->ports.n == 0 && !external && !bytes_eq(s->cluster_ip, BYTES("None")))
 		rule_at_key(c, ports, "ports must be given");
 	for (uint32_t i = 0; i < s->ports.n; i++) {
@@ -130,6 +147,11 @@ static const struct kfield service_fields[] = {
 	    "Cluster, or Local, which is read as Cluster.", NAMES("Cluster", "Local", "")),
 	STR(load_balancer_ip, "loadBalancerIP",
 	    "Address for type LoadBalancer; absent: those of the node."),
+	STRINGS(source_ranges, "loadBalancerSourceRanges",
+	    "For type LoadBalancer: networks of clients that it serves, on all its ports; the "
+	    "connections of others are closed. Absent: everybody.", ITEMS(0, 64)),
+	STRINGS(external_ips, "externalIPs", "Further addresses of the Service; not opened.",
+	    ITEMS(0, 64)),
 };
 KSTRUCT(service, "ServiceSpec", "A name for endpoints.", .check = check_service, IGNORE);
 #undef T

@@ -23,6 +23,7 @@ struct k_service {
 	struct bytes type, cluster_ip, external_name; /* type defaulted: ClusterIP */
 	struct bytes session_affinity, external_traffic_policy, load_balancer_ip;
 	K_LIST(struct k_service_port) ports;
+	k_strings source_ranges, external_ips;
 	k_map selector;
 };
 

@@ -48,6 +48,10 @@ listener(struct scope *sc, struct r_listener *l)
 	    .nattach = broken && l->protocol == IM_TLS ? 0 : (uint32_t)l->nattach,
 	    .tls = broken ? NULL : l->tls, .flags = broken || l->client_invalid ? IM_L_BROKEN : 0,
 	    .client = l->client};
+	if (l->gw->service != NULL) {
+		m->sources = l->gw->service->sources;
+		m->nsources = l->gw->service->nsources;
+	}
 	l->m = m;
 }
 

@@ -181,6 +181,8 @@ struct m_listener {
 	uint8_t protocol, flags;
 	struct m_attach *attach;
 	uint32_t nattach;
+	const struct cidr *sources; /* raw listeners: clients that are served; none: all */
+	uint32_t nsources;
 	struct m_client *client; /* NULL: house defaults */
 	struct m_tls *tls;      /* HTTPS; NULL there: broken, every handshake is refused */
 	uint32_t index;         /* build's own */

@@ -206,6 +206,10 @@ begin(struct scope *sc, const struct object *o)
 	const struct k_service *k = o->spec;
 
 	s->obj = o;
+	s->sources = arena_zalloc(sc->arena, (k->source_ranges.n + 1) * sizeof(*s->sources));
+	for (uint32_t i = 0; i < k->source_ranges.n; i++)
+		HG_CHECK(cidr_parse(bytes_trim(k->source_ranges.v[i]), &s->sources[i]));
+	s->nsources = k->source_ranges.n;
 	s->nports = k->ports.n;
 	s->ports = arena_zalloc(sc->arena, k->ports.n * sizeof(*s->ports));
 	for (uint32_t i = 0; i < k->ports.n; i++) {

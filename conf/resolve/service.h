@@ -21,6 +21,8 @@ struct r_service {
 	const struct object *obj;
 	struct r_open *ports;
 	uint32_t nports;
+	struct cidr *sources;     /* of the clients that are served; none: all */
+	uint32_t nsources;
 	struct r_gateway *gw[2];  /* node ports, load balancer; or NULL */
 };
 

@@ -403,6 +403,9 @@ service(struct status *st)
 	if (s != NULL && bytes_eq(k->external_traffic_policy, BYTES("Local")))
 		why = "spec.externalTrafficPolicy: Local is read as Cluster, endpoints of other "
 		      "machines are used too";
+	if (k->external_ips.n != 0)
+		why = arena_printf(st->sc->arena, "%s%sspec.externalIPs is not served",
+		    why != NULL ? why : "", why != NULL ? "; " : "");
 	if (why != NULL)
 		cond_set(&c, COND_NOT_SERVED, COND_TRUE, "FieldNotServed", why);
 	status_stale(st, &c);

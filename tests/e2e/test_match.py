@@ -120,7 +120,8 @@ def test_what_the_rule_does(tmp_path):
 
 def test_connections(tmp_path):
     """TCP, UDP and TLS have a rule too; what there is none for is closed, not answered."""
-    listeners = [l4.listener("tcp", 5432), l4.listener("udp", 5432, "UDP"), l4.listener("tls", 8443, "TLS", hostname="*.pass.test"),
+    listeners = [l4.listener("tcp", 5432), l4.listener("udp", 5432, "UDP"),
+                 l4.listener("tls", 8443, "TLS", hostname="*.pass.test"),
                  o.listener("other", 8443, "HTTPS", "web.test")]
     listeners[3]["tls"] = {"certificateRefs": [{"name": "none"}]}
     node = {"apiVersion": "v1", "kind": "Service", "metadata": o.meta("node"),

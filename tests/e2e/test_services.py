@@ -1,4 +1,5 @@
 """Services that open ports, Workloads behind selectors, and the example that walks from one to the other."""
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import pytest
 
 from lib import http1, l4, objects as o, tls
 from lib.gateway import BINARY, TOP, cli
+from lib.wait import wait_for
 
 
 PORT = 8080
@@ -126,6 +128,70 @@ def test_udp_and_affinity(instance, echo, block):
     finally:
         a.stop()
         b.stop()
+
+
+def test_source_ranges(instance, echo, block, request):
+    """Who is in none of the networks gets nothing: neither TCP nor UDP, neither port; a changed list holds at once."""
+    web = echo("web")
+    dns = l4.UdpEcho(web.host, 5300, "dns")
+    request.addfinalizer(dns.stop)
+    host, friend, other = block.host(1), block.host(10), block.host(11)
+
+    def objs(*ranges):
+        return [service("lb", "LoadBalancer", {"name": "t", "port": 8000, "targetPort": 3000, "nodePort": 30080},
+                        {"name": "u", "port": 8000, "targetPort": 5300, "protocol": "UDP"}, loadBalancerSourceRanges=list(ranges)),
+                workload("a", "lb", web.host)]
+
+    def answers(source, port):
+        with socket.create_connection((host, port), 10, (source, 0)) as s:
+            try:
+                s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                return s.recv(1) == b"H"
+            except ConnectionError:
+                return False
+    g = instance(*objs(f"{friend}/32", "fd00::/8"), conf=node(block))
+    for port in (8000, 30080):
+        assert answers(friend, port) and not answers(other, port), port
+    with l4.udp((host, 8000), bind=(other, 0)) as s, l4.udp((host, 8000), bind=(friend, 0)) as t:
+        s.send(b"q")
+        t.send(b"t")
+        assert t.recv(100) == b"dns:t"
+        with pytest.raises(TimeoutError):
+            s.settimeout(.3)
+            s.recv(1)
+    wait_for(lambda: len([x for x in g.access() if x["client_ip"] == other]) == 2, "the lines of those who are not served")
+    assert {x["reason"] for x in g.access() if x["client_ip"] == other} == {"ip_denied"}
+    g.put(*objs("127.0.0.0/8"))
+    g.reload()
+    assert answers(other, 8000)
+    for spec, message in (({"type": "NodePort", "loadBalancerSourceRanges": ["10.0.0.0/8"]}, "only be set for type LoadBalancer"),
+                          ({"type": "LoadBalancer", "loadBalancerSourceRanges": ["10.0.0.0/33"]}, '"10.0.0.0/33" is not a network')):
+        g.put({"apiVersion": "v1", "kind": "Service", "metadata": o.meta("bad"), "spec": {"ports": [{"port": 80}], **spec}},
+              name="bad.yaml")
+        p = cli("check", os.path.join(g.manifests, "bad.yaml"))
+        assert p.returncode == 1 and message in p.stdout + p.stderr, p.stdout + p.stderr
+
+
+def test_refused_datagrams_push_nobody_out(instance, block, request):
+    """The table of sessions is full of those who are served; a flood of others changes nothing for them."""
+    dns = l4.UdpEcho(block.backend(), 5300, "dns")
+    request.addfinalizer(dns.stop)
+    host, friend, other = block.host(1), block.host(10), block.host(11)
+    g = instance(service("lb", "LoadBalancer", {"port": 8000, "targetPort": 5300, "protocol": "UDP"},
+                         loadBalancerSourceRanges=[f"{friend}/32"]), workload("a", "lb", dns.address[0]), workers=1,
+                 conf=node(block) + "\nlimits = { connections = 64; };")
+    with contextlib.ExitStack() as stack:
+        friends = [stack.enter_context(l4.udp((host, 8000), bind=(friend, 0))) for _ in range(32)]
+
+        def all_answer():
+            for s in friends:
+                s.send(b"q")
+                assert s.recv(100) == b"dns:q"
+        all_answer()
+        for _ in range(40):
+            stack.enter_context(l4.udp((host, 8000), bind=(other, 0))).send(b"x")
+        all_answer()
+    assert len(dns.peers) == 32 and g.metric("udp_evicted") == 0
 
 
 def test_conditions(instance, block):

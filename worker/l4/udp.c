@@ -334,8 +334,6 @@ new_session(struct udp_port *p, const struct session_key *k, const struct dgram_
 
 	if (u->draining)
 		return NULL;
-	if ((u->n >= most(w) || w->nconns + w->l4_extra >= w->conn_cap) && !make_room(u, NULL))
-		return NULL;
 	s = pool_get(&u->pool);
 	if (s == NULL)
 		return NULL;
@@ -344,7 +342,9 @@ new_session(struct udp_port *p, const struct session_key *k, const struct dgram_
 	s->port = p;
 	s->key = *k;
 	s->local = *local;
-	if (admit(s) != HG_OK) {
+	/* Asked first: who is refused must not push out who is served. */
+	if (admit(s) != HG_OK ||
+	    ((u->n >= most(w) || w->nconns + w->l4_extra >= w->conn_cap) && !make_room(u, NULL))) {
 		way_over(&s->way, w);
 		pool_put(&u->pool, s);
 		return NULL;
@@ -498,7 +498,7 @@ make(struct worker *w)
 		size *= 2;
 	u->mask = size - 1;
 	u->table = mem_zalloc(size * sizeof(struct session *));
-	HG_CHECK(pool_init(&u->pool, sizeof(struct session), UDP_SESSIONS) == 0);
+	HG_CHECK(pool_init(&u->pool, sizeof(struct session), UDP_SESSIONS + 1) == 0);
 	list_init(&u->lru);
 	list_init(&u->ports);
 	task_init(&u->flush, flush_task);

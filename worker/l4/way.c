@@ -48,6 +48,16 @@ way_set(struct way *y, struct worker *w, const struct gen *gen, uint32_t listene
 
 /* ---- may it? */
 
+/* A handful of networks (64 at most), asked once for a connection or a session. */
+static bool
+is_served(const struct image *im, const struct im_listener *l, const struct addr *client)
+{
+	for (uint32_t i = 0; i < l->sources.n; i++)
+		if (cidr_has(&im->cidrs[l->sources.first + i], client))
+			return true;
+	return l->sources.n == 0;
+}
+
 static enum hg_err
 rate(struct worker *w, const struct gen *gen, uint32_t listener, uint32_t rule,
     const struct addr *client)
@@ -79,6 +89,8 @@ way_admit(struct way *y, struct worker *w, const struct gen *gen, uint32_t liste
 	struct slot_breaker *words = breaker_words(&w->counts, y->rule);
 	enum hg_err e = HG_OK;
 
+	if (!is_served(im, &im->listeners[listener], client))
+		return HG_ERR_IP_DENIED;
 	if (r->error != HG_OK)
 		return (enum hg_err)r->error;
 	if (b && b->max_connections != IM_NONE &&

@@ -323,18 +323,18 @@ older_has_it(void **state)
 		unsigned n = 0;
 		struct world w;
 
-		snprintf(gateway, sizeof(gateway), "apiVersion: gateway.networking.k8s.io/v1\nkind: "
-		    "Gateway\nmetadata: {name: edge, namespace: infra}\nspec: {gatewayClassName: "
+		snprintf(gateway, sizeof(gateway),
+		    "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n"
+		    "metadata: {name: edge, namespace: infra}\nspec: {gatewayClassName: "
 		    "headgate, listeners: [{name: l, protocol: %s}]}\n", v[i].listener);
 		world_init(&w);
 		world_file(&w, "a.yaml", gateway);
 		world_file(&w, "b.yaml", v[i].routes);
 		world_compile(&w);
 		for (const struct diag *d = w.out.diags.first; d != NULL; d = d->next)
-			if (d->code == 2701) {
-				assert_true(bytes_ends(d->message, BYTES("infra/b is older and has it")));
-				n++;
-			}
+			if (d->code == 2701)
+				n += bytes_ends(
+				    d->message, BYTES("infra/b is older and has it"));
 		if (n != v[i].warnings)
 			fail_msg("row %u: %u warnings", i, n);
 		world_release(&w);

@@ -43,7 +43,7 @@ hand_routing(struct blob_writer *w)
 	HAND_ADD(w, IM_LISTENER,
 	    (struct im_listener){table, hosts, {0, 0, IM_NONE, IM_NONE, 0}, 1, 0,
 		blob_put_text(w, BYTES("http")), none, 80,
-		IM_HTTP, 0, IM_NONE, 0, 1});
+		IM_HTTP, 0, IM_NONE, 0, 1, {0, 0}});
 	HAND_ADD(w, IM_TREE, (struct im_tree){1 << 1, 1 << 0, 0, 1, {0}});
 	p[hand_hash("/p") & 1] = (struct im_path){
 	    hand_hash("/p"), IM_NONE, IM_VIA_SWITCH | 0, blob_put_text(w, BYTES("/p")), {0, 0}};
