@@ -29,9 +29,9 @@ struct source_file {
 struct source {
 	int (*walk)(struct source *, unsigned root, int (*file)(void *arg, struct source_file *),
 	    void *arg);
-	/* One referenced file: relative to a path of -f (or to its folder). Where files have roles the path counts from the resource root and
-	 * begins with the folder of a role (walk_open_role()), or it is absolute and lies in one of
-	 * file_roots. */
+	/* One referenced file: relative to a path of -f, or to the folder of one. Where files have
+	 * roles the path counts from the resource root and begins with the folder of a role
+	 * (walk_open_role()), or it is absolute and lies in one of file_roots. */
 	int (*open)(struct source *, struct bytes path, struct arena *, struct source_file *out);
 	/* One of file_roots (headgate.conf), before the first walk. May be NULL. */
 	int (*allow)(struct source *, struct bytes folder);

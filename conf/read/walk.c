@@ -14,7 +14,6 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 
 #include "base/bytes.h"
@@ -42,31 +41,6 @@ struct names {
 	char **v;
 	size_t n, cap;
 };
-
-static int
-open_beneath(int dir, const char *path, uint64_t flags, uint64_t resolve)
-{
-	struct open_how how = {
-		.flags = flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-		.resolve = resolve | RESOLVE_NO_MAGICLINKS,
-	};
-	int fd;
-
-	/* EAGAIN: something was renamed meanwhile and the kernel cannot tell if we are still
-	 * beneath. */
-	for (int i = 0; i < 8; i++) {
-		fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
-		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
-			break;
-	}
-	return fd;
-}
-
-static int
-link_error(int err)
-{
-	return err == EXDEV || err == ELOOP ? PROTO_FILE_LINK : err;
-}
 
 static void
 emit(struct walk *w, int fd, int error, const struct stat *st)
@@ -215,14 +189,14 @@ open_owned_link(struct walk *w, const char *rel, int *error)
 	slash = strrchr(path, '/');
 	if (slash)
 		*slash = '\0';
-	dir = open_beneath(w->anchor, slash ? path : ".", O_RDONLY | O_DIRECTORY, RESOLVE_BENEATH);
+	dir = walk_openat(w->anchor, slash ? path : ".", O_RDONLY | O_DIRECTORY, RESOLVE_BENEATH);
 	if (dir < 0) {
-		*error = link_error(errno);
+		*error = walk_link_error(errno);
 		return -1;
 	}
-	fd = open_beneath(
+	fd = walk_openat(
 	    dir, slash ? slash + 1 : path, O_RDONLY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
-	*error = fd < 0 ? link_error(errno) : 0;
+	*error = fd < 0 ? walk_link_error(errno) : 0;
 	if (fd < 0) {
 		close(dir);
 		return -1;
@@ -239,8 +213,8 @@ take_below(struct walk *w, const char *rel)
 
 	if (w->root->ownership)
 		fd = open_owned_link(w, rel, &error);
-	else if ((fd = open_beneath(w->anchor, rel, O_RDONLY, RESOLVE_BENEATH)) < 0)
-		error = link_error(errno);
+	else if ((fd = walk_openat(w->anchor, rel, O_RDONLY, RESOLVE_BENEATH)) < 0)
+		error = walk_link_error(errno);
 	if (error)
 		emit(w, -1, error, NULL);
 	else
@@ -257,7 +231,7 @@ visit_link(struct walk *w)
 	struct stat st;
 
 	if (fstatat(w->anchor, rel, &st, 0) != 0)
-		error = link_error(errno);
+		error = walk_link_error(errno);
 	else if (S_ISDIR(st.st_mode))
 		error = PROTO_FILE_LINK;
 	else if (!S_ISREG(st.st_mode))
@@ -373,9 +347,9 @@ visit_file(struct walk *w, int dir, const char *name, char kind)
 	} else if (kind == '\x01') {
 		if (link_matters(dir, name))
 			visit_link(w);
-	} else if ((fd = open_beneath(dir, name, O_RDONLY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)) <
+	} else if ((fd = walk_openat(dir, name, O_RDONLY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)) <
 	    0) {
-		emit(w, -1, link_error(errno), NULL);
+		emit(w, -1, walk_link_error(errno), NULL);
 	} else {
 		take_file(w, fd);
 		close(fd);
@@ -402,9 +376,9 @@ visit(struct walk *w, int dir, char *name, unsigned depth)
 		visit_file(w, dir, name, kind);
 	} else if (depth == WALK_DEPTH_MAX) {
 		emit(w, -1, PROTO_FILE_DEPTH, NULL);
-	} else if ((fd = open_beneath(dir, name, O_RDONLY | O_DIRECTORY,
+	} else if ((fd = walk_openat(dir, name, O_RDONLY | O_DIRECTORY,
 			RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)) < 0) {
-		emit(w, -1, link_error(errno), NULL);
+		emit(w, -1, walk_link_error(errno), NULL);
 	} else {
 		visit_dir(w, fd, depth + 1);
 		close(fd);
@@ -472,12 +446,12 @@ visit_role(struct walk *w, int dir, const char *name, enum proto_role role)
 		return;
 	}
 	w->role = (uint8_t)role;
-	fd = open_beneath(dir, name, O_RDONLY | O_DIRECTORY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+	fd = walk_openat(dir, name, O_RDONLY | O_DIRECTORY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 	if (fd >= 0) {
 		visit_anchor(w, fd);
 		close(fd);
 	} else if (errno != ENOENT) {
-		emit(w, -1, link_error(errno), NULL);
+		emit(w, -1, walk_link_error(errno), NULL);
 	}
 	path_cut(w, len);
 }
@@ -517,7 +491,7 @@ static int
 open_admin(struct walk *w, int dir, const char *name)
 {
 	/* The resource root is what the administrator says, links and all. */
-	int fd = open_beneath(dir, name, O_RDONLY | O_DIRECTORY, dir == AT_FDCWD ? 0 :
+	int fd = walk_openat(dir, name, O_RDONLY | O_DIRECTORY, dir == AT_FDCWD ? 0 :
 	    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 	struct stat st;
 
@@ -558,7 +532,7 @@ walk_roles(struct walk *w)
 
 	if (root < 0) {
 		if (root == -1)
-			emit(w, -1, link_error(errno), NULL);
+			emit(w, -1, walk_link_error(errno), NULL);
 		return;
 	}
 	if (!path_push(w, "/")) {
@@ -572,7 +546,7 @@ walk_roles(struct walk *w)
 	if (path_push(w, "routes.d")) {
 		routes = open_admin(w, root, "routes.d");
 		if (routes == -1 && errno != ENOENT)
-			emit(w, -1, link_error(errno), NULL);
+			emit(w, -1, walk_link_error(errno), NULL);
 		if (routes >= 0 && path_push(w, "/"))
 			visit_namespaces(w, routes);
 		if (routes >= 0)
@@ -637,34 +611,6 @@ walk_tree(const struct walk_root *root, struct walk_budget *budget, walk_file *f
 	return stop;
 }
 
-int
-walk_open(const char *beneath, const char *path, uint64_t *size, uint64_t *mtime_ns, int *error)
-{
-	int dir = beneath ? open(beneath, O_PATH | O_DIRECTORY | O_CLOEXEC) : AT_FDCWD, fd = -1;
-	struct stat st;
-
-	*error = 0;
-	if (dir == -1 ||
-	    (fd = open_beneath(dir, path, O_RDONLY, beneath ? RESOLVE_BENEATH : 0)) < 0)
-		*error = link_error(errno);
-	else if (fstat(fd, &st) != 0)
-		*error = errno;
-	else if (!S_ISREG(st.st_mode))
-		*error = PROTO_FILE_NOT_REGULAR;
-	else if (st.st_size < 0 || (uint64_t)st.st_size > WALK_FILE_MAX)
-		*error = PROTO_FILE_TOO_BIG;
-	if (dir >= 0)
-		close(dir);
-	if (*error) {
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
-	*size = (uint64_t)st.st_size;
-	*mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
-	return fd;
-}
-
 /* ---- references, where files have roles */
 
 static int
@@ -711,13 +657,13 @@ role_folder(struct walk *w, int root, const char **path)
 	if (!routes && strcmp(part, "infra.d") != 0 && strcmp(part, "security.d") != 0)
 		return -1;
 	if (!routes)
-		return open_beneath(root, part, O_RDONLY | O_DIRECTORY, resolve);
+		return walk_openat(root, part, O_RDONLY | O_DIRECTORY, resolve);
 	if (!cut(path, part) || !parse_dns_label(bytes_str(part)))
 		return -1;
 	dir = open_admin(w, root, "routes.d");
 	if (dir < 0)
 		return dir;
-	fd = open_beneath(dir, part, O_RDONLY | O_DIRECTORY, resolve);
+	fd = walk_openat(dir, part, O_RDONLY | O_DIRECTORY, resolve);
 	close(dir);
 	return fd;
 }
@@ -741,7 +687,7 @@ take_reference(struct walk *w, int dir, const char *rel)
 		return;
 	}
 	if (dir == -1)
-		emit(w, -1, link_error(errno), NULL);
+		emit(w, -1, walk_link_error(errno), NULL);
 	if (dir < 0)
 		return;
 	if (set_anchor(w, dir))
@@ -763,7 +709,7 @@ walk_open_role(const struct walk_root *root, const char *path, struct walk_entry
 		take_reference(w, folder, path);
 		close(fd);
 	} else if (fd == -1) {
-		emit(w, -1, link_error(errno), NULL);
+		emit(w, -1, walk_link_error(errno), NULL);
 	}
 	mem_free(w);
 }
@@ -795,44 +741,9 @@ walk_open_listed(const char *const *folders, unsigned n, bool ownership, const c
 		rest = walk_below(folders[i], path);
 		if (rest != NULL)
 			take_reference(w,
-			    open_beneath(AT_FDCWD, folders[i], O_RDONLY | O_DIRECTORY, 0), rest);
+			    walk_openat(AT_FDCWD, folders[i], O_RDONLY | O_DIRECTORY, 0), rest);
 	}
 	if (rest == NULL)
 		emit(w, -1, PROTO_FILE_LINK, NULL);
 	mem_free(w);
-}
-
-void
-walk_open_beside(const char *root, const char *path, struct walk_entry *out)
-{
-	char folder[WALK_PATH_MAX];
-	char *slash;
-
-	*out = (struct walk_entry){.fd = -1, .error = ENAMETOOLONG};
-	if ((size_t)snprintf(folder, sizeof(folder), "%s", root) >= sizeof(folder))
-		return;
-	out->fd = walk_open(folder, path, &out->size, &out->mtime_ns, &out->error);
-	if (out->error != ENOTDIR)
-		return;
-	slash = strrchr(folder, '/');
-	if (slash)
-		slash[slash == folder] = '\0';
-	out->fd = walk_open(
-	    slash ? folder : ".", path, &out->size, &out->mtime_ns, &out->error);
-}
-
-int
-walk_open_system_ca(uint64_t *size, uint64_t *mtime_ns, int *error)
-{
-	static const char *const bundles[] = {
-	    "/etc/ssl/certs/ca-certificates.crt", /* Debian and its kin, Alpine */
-	    "/etc/pki/tls/certs/ca-bundle.crt",   /* Fedora and its kin */
-	    "/etc/ssl/ca-bundle.pem",             /* SUSE */
-	    "/etc/ssl/cert.pem",
-	};
-	int fd = -1;
-
-	for (unsigned i = 0; i < HG_ARRAY_LEN(bundles) && fd < 0; i++)
-		fd = walk_open(NULL, bundles[i], size, mtime_ns, error);
-	return fd;
 }

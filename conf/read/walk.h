@@ -71,4 +71,10 @@ void walk_open_beside(const char *root, const char *path, struct walk_entry *out
  * there. Otherwise as walk_open(). */
 int walk_open_system_ca(uint64_t *size, uint64_t *mtime_ns, int *error);
 
+/* ---- inside conf/read */
+/* openat2 with the flags that every open here has; errno. */
+int walk_openat(int dir, const char *path, uint64_t flags, uint64_t resolve);
+/* EXDEV and ELOOP as PROTO_FILE_LINK. */
+int walk_link_error(int err);
+
 #endif
