@@ -160,6 +160,9 @@ enum im_xfccdetail {
 	IM_XFCC_SUBJECT = 1, IM_XFCC_CERT = 2, IM_XFCC_CHAIN = 4, IM_XFCC_DNS = 8, IM_XFCC_URI = 16
 };
 enum im_requestid { IM_RID_GENERATE, IM_RID_PRESERVE_OR_GENERATE, IM_RID_PRESERVE, IM_RID_DISABLE };
+/* Body bytes of one client under way in one direction: bounds of what bufferLimit may ask for. */
+#define IM_WINDOW_LEAST 1024u
+#define IM_WINDOW_MOST (1024u * 1024)
 struct im_client {
 	struct im_str name;         /* "ns/name" */
 	struct im_range cidrs;      /* im_cidr: trusted, for IM_IP_XFF_CIDRS */
@@ -176,7 +179,7 @@ struct im_client {
 	uint32_t connection_delay_ms; /* one too many is closed so long after its accept */
 	uint32_t connection_max_ms, stream_max_ms; /* 0 = no limit */
 	uint32_t max_requests;      /* of a connection; 0 = house default */
-	uint32_t buffer_bytes;      /* IM_NONE = not set */
+	uint32_t buffer_bytes;      /* IM_NONE = not set; served within IM_WINDOW_… */
 	uint32_t keepalive_probes, keepalive_idle_s, keepalive_interval_s;
 	uint32_t h2_streams, h2_window, h2_conn_window; /* 0 = house default */
 	uint8_t ipdetect, underscores, slashes, merge_slashes; /* merge_slashes: 1 = yes */

@@ -15,10 +15,6 @@
 #include "worker/conn.h"
 #include "worker/traffic.h"
 
-/* Bounds of what bufferLimit may ask for: body bytes under way in one direction. */
-#define WINDOW_LEAST 1024u
-#define WINDOW_MOST (1024u * 1024)
-
 /* ---- edits */
 
 struct filter_edit *
@@ -460,7 +456,7 @@ client_admit(struct exchange *x)
 	x->keep_slashes = c->slashes == IM_SL_KEEP;
 	x->no_trailers = !c->trailers && !x->conn->is_h2;
 	if (c->buffer_bytes != IM_NONE)
-		x->window = HG_MIN(HG_MAX(c->buffer_bytes, WINDOW_LEAST), WINDOW_MOST);
+		x->window = HG_MIN(HG_MAX(c->buffer_bytes, IM_WINDOW_LEAST), IM_WINDOW_MOST);
 	upgrades(x, im, c);
 	if (!early(x, im, c->early))
 		return exchange_refuse(x, HG_ERR_OVERLOAD);

@@ -303,7 +303,18 @@ claim_selector(struct scope *sc, struct t_policy *p, const struct k_target_selec
 }
 
 /* ---- policies that cannot be read and have no last good content: what they would have kept out
- * must not come in (DESIGN section 2). Their targets by name, where these can be read. */
+ * must not come in (DESIGN section 2). Their targets, where these can be read. */
+
+static void
+close_target(struct scope *sc, const struct load_bad *b, const struct object *o,
+    struct bytes section)
+{
+	struct keybuf kb;
+
+	map_put(&sc->traffic->closed,
+	    arena_bytes(sc->arena, claim_key(&kb, b->kind->id, o, section)), sc);
+	sc->traffic->nclosed++;
+}
 
 static void
 close_ref(struct scope *sc, const struct load_bad *b, const struct node *ref)
@@ -312,34 +323,69 @@ close_ref(struct scope *sc, const struct load_bad *b, const struct node *ref)
 	    target_kind(node_text(node_get(ref, "group")), node_text(node_get(ref, "kind")));
 	struct bytes section = node_text(node_get(ref, "sectionName"));
 	const struct object *o;
-	struct keybuf kb;
 
 	if (k == NULL || (k->id != KIND_GATEWAY && k->id != KIND_LISTENERSET))
 		return;
 	o = objects_find(sc->in.objects, k->id, b->ns, node_text(node_get(ref, "name")));
 	if (o == NULL || !ours(sc, o))
 		return;
-	map_put(&sc->traffic->closed,
-	    arena_bytes(sc->arena, claim_key(&kb, b->kind->id, o, section.p ? section : BYTES(""))),
-	    sc);
-	sc->traffic->nclosed++;
+	close_target(sc, b, o, section.p ? section : BYTES(""));
+}
+
+/* As far as it can be read, and rather too wide: labels count, expressions do not. */
+static bool
+bad_selects(struct scope *sc, const struct load_bad *b, const struct node *sel,
+    const struct object *o)
+{
+	const struct node *labels = node_get(sel, "matchLabels");
+	struct bytes from = node_text(node_path(sel, "namespaces.from")), value;
+	bool same = bytes_eq(o->meta.ns, b->ns);
+
+	if (!same && (from.n == 0 || bytes_eq(from, BYTES("Same"))))
+		return false;
+	if (labels != NULL && labels->type != NODE_MAP)
+		labels = NULL;
+	for (const struct node *l = labels != NULL ? labels->first : NULL; l != NULL; l = l->next)
+		if (!map_pair(&o->meta.labels, l->key, &value) || !bytes_eq(value, l->text))
+			return false;
+	return same || grant_allows(sc, b->kind->id, b->ns, bytes_str(o->kind->group),
+	    bytes_str(o->kind->name), o->meta.ns, o->meta.name);
+}
+
+static void
+close_selected(struct scope *sc, const struct load_bad *b, const struct node *sel)
+{
+	struct bytes group = node_text(node_get(sel, "group"));
+	const struct kind *k = target_kind(
+	    group.p != NULL ? group : BYTES(GROUP_GATEWAY), node_text(node_get(sel, "kind")));
+
+	if (k == NULL || (k->id != KIND_GATEWAY && k->id != KIND_LISTENERSET))
+		return;
+	for (const struct object *o = sc->in.objects->first[k->id]; o != NULL; o = o->next)
+		if (ours(sc, o) && bad_selects(sc, b, sel, o))
+			close_target(sc, b, o, BYTES(""));
+}
+
+static const struct node *
+items(const struct node *list)
+{
+	return list != NULL && list->type == NODE_LIST ? list->first : NULL;
 }
 
 static void
 close_bad(struct scope *sc)
 {
 	for (const struct load_bad *b = sc->in.bad; b != NULL; b = b->next) {
-		const struct node *refs;
-
 		if (b->node == NULL || b->kind == NULL || b->kind->id != KIND_CLIENTTRAFFICPOLICY ||
 		    objects_find(sc->in.objects, b->kind->id, b->ns, b->name) != NULL)
 			continue;
 		close_ref(sc, b, node_path(b->node, "spec.targetRef"));
-		refs = node_path(b->node, "spec.targetRefs");
-		for (const struct node *r = refs != NULL && refs->type == NODE_LIST ? refs->first :
-										     NULL;
+		for (const struct node *r = items(node_path(b->node, "spec.targetRefs"));
 		     r != NULL; r = r->next)
 			close_ref(sc, b, r);
+		for (const struct node *r = items(node_path(b->node, "spec.targetSelectors"));
+		     r != NULL; r = r->next)
+			close_selected(sc, b, r);
 	}
 }
 
@@ -379,6 +425,34 @@ deprecated(struct scope *sc, struct t_policy *p, bool is, const char *old, const
 		    now);
 }
 
+/* Valid, but not served to the letter, or hardly what was meant. */
+static void
+client_adjusted(struct scope *sc, struct t_policy *p, const struct k_clienttrafficpolicy *k)
+{
+	const struct k_ct_connection *c = k->connection;
+	const struct k_tls_session *s = k->tls != NULL ? k->tls->session : NULL;
+	uint64_t n;
+
+	if (c != NULL && c->buffer.set && quantity_of(&c->buffer, UINT32_MAX, &n) &&
+	    (n < IM_WINDOW_LEAST || n > IM_WINDOW_MOST))
+		words_addf(sc, &p->adjusted, "spec.connection.bufferLimit is served as %s%s",
+		    n < IM_WINDOW_LEAST ? "1Ki, the least" : "1Mi, the most that there is",
+		    node_position(sc, node_get(c->node, "bufferLimit")));
+	if (s != NULL && s->resumption != NULL && s->resumption->stateful != NULL)
+		words_addf(sc, &p->adjusted, "spec.tls.session.resumption.stateful is served with "
+		    "tickets, which any worker can resume%s",
+		    node_position(sc, node_get(s->resumption->node, "stateful")));
+}
+
+static void
+backend_adjusted(struct scope *sc, struct t_policy *p, const struct k_backendtrafficpolicy *k)
+{
+	if (k->breaker != NULL && k->breaker->pending.set && k->breaker->pending.v == 0)
+		words_addf(sc, &p->adjusted, "spec.circuitBreaker.maxPendingRequests 0 refuses "
+		    "every request that finds no idle connection, so also the first one%s",
+		    node_position(sc, node_get(k->breaker->node, "maxPendingRequests")));
+}
+
 static void
 look(struct scope *sc, struct t_policy *p)
 {
@@ -398,6 +472,7 @@ look(struct scope *sc, struct t_policy *p)
 		p->own = arena_zalloc(sc->arena, sizeof(*p->own));
 		c.m = p->own;
 		traffic_compile(&c);
+		backend_adjusted(sc, p, k);
 	} else {
 		const struct k_clienttrafficpolicy *k = p->obj->spec;
 
@@ -407,6 +482,7 @@ look(struct scope *sc, struct t_policy *p)
 		deprecated(sc, p, k->headers && k->headers->preserve_id.set,
 		    "headers.preserveXRequestID", "headers.requestID");
 		client_compile(sc, p);
+		client_adjusted(sc, p, k);
 	}
 	sc->quiet = false;
 }

@@ -27,6 +27,7 @@ struct t_policy {
 	struct t_words errors;   /* "RateLimit: …." */
 	struct t_words unserved; /* "spec.x (file:1:2)" */
 	struct t_words deprecated, notes; /* notes: what a port shared with others means for it */
+	struct t_words adjusted; /* what is served otherwise than it says, and how */
 	struct t_words http_only; /* fields without effect on an L4 route that is its target */
 	bool per_node;           /* global limits that only this node keeps */
 	bool merge;              /* mergeType is set */

@@ -79,7 +79,7 @@ warning(struct scope *sc, struct t_policy *p, struct conds *c)
 {
 	const struct cond *ok = cond_get(c, COND_ACCEPTED);
 	unsigned kinds = (p->deprecated.n != 0) + (p->unserved.n != 0) + p->per_node +
-	    (p->notes.n != 0) + (p->http_only.n != 0);
+	    (p->notes.n != 0) + (p->http_only.n != 0) + (p->adjusted.n != 0);
 	const char *text = "", *reason = "Warnings";
 
 	if (kinds == 0 || ok == NULL ||
@@ -103,6 +103,11 @@ warning(struct scope *sc, struct t_policy *p, struct conds *c)
 		reason = "HTTPOnlyField";
 		text = arena_printf(sc->arena, "%s%s%s", text, text[0] != '\0' ? "; " : "",
 		    words_join(sc, &p->http_only, "; "));
+	}
+	if (p->adjusted.n != 0) {
+		reason = "ValueAdjusted";
+		text = arena_printf(sc->arena, "%s%s%s", text, text[0] != '\0' ? "; " : "",
+		    words_join(sc, &p->adjusted, "; "));
 	}
 	if (p->notes.n != 0) {
 		reason = "SharedPort";

@@ -123,6 +123,26 @@ def test_what_is_not_served_is_named(instance, echo, spec, path):
     assert g.ask().status == 200
 
 
+def test_what_is_served_otherwise_is_said(instance, echo):
+    client = {"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "ClientTrafficPolicy", "metadata": o.meta("client"),
+              "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw"}],
+                       "connection": {"bufferLimit": "50Mi"}, "tls": {"session": {"resumption": {"stateful": {}}}}}}
+    g = instance(*world(echo(), btp(circuitBreaker={"maxPendingRequests": 0}), client))
+
+    def warning(kind, name):
+        found = g.get(kind, name)["status"]["ancestors"][0]["conditions"]
+        return next((c for c in found if c["type"] == "Warning"), None)
+    said = warning("clienttrafficpolicy", "client")
+    assert said["reason"] == "ValueAdjusted" and "bufferLimit is served as 1Mi" in said["message"] and "stateful" in said["message"]
+    said = warning("backendtrafficpolicy", "policy")
+    assert said["reason"] == "ValueAdjusted" and "maxPendingRequests 0 refuses" in said["message"]
+    assert g.ask().status == 503
+    client["spec"] = {"targetRefs": client["spec"]["targetRefs"], "connection": {"bufferLimit": "32Ki"}}
+    g.put(*world(echo("second"), btp(), client))
+    g.reload(0)
+    assert warning("clienttrafficpolicy", "client") is None and g.ask().status == 200
+
+
 def two(a, b, *policies):
     """/a has the policies, /b has none."""
     return [o.gateway(port=PORT), o.route(rules=[o.rule("a", path="/a")]), o.route("other", [o.rule("b", path="/b")]),

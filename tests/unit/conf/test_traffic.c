@@ -356,6 +356,15 @@ broken(const struct image *im, const char *listener)
 	return false;
 }
 
+#define LABELLED \
+	"apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n" \
+	"metadata: {name: gw, namespace: a, labels: {tier: pci, zone: one}}\n" \
+	"spec: {gatewayClassName: headgate, listeners: [{name: one, port: 80, protocol: HTTP}, " \
+	"{name: two, port: 81, protocol: HTTP}]}\n---\n"
+#define SELECTS(tier) \
+	"  targetSelectors: [{kind: Gateway, matchLabels: {tier: " tier "}, " \
+	"matchExpressions: [{key: tier, operator: Nonsense}]}]\n"
+
 /* A ClientTrafficPolicy that cannot be read and never could: its targets are closed. Later its last
  * good content counts. */
 static void
@@ -375,6 +384,13 @@ unreadable(void **state)
 	image_close(&im);
 	im = compiled(&w, GW ROUTE BACKEND CTP("c", ON_TWO "  nonsense: true\n"));
 	assert_false(broken(&im, "two"));
+	image_close(&im);
+	/* by labels; what it says of expressions is not weighed */
+	im = compiled(&w, LABELLED ROUTE BACKEND CTP("s", SELECTS("pci") "  nonsense: true\n"));
+	assert_true(broken(&im, "one") && broken(&im, "two"));
+	image_close(&im);
+	im = compiled(&w, LABELLED ROUTE BACKEND CTP("t", SELECTS("none") "  nonsense: true\n"));
+	assert_false(broken(&im, "one") || broken(&im, "two"));
 	image_close(&im);
 	/* the most specific one counts */
 	im = compiled(&w, GW ROUTE BACKEND CTP("d", ON_GW "  nonsense: true\n") CTP("c", ON_TWO));
