@@ -410,7 +410,7 @@ crossed_by_goaway(void **state)
 	assert_int_equal(write(d.h2.chan.watch.fd, goaway, sizeof(goaway)), sizeof(goaway));
 	request(0, "GET", true);
 	turns(l, 4);
-	assert_string_equal(seen.p, "up-reset-AGAIN ");
+	assert_string_equal(seen.p, "up-reset-AGAIN closed");
 	assert_int_equal(nreqs, 0);
 }
 
