@@ -127,6 +127,8 @@ trace_step(void *arg, const char *what, struct bytes key, uint32_t rule, uint16_
 	struct match *m = arg;
 
 	if (rule == IM_NONE) {
+		if (key.n == 0 && strcmp(what, "prefix") == 0)
+			key = BYTES("/");
 		printf("%-10s %s %.*s\n", "looked at", what, BYTES_ARG(key));
 		return;
 	}

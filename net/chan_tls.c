@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "net/tls_env.h"
 
@@ -163,6 +164,20 @@ tls_release(struct chan *c)
 	c->impl = NULL;
 }
 
+/* A session is resumed by the listener's settings that it was made with and for the same name only
+ * (RFC 6066 section 3), whichever certificate shows it. */
+static bool
+bind_sessions(struct tls_conn *t, const struct hello *h)
+{
+	struct hash128 name = hash_content(h->sni, h->sni_len);
+	unsigned char id[TLS_ID + sizeof(name)];
+
+	_Static_assert(sizeof(id) <= SSL_MAX_SID_CTX_LENGTH, "what OpenSSL compares");
+	memcpy(id, t->ctx->id, TLS_ID);
+	memcpy(id + TLS_ID, &name, sizeof(name));
+	return SSL_set_session_id_context(t->ssl, id, sizeof(id)) == 1;
+}
+
 /* 1 a context was chosen, 0 more of the hello is to come, -1 refused. */
 static int
 choose(struct chan *c, struct tls_conn *t)
@@ -185,7 +200,7 @@ choose(struct chan *c, struct tls_conn *t)
 		t->ctx = tls_ctx_ref(ctx);
 		t->ssl = SSL_new(ctx->ssl_ctx);
 	}
-	if (!t->ssl || SSL_set_fd(t->ssl, c->watch.fd) != 1) {
+	if (!t->ssl || SSL_set_fd(t->ssl, c->watch.fd) != 1 || !bind_sessions(t, &h)) {
 		snprintf(t->why, sizeof(t->why), "%s",
 		    e != HG_OK ? "not a TLS client" :
 			ctx    ? "no memory" :

@@ -253,6 +253,7 @@ tls_ctx_new(struct tls_env *env, bool server, const struct tls_conf *conf, char 
 	ERR_clear_error();
 	t->env = env;
 	t->refs = 1;
+	memcpy(t->id, conf->id, sizeof(t->id));
 	t->ssl_ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
 	if (!t->ssl_ctx || !settings(t->ssl_ctx, conf, server)) {
 		explain(why, "TLS settings");

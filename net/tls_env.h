@@ -30,6 +30,7 @@ struct tls_ctx {
 	unsigned char *alpn; /* wire format, server */
 	unsigned alpn_n;
 	struct bytes *ocsp;  /* staple, in one block with its bytes */
+	unsigned char id[TLS_ID];  /* of its settings */
 	struct tls_checks *checks; /* server that asks for certificates */
 	bool insecure;       /* client: any certificate is good */
 };

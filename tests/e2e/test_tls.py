@@ -319,6 +319,22 @@ def test_resumption_over_workers(instance, echo, pair, version):
     assert sum(a.get("tls_resumed", False) for a in g.access(101)) >= 99
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_belongs_to_its_name(instance, echo, pair, version):
+    """RFC 6066 section 3: not resumed for another name, also of the same listener and certificate."""
+    g = instance(*stage([tls.listener("any", PORT, "s")], echo("e")), tls.secret("s", pair("s", "a.test", "b.test")))
+    ctx = tls.context(version=version)
+
+    def visit(name, session):
+        with tls.Client(g.address(), name, ctx, session) as c:
+            assert c.ask(name)[0] == 200
+            return c.sock.session, c.sock.session_reused
+    first, _ = visit("a.test", None)
+    assert visit("A.test", first)[1]
+    first, _ = visit("a.test", None)
+    assert not visit("b.test", first)[1]
+
+
 def test_reload_under_load(instance, echo, pair):
     """Twenty reloads with new certificates and keep-alive clients: nothing fails."""
     made = [pair(f"p{i}", "a.test") for i in range(2)]
