@@ -48,7 +48,7 @@ header_byte(struct ws *w, char c)
 	if (w->have < w->need)
 		return false;
 	begin(w);
-	return w->left == 0;
+	return !w->lost && w->left == 0;
 }
 
 uint32_t

@@ -2,11 +2,11 @@
 import json
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
 import threading
-import time
 
 import pytest
 
@@ -250,18 +250,18 @@ def test_large_bodies(instance, script, tmp_path):
 
 
 def test_drain_says_goaway_and_finishes(instance, script):
-    go = threading.Event()
+    asked, go = threading.Event(), threading.Event()
 
     def handle(peer):
         peer.request()
+        asked.set()
         go.wait(DEADLINE)
         peer.respond(200, body=b"late")
     g = instance(*simple(script(handle)))
     with Client(g.address()) as c:
         sid = c.request()
-        c.sock.settimeout(DEADLINE)
-        time.sleep(0.2)
-        threading.Thread(target=g.stop, daemon=True).start()
+        assert asked.wait(DEADLINE)
+        g.kick(signal.SIGTERM)
         while not [e for e in c.events if isinstance(e, events.ConnectionTerminated)]:
             if not c.step():
                 break

@@ -275,6 +275,7 @@ def test_drain(instance, script):
         while c.step():
             pass
         assert [e.error_code for e in c.events if isinstance(e, GoAwayFrame)][-1] == 0
+    wait_for(lambda: heard, "the backend to hear")
     g.stop()
     assert heard == [(ws.CLOSE, b"\x03\xe9")] and g.access()[0]["closed_by"] == "drain"
 

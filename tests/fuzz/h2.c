@@ -1,7 +1,8 @@
 /*
  * h2.c - frames into a whole server session, behind a good preface and SETTINGS. The owner answers
  * every request, with a body or without, and gives credit sparingly; the first byte of the input
- * says how. What is accepted must be valid by the rules of HTTP/1 too; at the end every buffer,
+ * says how. An extended CONNECT is refused or becomes a tunnel that echoes, and ends from either
+ * side first. What is accepted must be valid by the rules of HTTP/1 too; at the end every buffer,
  * record and stream is back where it came from.
  */
 #include <sys/socket.h>
@@ -16,16 +17,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 static struct {
 	struct msg msg;
 	struct stream *st;
+	bool tunnel, said; /* said: our end of it */
 } reqs[REQUESTS];
 static uint8_t how;
 static bool over;
+
+static void
+let_go(struct stream *st)
+{
+	size_t i = (size_t)(uintptr_t)st->owner;
+
+	reqs[i].st = NULL;
+	st->ops->detach(st);
+	msg_release(&reqs[i].msg);
+}
 
 static void
 answer(struct stream *st, uint16_t status)
 {
 	static struct msg m;
 	static const char text[5000];
-	size_t i = (size_t)(uintptr_t)st->owner;
 
 	msg_init(&m, false);
 	m.status = status;
@@ -35,9 +46,26 @@ answer(struct stream *st, uint16_t status)
 		st->ops->send_body(st, (struct slice){NULL, text, sizeof(text)});
 		st->ops->send_end(st, NULL);
 	}
-	reqs[i].st = NULL;
-	st->ops->detach(st);
-	msg_release(&reqs[i].msg);
+	let_go(st);
+}
+
+static void
+switched(struct stream *st)
+{
+	static struct msg m;
+	size_t i = (size_t)(uintptr_t)st->owner;
+
+	msg_init(&m, false);
+	m.status = 200;
+	m.framing = MSG_NONE;
+	HG_CHECK(st->ops->send_head(st, &m, STREAM_UPGRADE) == HG_OK);
+	reqs[i].tunnel = true;
+	st->ops->tunnel(st);
+	st->ops->credit(st, how & 4 ? 10 : 100000);
+	if (how & 2) {
+		st->ops->send_end(st, NULL);
+		reqs[i].said = true;
+	}
 }
 
 static void
@@ -45,12 +73,16 @@ on_head(struct stream *st, struct msg *m, unsigned flags)
 {
 	struct uri_host host;
 
-	HG_CHECK(m->method.n && m->path.n && uri_host(m->authority, &host) == HG_OK);
+	HG_CHECK(m->path.n || (bytes_eq(m->method, BYTES("CONNECT")) && !m->upgrade));
+	HG_CHECK(m->method.n && uri_host(m->authority, &host) == HG_OK);
 	for (uint32_t i = 0; i < m->fields.n; i++)
 		for (size_t k = 0; k < m->fields.v[i].value.n; k++)
 			HG_CHECK(strchr("\r\n", m->fields.v[i].value.p[k]) == NULL);
-	if (flags & STREAM_END || how & 2)
-		answer(st, 200);
+	HG_CHECK(!m->upgrade || (flags & STREAM_END && m->protocol.n));
+	if (m->upgrade && !(how & 64))
+		switched(st);
+	else if (flags & STREAM_END || how & 2)
+		answer(st, m->upgrade ? 403 : 200);
 	else
 		st->ops->credit(st, how & 4 ? 10 : 100000);
 }
@@ -58,15 +90,28 @@ on_head(struct stream *st, struct msg *m, unsigned flags)
 static void
 on_body(struct stream *st, struct slice s)
 {
+	size_t i = (size_t)(uintptr_t)st->owner;
+
 	st->ops->credit(st, how & 8 ? s.n : 0);
-	slice_drop(&s);
+	if (reqs[i].tunnel && !reqs[i].said)
+		st->ops->send_body(st, s);
+	else
+		slice_drop(&s);
 }
 
 static void
 on_end(struct stream *st, const struct fields *t)
 {
-	(void)t;
-	answer(st, 200);
+	size_t i = (size_t)(uintptr_t)st->owner;
+
+	if (!reqs[i].tunnel) {
+		answer(st, 200);
+		return;
+	}
+	HG_CHECK(t == NULL);
+	if (!reqs[i].said)
+		st->ops->send_end(st, NULL);
+	let_go(st);
 }
 
 static void
@@ -106,6 +151,7 @@ on_open(struct h2_down *d, struct stream *st, struct msg **storage)
 	if (i == REQUESTS)
 		return false;
 	reqs[i].st = st;
+	reqs[i].tunnel = reqs[i].said = false;
 	st->ev = &stream_ev;
 	st->owner = (void *)i;
 	*storage = &reqs[i].msg;

@@ -89,6 +89,8 @@ no_frames(void **state)
 		assert_int_equal(ws_step(&w, frame, 100), 100); /* all passes, for good */
 		assert_false(ws_between(&w));
 	}
+	/* Nor is a frame of nothing, written too long, one that ends here. */
+	assert_int_equal(ws_step(&(struct ws){0}, "\x82\x7e\x00\x00xyz", 7), 7);
 }
 
 int
