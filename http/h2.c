@@ -482,7 +482,8 @@ headers_done(struct h2_stream *st, bool end)
 	if (st->trailing) {
 		enum hg_err e = h2_head_trailers(st);
 
-		if (e != HG_OK)
+		/* A tunnel has only DATA (RFC 9113 section 8.5). */
+		if (e != HG_OK || st->tunnel || (st->open && st->msg->upgrade))
 			h2_submit_reset(st, H2_PROTOCOL_ERROR);
 		else if (end)
 			h2_stream_end(st);

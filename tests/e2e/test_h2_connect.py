@@ -300,3 +300,16 @@ def test_allowed_types(instance, script):
     g.reload()
     with Client(g.address()) as c:
         assert connect(c, protocol="foo")[0] == 501
+
+
+def test_no_trailers(instance, script):
+    """In a tunnel HEADERS are an error of the stream (RFC 9113 section 8.5); its neighbours live on."""
+    g = instance(*site(script(ws.echo).address))
+    with Client(g.address()) as c:
+        _, _, p = connect(c)
+        c.c.send_headers(p.sid, [("x-t", "1")], end_stream=True)
+        c.flush()
+        with pytest.raises(ConnectionResetError) as e:
+            p.read(1)
+        assert e.value.args == (1,)
+        assert connect(c)[0] == 200
