@@ -408,6 +408,7 @@ crossed_by_goaway(void **state)
 
 	(void)state;
 	assert_int_equal(write(d.h2.chan.watch.fd, goaway, sizeof(goaway)), sizeof(goaway));
+	shutdown(d.h2.chan.watch.fd, SHUT_WR); /* in one turn: the head cannot go out between */
 	request(0, "GET", true);
 	turns(l, 4);
 	assert_string_equal(seen.p, "up-reset-AGAIN closed");
