@@ -193,7 +193,7 @@ setup(void **state)
 	b.endpoint = (struct im_endpoint){
 	    .addr = b.addr, .id = 9, .weight = 1, .unix_path = none, .host = none};
 	b.im.rules = &b.rule;
-	b.im.n_rules = b.im.n_healths = 1;
+	b.im.n_rules = b.im.n_healths = b.im.n_balances = 1;
 	b.im.policies = &b.policy;
 	b.im.balances = &b.balance;
 	b.im.healths = &b.health;
