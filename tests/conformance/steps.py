@@ -4,7 +4,7 @@ import itertools
 from urllib.parse import urlsplit
 
 from cluster import CONTROLLER, INFRA, pod_service
-from lib import http1, objects
+from lib import http1, objects, ws
 from lib.wait import wait_for
 
 SN = "same-namespace"
@@ -249,4 +249,18 @@ def secure(target, sni, *, gw=SN, host="abc.example.com"):
         r = send(c, target, gw, host)
         assert r.status == 200, f"{target}: {r}"
         assert r.json()["tls"]["sni"] == sni, r.json()
+    return step
+
+
+def websocket(target="/ws", gw=SN, host="h"):
+    """Asks for WebSocket and has a message echoed."""
+    def step(c):
+        with http1.Client(*c.address(gw)) as client:
+            client.send(ws.asks(target, host=host))
+            head, fields = client.read_head()
+            assert head.split()[1] == "101", f"{target}: {head}"
+            assert fields.get("sec-websocket-accept") == ws.accept("dGhlIHNhbXBsZSBub25jZQ=="), f"{target}: {fields}"
+            client.send(ws.frame(ws.TEXT, b"hello", mask=True))
+            assert ws.read_frame(client) == (ws.TEXT, b"hello")
+    step.about = f"WebSocket {target}"
     return step

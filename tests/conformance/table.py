@@ -323,6 +323,8 @@ test("HTTPRouteRetryWithBackendTimeout", "HTTPRouteRetryWithBackendTimeout",
      retry("/retry/backend-timeout-500ms", 2, 500, "v3", delay="100ms", delayRetry="100ms"),
      retry("/retry/request-timeout-500ms", 2, 500, 504, delay="1s", delayRetry="1s"))
 
+test("HTTPRouteBackendProtocolWebSocket", "httproute-backend-protocol-websocket", s.ask("/", "v1"), s.websocket())
+
 # ---------------------------------------------------------------- GRPCRoute
 for row in grpcroute.ROWS:
     test(*row)

@@ -1,4 +1,5 @@
 """HTTP/2 towards clients: prior knowledge on HTTP listeners, streams beside each other, translations to HTTP/1."""
+import contextlib
 import json
 import re
 import shutil
@@ -14,7 +15,7 @@ from lib import http1, objects as o, tls
 from lib.wait import DEADLINE, wait_for
 
 pytest.importorskip("h2.connection")
-from h2 import config, connection, events, exceptions  # noqa: E402,F401
+from h2 import config, connection, events, exceptions, settings  # noqa: E402,F401
 from lib.h2peer import Client, h2_backend, next_request  # noqa: E402,F401  pylint: disable=unused-import
 
 PORT = 8080
@@ -446,3 +447,48 @@ def test_agreed_on_h2_and_sends_h1(https):
         while part := sock.recv(4096):
             got += part
         assert b"HTTP/1" not in got
+
+
+def test_limit_of_streams(instance, script):
+    """limits.h2_streams is what clients are told, and what holds for those that do not listen."""
+    b = script(lambda peer: (peer.request(), peer.stall()))
+    g = instance(*simple(b), conf="limits = { h2_streams = 3; };")
+    with Client(g.address()) as c:
+        while not [e for e in c.events if isinstance(e, events.RemoteSettingsChanged)]:
+            c.step()
+        assert c.c.remote_settings.max_concurrent_streams == 3
+        for _ in range(3):
+            c.request()
+        wait_for(lambda: b.connections == 3, "three requests")
+        c.c.remote_settings = settings.Settings(client=False)
+        c.request()
+        with contextlib.suppress(ConnectionError):
+            while c.step():
+                pass
+        assert [e.error_code for e in c.events if isinstance(e, events.ConnectionTerminated)] == [1]
+    assert b.connections == 3
+
+
+def test_via(instance, echo, h2_backend):
+    """Via says in which version each message came (RFC 9110 section 7.6.3)."""
+    def handle(peer):
+        done = set()
+        while True:
+            sid, head = next_request(peer, done)
+            peer.c.send_headers(sid, [(":status", "200"), ("x-seen", head["via"])], end_stream=True)
+            peer.flush()
+    b = echo()
+    svc = o.service("h2", h2_backend(handle))
+    svc[0]["spec"]["ports"][0]["appProtocol"] = "kubernetes.io/h2c"
+    rules = [o.rule("h1", path="/h1"), o.rule("h2", path="/h2")]
+    g = instance(o.gateway(port=PORT), o.route(rules=rules), o.service("h1", b.address), *svc)
+    one, seen = g.ask(target="/h2"), {}
+    assert (one.headers.get("x-seen"), one.headers.get("via")) == ("1.1 headgate", "2.0 headgate")
+    one = g.ask(target="/h1")
+    assert (b.requests[-1].headers.get("via"), one.headers.get("via")) == ("1.1 headgate", "1.1 headgate")
+    with Client(g.address()) as c:
+        for path in ("/h1", "/h2"):
+            status, head, _, _ = c.response(c.request(path=path))
+            assert status == 200
+            seen[path] = head.get("x-seen") or b.requests[-1].headers.get("via"), head["via"]
+    assert seen == {"/h1": ("2.0 headgate", "1.1 headgate"), "/h2": ("2.0 headgate", "2.0 headgate")}

@@ -9,6 +9,7 @@ import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
+from . import ws
 from .http1 import Closed, Wire
 from .wait import DEADLINE, wait_for
 
@@ -155,7 +156,7 @@ def canonical(name):
 
 class Echo(Backend):
     """Answers JSON about the request; `.requests` has them all. Parameters of the query: delay=1s; on /retry/…: uuid,
-    succeedAfter, responseCode, delayRetry; /status/NNN answers NNN; X-Echo-Set-Header: a:b, c:d."""
+    succeedAfter, responseCode, delayRetry; /status/NNN answers NNN; X-Echo-Set-Header: a:b, c:d. /ws echoes WebSocket messages."""
 
     def __init__(self, host, port=3000, namespace="", service="", pod="", record=True):
         self.who = {"namespace": namespace, "ingress": "", "service": service, "pod": pod}
@@ -170,6 +171,9 @@ class Echo(Backend):
             peer.request_body(r)
             if self.record:
                 self.requests.append(r)
+            if r.target == "/ws" and (r.headers.get("upgrade") or "").lower() == "websocket":
+                ws.echo(peer, r)
+                return
             if not self.answer(peer, r) or r.version == "HTTP/1.0" or \
                     (r.headers.get("connection") or "").lower() == "close":
                 return

@@ -56,9 +56,9 @@ def switch(peer, request=None, protocol="websocket"):
     return r
 
 
-def echo(peer):
+def echo(peer, request=None):
     """A backend's handler: echoes messages, answers pings and Close."""
-    r = switch(peer)
+    r = switch(peer, request)
     while True:
         opcode, data = read_frame(peer)
         peer.send(frame({PING: PONG}.get(opcode, opcode), data))
