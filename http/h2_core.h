@@ -48,8 +48,8 @@ struct h2_stream {
 	bool open;                /* the owner holds it */
 	bool head_seen, in_end, end_told, trailing, collecting, regular;
 	bool head_sent, out_end, sent_end, length, no_body, over_high, deferred;
-	bool begun, said, refused, too_large, expects_100, head_method, pending, gone, waiting;
-	bool patient;
+	bool begun;               /* client: its head went out */
+	bool said, refused, too_large, expects_100, head_method, pending, gone, waiting, patient;
 	bool connect, tunnel;     /* extended CONNECT (RFC 8441): asked for, granted */
 	enum hg_err why;          /* reset by us: what to tell nobody; else HG_OK */
 };
