@@ -165,7 +165,7 @@ on_closed(struct h2_down *d)
 	over = true;
 }
 
-static const struct h2_down_events events = {on_open, on_closed, NULL};
+static const struct h2_down_events events = {.open = on_open, .closed = on_closed};
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
