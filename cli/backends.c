@@ -86,11 +86,8 @@ rows(struct listing *l, uint32_t cluster)
 	unsigned n = 0;
 
 	live_open(&set, l->view, cluster);
-	for (uint32_t i = 0; i < set.n; i++)
-		if (live_get(&set, i, &e)) {
-			row(l, ns, name, &e);
-			n++;
-		}
+	for (; live_next(&set, &e); n++)
+		row(l, ns, name, &e);
 	if (n)
 		return;
 	row(l, ns, name, NULL);
@@ -152,9 +149,8 @@ backend_json(struct listing *l, uint32_t cluster)
 	json_key(j, "endpoints");
 	json_array(j);
 	live_open(&set, l->view, cluster);
-	for (uint32_t i = 0; i < set.n; i++)
-		if (live_get(&set, i, &e))
-			endpoint_json(l, &e);
+	while (live_next(&set, &e))
+		endpoint_json(l, &e);
 	json_end(j, ']');
 	json_end(j, '}');
 }

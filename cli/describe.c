@@ -145,9 +145,7 @@ endpoints(struct view *v, struct table *t, uint32_t cluster)
 	char text[128], why[96];
 
 	live_open(&set, v, cluster);
-	for (uint32_t i = 0; i < set.n; i++) {
-		if (!live_get(&set, i, &e))
-			continue;
+	while (live_next(&set, &e)) {
 		table_row(t);
 		table_cell(t, image_text(&v->image, set.cluster->name));
 		table_cell(t, bytes_str(live_address(&e, text)));

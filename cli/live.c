@@ -64,8 +64,9 @@ counts(const struct view *v, struct live *e)
 	}
 }
 
-bool
-live_get(const struct live_set *s, uint32_t i, struct live *out)
+/* false: nobody is at this position. */
+static bool
+at(const struct live_set *s, uint32_t i, struct live *out)
 {
 	const struct image *im = &s->view->image;
 	const struct im_cluster *c = s->cluster;
@@ -88,6 +89,15 @@ live_get(const struct live_set *s, uint32_t i, struct live *out)
 	board_facts(s->view, out);
 	counts(s->view, out);
 	return true;
+}
+
+bool
+live_next(struct live_set *s, struct live *out)
+{
+	while (s->next < s->n)
+		if (at(s, s->next++, out))
+			return true;
+	return false;
 }
 
 bool

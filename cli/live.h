@@ -7,8 +7,6 @@
 
 #include "cli/view.h"
 
-struct strbuf;
-
 enum live_state {
 	LIVE_READY,     /* nothing speaks against it, and nobody checks it */
 	LIVE_HEALTHY,   /* its last check was good */
@@ -29,16 +27,16 @@ struct live_set {
 	const struct view *view;
 	const struct im_cluster *cluster;
 	struct names_bank bank;   /* of a cluster with a DNS name */
-	uint32_t n;
+	uint32_t n, next;         /* positions; the one that is looked at next */
 	bool named;
 };
 
 void live_open(struct live_set *, const struct view *, uint32_t cluster);
-/* i < set.n. false: nobody is at this position. */
-bool live_get(const struct live_set *, uint32_t i, struct live *);
+/* The next endpoint, past positions where nobody is; false: that was all. */
+bool live_next(struct live_set *, struct live *);
 bool live_usable(const struct live *);
 const char *live_name(enum live_state);
-/* "by passive checks, for 12s more"; "" if there is nothing to say. Returns out. */
+/* "by passive checks, 12.0s left"; "" if there is nothing to say. Returns out. */
 const char *live_why(const struct live *, char out[96]);
 /* "10.0.0.1:80", "unix:/run/x.sock" */
 const char *live_address(const struct live *, char out[128]);

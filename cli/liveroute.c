@@ -42,11 +42,8 @@ count(const struct view *v, uint32_t cluster)
 	struct live e;
 
 	live_open(&set, v, cluster);
-	for (uint32_t i = 0; i < set.n; i++)
-		if (live_get(&set, i, &e)) {
-			sum.all++;
-			sum.used += live_usable(&e);
-		}
+	for (; live_next(&set, &e); sum.all++)
+		sum.used += live_usable(&e);
 	return sum;
 }
 

@@ -204,9 +204,7 @@ endpoints(struct view *v, uint32_t cluster)
 	unsigned n = 0;
 
 	live_open(&set, v, cluster);
-	for (uint32_t i = 0; i < set.n && n < 8; i++) {
-		if (!live_get(&set, i, &e))
-			continue;
+	while (n < 8 && live_next(&set, &e)) {
 		printf("%s%s", n++ ? ", " : ": ", live_address(&e, addr));
 		if (v->online && e.state != LIVE_READY)
 			printf(" %s", live_name(e.state));

@@ -93,9 +93,7 @@ collect(struct view *v, const struct reach_want *w, uint16_t port, struct reach 
 		live_open(&set, v, list[i]);
 		if (set.named && !v->online && (!w->backend || set.cluster->port == port))
 			look_up(&v->image, set.cluster, r);
-		for (uint32_t k = 0; k < set.n; k++) {
-			if (!live_get(&set, k, &e))
-				continue;
+		while (live_next(&set, &e)) {
 			if (w->backend && !e.unix_path.n && e.addr.port != port)
 				continue;
 			r->known++;

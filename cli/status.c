@@ -113,9 +113,7 @@ count_endpoints(struct view *v)
 		char addr[128], why[96];
 
 		live_open(&set, v, clusters[i]);
-		for (uint32_t k = 0; k < set.n; k++) {
-			if (!live_get(&set, k, &e))
-				continue;
+		while (live_next(&set, &e)) {
 			sum.used += live_usable(&e);
 			if (!live_usable(&e) && sum.out++ == 0)
 				snprintf(sum.first, sizeof(sum.first), "%.*s %s %s (%s)",
