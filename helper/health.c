@@ -477,7 +477,8 @@ checked_by(const struct image *im, const struct im_rule *rule)
 	return k == IM_NONE || im->healths[k].type == IM_HC_NONE ? IM_NONE : b;
 }
 
-/* `by`: terms of each balance, made when met; `of`: of each cluster with a name. */
+/* `by`: terms of each balance, made when met; `of`: of each cluster, where rules that share both
+ * need not ask again; one with a name has the first. */
 static void
 rules(struct health *h, const struct image *im, struct check_terms **by, struct check_terms **of)
 {
@@ -492,12 +493,13 @@ rules(struct health *h, const struct image *im, struct check_terms **by, struct 
 		for (uint32_t i = 0; i < rule->backends.n; i++) {
 			uint32_t c = im->backends[rule->backends.first + i].cluster;
 
-			if (c == IM_NONE)
+			if (c == IM_NONE || of[c] == by[k])
 				continue;
 			if (im->clusters[c].dns == IM_NONE)
 				want_cluster(h, im, &im->clusters[c], by[k]);
-			else if (of[c] == NULL)
-				of[c] = by[k];
+			else if (of[c])
+				continue;
+			of[c] = by[k];
 		}
 	}
 }
