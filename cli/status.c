@@ -136,7 +136,6 @@ print_endpoints(struct view *v)
 static void
 print_json(struct view *v, unsigned bad)
 {
-	struct endpoints ends = count_endpoints(v);
 	static const char *const names[] = {
 #define M(name, help) #name,
 		METRIC_TABLE(M)
@@ -160,6 +159,8 @@ print_json(struct view *v, unsigned bad)
 	json_key(&j, "notOk");
 	json_int(&j, bad);
 	if (v->online) {
+		struct endpoints ends = count_endpoints(v);
+
 		json_key(&j, "endpoints");
 		json_int(&j, ends.used);
 		json_key(&j, "endpointsOut");
