@@ -17,7 +17,7 @@
 #include "cli/view.h"
 #include "shm/route.h"
 
-#define MATCH_HEADERS (OPTS_HEADERS + 1)
+#define MATCH_HEADERS (OPTS_LIST + 1)
 
 struct match {
 	struct view *view;
@@ -80,14 +80,15 @@ parse_headers(struct match *m)
 {
 	fields_init(&m->fields, m->store, MATCH_HEADERS);
 	fields_add(&m->fields, BYTES("Host"), m->target.authority, FIELD_HOST);
-	for (int i = 0; i < m->opts->nheaders; i++) {
-		struct bytes value = bytes_str(m->opts->headers[i]), name = bytes_cut(&value, ':');
+	for (int i = 0; i < m->opts->headers.n; i++) {
+		const char *line = m->opts->headers.v[i];
+		struct bytes value = bytes_str(line), name = bytes_cut(&value, ':');
 
 		if (!value.p || name.n == 0)
-			return wrong("a header is 'NAME: VALUE', not", m->opts->headers[i]);
+			return wrong("a header is 'NAME: VALUE', not", line);
 		value = bytes_trim(value);
 		if (field_id(name) == FIELD_HOST && uri_host(value, &m->host) != HG_OK)
-			return wrong("not a host", m->opts->headers[i]);
+			return wrong("not a host", line);
 		fields_add(&m->fields, name, value, field_id(name));
 	}
 	m->grpc = fields_grpc(&m->fields);

@@ -21,7 +21,6 @@ enum flag_type {
 	FLAG_BOOL,
 	FLAG_STR,
 	FLAG_FILES,
-	FLAG_HEADERS,
 	FLAG_LIST,
 	FLAG_OUTPUT,
 	FLAG_DURATION,
@@ -49,7 +48,7 @@ static const struct flag {
     {"--timeout", NULL, FLAG_DURATION, OFF(timeout_ms), "DUR", "give up after this (default 90s)"},
     {"--strict", NULL, FLAG_BOOL, OFF(strict), NULL, "check: warnings count as errors"},
     {"--quiet", "-q", FLAG_BOOL, OFF(quiet), NULL, "less output"},
-    {"--header", "-H", FLAG_HEADERS, OFF(headers), "'NAME: VALUE'",
+    {"--header", "-H", FLAG_LIST, OFF(headers), "'NAME: VALUE'",
 	"match: a request header; may repeat"},
     {"--request", "-X", FLAG_STR, OFF(method), "METHOD", "match: request method (default GET)"},
     {"--address", NULL, FLAG_STR, OFF(address), "IP",
@@ -95,6 +94,8 @@ static int
 set_flag(struct opts *o, const struct flag *f, const char *value)
 {
 	void *at = (char *)o + f->off;
+	struct opts_list *list = at;
+	char why[32];
 	uint64_t ms;
 	int64_t num;
 
@@ -112,19 +113,13 @@ set_flag(struct opts *o, const struct flag *f, const char *value)
 			return wrong("too many -f, at", value, NULL);
 		o->files[o->nfiles++] = value;
 		return 0;
-	case FLAG_HEADERS:
-		if (o->nheaders == OPTS_HEADERS)
-			return wrong("too many -H, at", value, NULL);
-		o->headers[o->nheaders++] = value;
+	case FLAG_LIST:
+		if (list->n == OPTS_LIST) {
+			(void)snprintf(why, sizeof(why), "too many %s, at", f->shortname);
+			return wrong(why, value, NULL);
+		}
+		list->v[list->n++] = value;
 		return 0;
-	case FLAG_LIST: {
-		struct opts_list *l = at;
-
-		if (l->n == OPTS_HEADERS)
-			return wrong("too many of", f->longname, NULL);
-		l->v[l->n++] = value;
-		return 0;
-	}
 	case FLAG_OUTPUT:
 		return set_output(o, value);
 	case FLAG_DURATION:

@@ -9,10 +9,10 @@
 #include <stdio.h>
 
 #define OPTS_FILES 16
-#define OPTS_HEADERS 64
+#define OPTS_LIST 64
 
 struct opts_list {
-	const char *v[OPTS_HEADERS];
+	const char *v[OPTS_LIST];
 	int n;
 };
 
@@ -27,8 +27,7 @@ struct opts {
 	uint8_t output;           /* enum opts_output */
 	const char *files[OPTS_FILES];
 	int nfiles;
-	const char *headers[OPTS_HEADERS]; /* -H "name: value" */
-	int nheaders;
+	struct opts_list headers; /* -H "name: value" */
 	struct opts_list labels, ports; /* workload add: KEY=VALUE, NAME=NUMBER */
 	int64_t weight;           /* workload add; -1 = not given */
 	const char *runtime_dir, *state_dir,
