@@ -105,10 +105,8 @@ def test_unix(instance):
 def test_fallback(instance, echo, block):
     """Nothing goes to it while the others are well; all of it when none is."""
     main, spare = echo("main"), echo("spare")
-    check = {"apiVersion": f"{GROUP}/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": o.meta("check"),
-             "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "route"}],
-                      "healthCheck": {"panicThreshold": 0, "active": {
-                          "type": "HTTP", "interval": "50ms", "unhealthyThreshold": 1, "http": {"path": "/health"}}}}}
+    check = o.btp("check", healthCheck={"panicThreshold": 0, "active": {
+        "type": "HTTP", "interval": "50ms", "unhealthyThreshold": 1, "http": {"path": "/health"}}})
     g = instance(*world(backend(ip(main.address)), backend(ip(spare.address), name="spare", fallback=True), check,
                         refs=[to(), to("spare")]))
     asked = lambda e: [r for r in e.requests if r.target != "/health"]  # noqa: E731

@@ -9,11 +9,6 @@ from lib.wait import DEADLINE, wait_for
 PORT = 8080
 
 
-def btp(route="route", **spec):
-    return {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": o.meta("policy"),
-            "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": route}], **spec}}
-
-
 def backends(g, *args):
     return json.loads(g.cli("backends", *args, "-o", "json", check=0).stdout)
 
@@ -25,8 +20,8 @@ def by_address(g, *args):
 def test_ejected(instance, echo):
     """An endpoint that fails is shown as ejected, by whom, for how long, and is ready again after a time."""
     good, bad = echo("good"), echo("bad")
-    policy = btp(healthCheck={"passive": {"consecutive5XxErrors": 2, "interval": "1s", "baseEjectionTime": "20s",
-                                          "maxEjectionPercent": 50}}, loadBalancer={"type": "RoundRobin"})
+    policy = o.btp(healthCheck={"passive": {"consecutive5XxErrors": 2, "interval": "1s", "baseEjectionTime": "20s",
+                                            "maxEjectionPercent": 50}}, loadBalancer={"type": "RoundRobin"})
     g = instance(o.gateway(port=PORT), o.route(rules=[o.rule("web", path="/")]), o.service("web", good.address, bad.address),
                  o.service("other", good.address, ns="shop"), policy, workers=1)
     at = {b: f"{b.host}:{b.port}" for b in (good, bad)}

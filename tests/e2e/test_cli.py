@@ -257,9 +257,7 @@ def test_odd_names(name):
 
 def test_check_tells_what_statuses_say(tmp_path):
     """A policy that is not valid is an error, a field that is not served a warning with its place, each once."""
-    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw"}
-    policy = {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": o.meta("p"),
-              "spec": {"targetRefs": [target], "connection": {"preconnect": {"perEndpointPercent": 150}}}}
+    policy = o.btp("p", o.target("Gateway", "gw"), connection={"preconnect": {"perEndpointPercent": 150}})
     path = write(tmp_path, "a.yaml", *GOOD, policy)
     p = cli("check", path, "-o", "short", check=0)
     line, = p.stdout.splitlines()

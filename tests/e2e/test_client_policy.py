@@ -19,12 +19,6 @@ PORT = 8443
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 
-def ctp(section, spec, name=None):
-    return {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "ClientTrafficPolicy", "metadata": o.meta(name or "p-" + section),
-            "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw", "sectionName": section}],
-                     **spec}}
-
-
 def validation(**spec):
     return {"tls": {"clientValidation": spec}}
 
@@ -111,7 +105,7 @@ def g(pki, binary):
                 o.service("e", e.address), o.route("all", [o.rule("e", path="/")]),
                 *[tls.secret(n, pki[n]) for n in ("server", "rsa")], tls.ca_map("ca", pki["ca"]),
                 {"apiVersion": "v1", "kind": "ConfigMap", "metadata": o.meta("crl"), "data": {"ca.crl": pki["crl"]}},
-                *[ctp(n, spec) for n, spec in sections.items() if spec]]
+                *[o.ctp("p-" + n, n, **spec) for n, spec in sections.items() if spec]]
         with Instance(*objs, pool=block.pool) as made:
             yield made
     block.close()

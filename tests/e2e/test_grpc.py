@@ -323,9 +323,8 @@ def test_session_persistence(instance, server):
 
 # ---- policies
 
-def policy(spec, name="p", kind="GRPCRoute", target="route"):
-    return {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": o.meta(name),
-            "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": kind, "name": target}], **spec}}
+def policy(spec):
+    return o.btp("p", o.target("GRPCRoute"), **spec)
 
 
 def test_rate_limit_is_unavailable(instance, server):

@@ -193,9 +193,7 @@ def test_rapid_reset_is_bounded(instance, echo):
 
 
 def test_settings_of_a_policy(instance, echo):
-    policy = {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "ClientTrafficPolicy", "metadata": o.meta("p"),
-              "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw"}],
-                       "http2": {"maxConcurrentStreams": 7, "initialStreamWindowSize": "128Ki", "initialConnectionWindowSize": "2Mi"}}}
+    policy = o.ctp(http2={"maxConcurrentStreams": 7, "initialStreamWindowSize": "128Ki", "initialConnectionWindowSize": "2Mi"})
     g = instance(*simple(echo("web")), policy)
     with Client(g.address()) as c:
         assert c.response(c.request())[0] == 200
@@ -211,9 +209,7 @@ def test_an_old_connection_is_told_to_go(instance, script):
         peer.request()
         go.wait(DEADLINE)
         peer.respond(200, body=b"late")
-    policy = {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "ClientTrafficPolicy", "metadata": o.meta("p"),
-              "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw"}],
-                       "connection": {"connectionLimit": {"maxConnectionDuration": "700ms"}}}}
+    policy = o.ctp(connection={"connectionLimit": {"maxConnectionDuration": "700ms"}})
     g = instance(*simple(script(handle)), policy)
     with Client(g.address()) as c:
         c.request()

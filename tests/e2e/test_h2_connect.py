@@ -287,10 +287,7 @@ def test_allowed_types(instance, script):
         ws.switch(peer, r, protocol=r.headers.get("upgrade"))
         peer.send(b"<" + peer.read(3) + b">")
     objs = site(script(handle).address)
-    btp = {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": o.meta("policy"),
-           "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "route"}],
-                    "httpUpgrade": [{"type": "foo"}]}}
-    g = instance(*objs, btp)
+    g = instance(*objs, o.btp(httpUpgrade=[{"type": "foo"}]))
     with Client(g.address()) as c:
         status, _, p = connect(c, protocol="foo")
         p.send(b"abc")

@@ -12,13 +12,10 @@ from lib.backends import Backend
 from lib.wait import wait_for
 
 PORT = 8080
-HOUSE = "gateway.headgate.dev/v1alpha1"
 
 
 def policy(panic=0, name="policy", target="route", **health):
-    return {"apiVersion": HOUSE, "kind": "BackendTrafficPolicy", "metadata": o.meta(name),
-            "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": target}],
-                     "healthCheck": {"panicThreshold": panic, **health}}}
+    return o.btp(name, o.target(name=target), healthCheck={"panicThreshold": panic, **health})
 
 
 def active(kind="HTTP", **more):
@@ -26,7 +23,7 @@ def active(kind="HTTP", **more):
 
 
 def backend(*endpoints, name="web", **more):
-    return {"apiVersion": HOUSE, "kind": "Backend", "metadata": o.meta(name), "spec": {"endpoints": list(endpoints), **more}}
+    return {"apiVersion": o.HOUSE, "kind": "Backend", "metadata": o.meta(name), "spec": {"endpoints": list(endpoints), **more}}
 
 
 def to_backend(name="web"):

@@ -471,19 +471,13 @@ def test_hash_ejection_and_timeouts(instance, tcp, block):
     assert lines(g, 73)[-1]["reason"] == "idle_timeout"
 
 
-def client_policy(name, section, **spec):
-    return {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "ClientTrafficPolicy", "metadata": o.meta(name),
-            "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw",
-                                     **({"sectionName": section} if section else {})}], **spec}}
-
-
 def test_client_policy(instance, tcp):
     """Connection limit, idle time and longest time of a listener's clients."""
     b = tcp(named("b"))
     g = instance(*stage(l4.service("s", b.address), l4.route("r", "s"),
-                        client_policy("one", "one", connection={"connectionLimit": {"value": 2}}),
-                        client_policy("two", "two", timeout={"tcp": {"idleTimeout": "200ms"}}),
-                        client_policy("three", "three", connection={"connectionLimit": {"value": 9, "maxConnectionDuration": "200ms"}}),
+                        o.ctp("one", "one", connection={"connectionLimit": {"value": 2}}),
+                        o.ctp("two", "two", timeout={"tcp": {"idleTimeout": "200ms"}}),
+                        o.ctp("three", "three", connection={"connectionLimit": {"value": 9, "maxConnectionDuration": "200ms"}}),
                         listeners=[l4.listener(n, PORT + i) for i, n in enumerate(("one", "two", "three"))]))
     with l4.Conn(g.address()) as c, l4.Conn(g.address()) as d:
         assert c.read(2) == d.read(2) == b"b\n"
@@ -505,7 +499,7 @@ def test_proxy_protocol(instance, tcp):
         got.append(peer.sock.recv(1000))
         peer.sock.sendall(b"ok")
     b = tcp(handle)
-    g = instance(*stage(l4.service("s", b.address), l4.route("r", "s"), client_policy("p", None, proxyProtocol={}),
+    g = instance(*stage(l4.service("s", b.address), l4.route("r", "s"), o.ctp("p", None, proxyProtocol={}),
                         l4.policy("out", "r", proxyProtocol={"version": "V1"})))
     with l4.Conn(g.address()) as c:
         assert c.send(b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 80\r\nhello").read(2) == b"ok"

@@ -9,12 +9,11 @@ from lib import http1, objects as o
 from lib.wait import wait_for
 
 PORT = 8080
-GROUPS = ["gateway.headgate.dev/v1alpha1", "gateway.envoyproxy.io/v1alpha1"]
+GROUPS = [o.HOUSE, o.ENVOY]
 
 
-def btp(spec, name="limits", kind="HTTPRoute", target="route", api=GROUPS[0], **more):
-    return {"apiVersion": api, "kind": "BackendTrafficPolicy", "metadata": o.meta(name),
-            "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": kind, "name": target, **more}], **spec}}
+def btp(spec, name="limits", kind="HTTPRoute", target="route", api=o.HOUSE):
+    return o.btp(name, o.target(kind, target), api=api, **spec)
 
 
 def local(*rules):

@@ -96,10 +96,8 @@ def test_what_the_rule_does(tmp_path):
                {"type": "URLRewrite", "urlRewrite": {"hostname": "in.test",
                                                      "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/v2"}}},
                {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "other", "port": 80}, "percent": 10}}]
-    policy = {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": o.meta("limits"),
-              "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "route"}],
-                       "loadBalancer": {"type": "LeastRequest"}, "proxyProtocol": {"version": "V2"},
-                       "rateLimit": {"local": {"rules": [{"limit": {"requests": 5, "unit": "Minute"}}]}}}}
+    policy = o.btp("limits", loadBalancer={"type": "LeastRequest"}, proxyProtocol={"version": "V2"},
+                   rateLimit={"local": {"rules": [{"limit": {"requests": 5, "unit": "Minute"}}]}})
     rules = [o.rule("web", path="/v1", filters=filters, timeouts={"request": "10s", "backendRequest": "1500ms"}),
              o.rule(path="/old", filters=[{"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}])]
     path = tmp_path / "a.yaml"

@@ -16,11 +16,6 @@ CORS = {"type": "CORS", "cors": {"allowOrigins": [ORIGIN], "allowMethods": ["GET
 STAMP = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [{"name": "x-stamp", "value": "here"}]}}
 
 
-def btp(name="policy", **spec):
-    return {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": o.meta(name),
-            "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "route"}], **spec}}
-
-
 def limit(n, unit="Hour", **more):
     return {"rateLimit": {"local": {"rules": [{"limit": {"requests": n, "unit": unit}, **more}]}}}
 
@@ -32,7 +27,7 @@ def world(web, *policies, **rule):
 @pytest.mark.parametrize("policy", [True, False])
 def test_preflight(instance, echo, policy):
     """A preflight is answered before any limit and costs no token; what the limit refuses can be read across origins."""
-    g = instance(*world(echo(), *[btp(**limit(1))] * policy, filters=[CORS, STAMP]), workers=1)
+    g = instance(*world(echo(), *[o.btp(**limit(1))] * policy, filters=[CORS, STAMP]), workers=1)
     ask = [("Origin", ORIGIN), ("Access-Control-Request-Method", "PUT")]
     for _ in range(3):
         r = g.ask("OPTIONS", headers=ask)
@@ -47,7 +42,7 @@ def test_preflight(instance, echo, policy):
 
 def test_refused_has_an_id(instance, echo):
     """The line of a request that was refused here names it, by the client's id or a new one."""
-    g = instance(*world(echo(), btp(**limit(0))), workers=1)
+    g = instance(*world(echo(), o.btp(**limit(0))), workers=1)
     assert g.ask(headers=[("X-Request-Id", "abc-1")]).status == 429
     assert g.ask().status == 429
     lines = g.access(2)
@@ -72,7 +67,7 @@ def test_compression(instance, script):
             peer.respond(200, [("Content-Type", "text/plain"), ("ETag", '"x"')], text)
     web = script(handle)
     codings = [{"type": "Brotli", "brotli": {}}, {"type": "Gzip", "gzip": {}}]
-    g = instance(*world(web, btp(compressor=codings)))
+    g = instance(*world(web, o.btp(compressor=codings)))
     served = "Warning" not in g.conditions("backendtrafficpolicy", "policy")   # is brotli in this build?
     coding, body, vary = coded(g, "gzip, br")
     assert coding == ("br" if served else "gzip") and vary == "Accept-Encoding" and len(body) < 5000
@@ -86,7 +81,7 @@ def test_compression(instance, script):
 
 def test_compression_without_its_member(instance, echo):
     """An entry without its own empty member is ignored, and one that is not served is named."""
-    g = instance(*world(echo(), btp(compressor=[{"type": "Gzip"}, {"type": "Zstd", "zstd": {}}])))
+    g = instance(*world(echo(), o.btp(compressor=[{"type": "Gzip"}, {"type": "Zstd", "zstd": {}}])))
     assert coded(g, "gzip, zstd")[0] is None
     status = g.get("backendtrafficpolicy", "policy")["status"]["ancestors"][0]["conditions"]
     assert any(c["type"] == "Warning" and "spec.compressor[1]" in c["message"] for c in status), status
@@ -102,7 +97,7 @@ def test_buffer_limit_of_a_retry(instance, script):
         peer.respond(503 if len(got) % 2 else 200)
     web = script(handle)
     retry = {"numRetries": 1, "retryOn": {"httpStatusCodes": [503]}}
-    g = instance(*world(web, btp(retry=retry, connection={"bufferLimit": "8Ki"})), workers=1)
+    g = instance(*world(web, o.btp(retry=retry, connection={"bufferLimit": "8Ki"})), workers=1)
     assert g.ask("POST", body=b"x" * 8000).status == 200 and got == [8000, 8000]
     del got[:]
     assert g.ask("POST", body=b"x" * 20000).status == 503 and got == [20000]
@@ -116,7 +111,7 @@ def test_buffer_limit_of_a_retry(instance, script):
     ({"retry": {"numAttemptsPerPriority": 1}}, "spec.retry.numAttemptsPerPriority"),
     ({"admissionControl": {}}, "spec.admissionControl")])
 def test_what_is_not_served_is_named(instance, echo, spec, path):
-    g = instance(*world(echo(), btp(**spec)))
+    g = instance(*world(echo(), o.btp(**spec)))
     status = g.get("backendtrafficpolicy", "policy")["status"]["ancestors"][0]["conditions"]
     warning = [c for c in status if c["type"] == "Warning"]
     assert warning and warning[0]["reason"] == "UnsupportedField" and path in warning[0]["message"]
@@ -124,10 +119,8 @@ def test_what_is_not_served_is_named(instance, echo, spec, path):
 
 
 def test_what_is_served_otherwise_is_said(instance, echo):
-    client = {"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "ClientTrafficPolicy", "metadata": o.meta("client"),
-              "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw"}],
-                       "connection": {"bufferLimit": "50Mi"}, "tls": {"session": {"resumption": {"stateful": {}}}}}}
-    g = instance(*world(echo(), btp(circuitBreaker={"maxPendingRequests": 0}), client))
+    client = o.ctp("client", api=o.ENVOY, connection={"bufferLimit": "50Mi"}, tls={"session": {"resumption": {"stateful": {}}}})
+    g = instance(*world(echo(), o.btp(circuitBreaker={"maxPendingRequests": 0}), client))
 
     def warning(kind, name):
         found = g.get(kind, name)["status"]["ancestors"][0]["conditions"]
@@ -138,7 +131,7 @@ def test_what_is_served_otherwise_is_said(instance, echo):
     assert said["reason"] == "ValueAdjusted" and "maxPendingRequests 0 refuses" in said["message"]
     assert g.ask().status == 503
     client["spec"] = {"targetRefs": client["spec"]["targetRefs"], "connection": {"bufferLimit": "32Ki"}}
-    g.put(*world(echo("second"), btp(), client))
+    g.put(*world(echo("second"), o.btp(), client))
     g.reload(0)
     assert warning("clienttrafficpolicy", "client") is None and g.ask().status == 200
 
@@ -153,13 +146,13 @@ def test_idle_time(instance, echo):
     """A policy's idle time of pooled connections may be longer and shorter than the house's."""
     a, b = echo("a"), echo("b")
     times = {"timeout": {"http": {"connectionIdleTimeout": "1h"}}}
-    g = instance(*two(a, b, btp(**times)), workers=1, conf='limits = { upstream_idle_timeout = "200ms"; };')
+    g = instance(*two(a, b, o.btp(**times)), workers=1, conf='limits = { upstream_idle_timeout = "200ms"; };')
     assert g.ask(target="/a").status == g.ask(target="/b").status == 200
     wait_for(lambda: b.open == 0, "the house's time to pass")
     assert a.open == 1 and g.ask(target="/a").status == 200 and a.connections == 1
     times["timeout"]["http"]["connectionIdleTimeout"] = "50ms"
     g.configure('workers = 1;\naddress_pool = "%s";\n' % g.pool)
-    g.put(*two(a, b, btp(**times)))
+    g.put(*two(a, b, o.btp(**times)))
     g.reload()
     assert g.ask(target="/a").status == g.ask(target="/b").status == 200
     wait_for(lambda: a.open == 0, "the policy's time to pass")
@@ -181,7 +174,7 @@ def test_requests_of_a_shared_connection(instance, h2_backend):
     svc = o.service("web", address)
     svc[0]["spec"]["ports"][0]["appProtocol"] = "kubernetes.io/h2c"
     g = instance(o.gateway(port=PORT), o.route(rules=[o.rule("web")]), svc,
-                 btp(circuitBreaker={"maxRequestsPerConnection": 2}), workers=1)
+                 o.btp(circuitBreaker={"maxRequestsPerConnection": 2}), workers=1)
     assert [g.ask().status for _ in range(6)] == [200] * 6
     assert len(connections) == 3
 
@@ -205,7 +198,7 @@ def test_connections_to_http2_backends(instance, h2_backend):
     svc = o.service("web", h2_backend(handle))
     svc[0]["spec"]["ports"][0]["appProtocol"] = "kubernetes.io/h2c"
     g = instance(o.gateway(port=PORT), o.route(rules=[o.rule("web")]), svc,
-                 btp(circuitBreaker={"maxConnections": 1, "maxPendingRequests": 2}), workers=1)
+                 o.btp(circuitBreaker={"maxConnections": 1, "maxPendingRequests": 2}), workers=1)
     assert g.ask().status == 200
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         first = pool.submit(g.ask, "GET", "/hold")
@@ -236,7 +229,7 @@ def test_endpoint_connections_are_shared(instance, h2_backend):
     svc = o.service("web", h2_backend(handle))
     svc[0]["spec"]["ports"][0]["appProtocol"] = "kubernetes.io/h2c"
     g = instance(o.gateway(port=PORT), o.route(rules=[o.rule("web")]), svc,
-                 btp(circuitBreaker={"perEndpoint": {"maxConnections": 1}}), workers=1)
+                 o.btp(circuitBreaker={"perEndpoint": {"maxConnections": 1}}), workers=1)
     assert g.ask().status == 200
     with Client(g.address()) as c:
         assert [c.response(sid)[0] for sid in [c.request() for _ in range(20)]] == [200] * 20

@@ -198,11 +198,8 @@ def test_workloads_and_health(instance, echo):
               "spec": {"address": b.host, "ports": {"web": b.port}}} for b in (good, bad)]
     service = {"apiVersion": "v1", "kind": "Service", "metadata": o.meta("task"),
                "spec": {"selector": {"app": "task"}, "ports": [{"name": "http", "port": 80, "targetPort": "web"}]}}
-    policy = {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": o.meta("p"),
-              "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "route"}],
-                       "loadBalancer": {"type": "RoundRobin"},
-                       "healthCheck": {"passive": {"consecutive5XxErrors": 1, "interval": "1s", "baseEjectionTime": "60s",
-                                                   "maxEjectionPercent": 50}}}}
+    policy = o.btp("p", loadBalancer={"type": "RoundRobin"}, healthCheck={"passive": {
+        "consecutive5XxErrors": 1, "interval": "1s", "baseEjectionTime": "60s", "maxEjectionPercent": 50}})
     g = instance(*world(service, loads, route=False))
     with Forward(g, "svc/task", ":http") as f:
         who = {http1.ask(("127.0.0.1", f.ports[0])).json()["service"] for _ in range(4)}

@@ -17,9 +17,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
 
 
 def ctp(name="ctp", section=None, **spec):
-    ref = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw", **({"sectionName": section} if section else {})}
-    return {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "ClientTrafficPolicy", "metadata": o.meta(name),
-            "spec": {"targetRefs": [ref], **spec}}
+    return o.ctp(name, section, **spec)
 
 
 def world(web, *more, **gateway):
@@ -113,11 +111,9 @@ def test_optional_and_changed(instance, echo):
 def test_it_is_the_client_for_policies(instance, echo):
     """Limits for each address and hashing by address go by the header, and so does the detection of clients behind it."""
     a, b = echo("web"), echo("b")
-    target = [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "route"}]
     distinct = {"sourceCIDR": {"value": "0.0.0.0/0", "type": "Distinct"}}
-    policy = {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": o.meta("p"),
-              "spec": {"targetRefs": target, "loadBalancer": {"type": "ConsistentHash", "consistentHash": {"type": "SourceIP"}},
-                       "rateLimit": {"local": {"rules": [{"clientSelectors": [distinct], "limit": {"requests": 3, "unit": "Hour"}}]}}}}
+    policy = o.btp("p", loadBalancer={"type": "ConsistentHash", "consistentHash": {"type": "SourceIP"}},
+                   rateLimit={"local": {"rules": [{"clientSelectors": [distinct], "limit": {"requests": 3, "unit": "Hour"}}]}})
     detect = {"xForwardedFor": {"trustedCIDRs": ["198.51.100.0/24"]}}
     g = instance(o.gateway(port=PORT), o.route(rules=[o.rule("web", path="/")]), o.service("web", a.address, b.address), policy,
                  ctp(proxyProtocol={}, clientIPDetection=detect), workers=1)
@@ -173,9 +169,7 @@ def test_one_port(instance, echo, tmp_path):
 # ---- to backends
 
 def btp(version="V1", **spec):
-    return {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": o.meta("btp"),
-            "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "route"}],
-                     "proxyProtocol": {"version": version}, **spec}}
+    return o.btp("btp", proxyProtocol={"version": version}, **spec)
 
 
 class Reader:

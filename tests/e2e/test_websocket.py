@@ -356,12 +356,6 @@ def test_grace_ends_what_cannot_be_told(instance, script):
     assert [x["closed_by"] for x in g.access()] == ["drain"]
 
 
-def policy(kind, target, **spec):
-    group = {"group": "gateway.networking.k8s.io", **target}
-    return {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": kind, "metadata": o.meta("policy"),
-            "spec": {"targetRefs": [group], **spec}}
-
-
 def test_allowed_types(instance, script):
     """BackendTrafficPolicy httpUpgrade takes the place of the default; what it does not list is 403 and reaches no backend."""
     def handle(peer):
@@ -369,8 +363,7 @@ def test_allowed_types(instance, script):
         ws.switch(peer, r, protocol=r.headers.get("upgrade"))
         peer.send(b"<" + peer.read(3) + b">")
     b = script(handle)
-    route = {"kind": "HTTPRoute", "name": "route"}
-    g = instance(*site(b), policy("BackendTrafficPolicy", route, httpUpgrade=[{"type": "Foo"}, {"type": "bar"}]))
+    g = instance(*site(b), o.btp(httpUpgrade=[{"type": "Foo"}, {"type": "bar"}]))
     for protocol in ("foo", "BAR"):
         with switched(g, protocol=protocol) as c:
             c.send(b"abc")
@@ -381,7 +374,7 @@ def test_allowed_types(instance, script):
             assert c.response().status == 403
     line = line_of(g, "/no")
     assert (line["status"], line["reason"]) == (403, "bad_request") and b.connections == 2
-    g.put(*site(b), policy("BackendTrafficPolicy", route, httpUpgrade=[{"type": "websocket"}]))
+    g.put(*site(b), o.btp(httpUpgrade=[{"type": "websocket"}]))
     g.reload()
     with switched(g) as c:
         c.send(b"abc")
@@ -394,8 +387,7 @@ def test_allowed_types(instance, script):
 def test_ignored_types(instance, echo):
     """ClientTrafficPolicy http1.ignoredUpgradeTypes: the request goes on without its Upgrade."""
     b = echo()
-    gw = {"kind": "Gateway", "name": "gw"}
-    g = instance(*site(b), policy("ClientTrafficPolicy", gw, http1={"ignoredUpgradeTypes": [{"type": "Exact", "value": "WebSocket"}]}))
+    g = instance(*site(b), o.ctp(http1={"ignoredUpgradeTypes": [{"type": "Exact", "value": "WebSocket"}]}))
     assert not [x for x in g.get("clienttrafficpolicy", "policy")["status"]["ancestors"][0]["conditions"] if x["type"] == "Warning"]
     for protocol in ("websocket", "WEBSOCKET"):
         with http1.Client(*g.address()) as c:

@@ -29,8 +29,7 @@ def service(name, *endpoints, ns="default", port=80, protocol="TCP"):
 
 
 def policy(name, route_name, kind="TCPRoute", ns="default", **spec):
-    return {"apiVersion": "gateway.headgate.dev/v1alpha1", "kind": "BackendTrafficPolicy", "metadata": o.meta(name, ns),
-            "spec": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": kind, "name": route_name}], **spec}}
+    return o.btp(name, o.target(kind, route_name), ns=ns, **spec)
 
 
 class Conn:

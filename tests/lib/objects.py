@@ -2,6 +2,7 @@
 import copy
 
 API = "gateway.networking.k8s.io/v1"
+HOUSE, ENVOY = "gateway.headgate.dev/v1alpha1", "gateway.envoyproxy.io/v1alpha1"
 
 
 def meta(name, ns="default", **more):
@@ -64,6 +65,25 @@ def service(name, *endpoints, ns="default", port=80):
          "addressType": "IPv4", "ports": [{"name": "http", "port": target, "protocol": "TCP"}],
          "endpoints": [{"addresses": [h], "conditions": {"ready": True}} for h, _ in endpoints]},
     ]
+
+
+def target(kind="HTTPRoute", name="route", section=None):
+    """What a policy is attached to."""
+    return {"group": "gateway.networking.k8s.io", "kind": kind, "name": name, **({"sectionName": section} if section else {})}
+
+
+def policy(kind, name, at, ns="default", api=HOUSE, **spec):
+    return {"apiVersion": api, "kind": kind, "metadata": meta(name, ns), "spec": {"targetRefs": [at], **spec}}
+
+
+def btp(name="policy", at=None, **kw):
+    """A BackendTrafficPolicy, on the route unless told otherwise."""
+    return policy("BackendTrafficPolicy", name, at or target(), **kw)
+
+
+def ctp(name="policy", section=None, **kw):
+    """A ClientTrafficPolicy on the Gateway or one of its listeners."""
+    return policy("ClientTrafficPolicy", name, target("Gateway", "gw", section), **kw)
 
 
 def flat(objects):
