@@ -15,7 +15,7 @@ from lib import http1, objects as o, tls
 from lib.wait import DEADLINE, wait_for
 
 pytest.importorskip("h2.connection")
-from h2 import config, connection, events, exceptions, settings  # noqa: E402,F401
+from h2 import events, exceptions, settings  # noqa: E402,F401
 from lib.h2peer import Client, h2_backend, next_request  # noqa: E402,F401  pylint: disable=unused-import
 
 PORT = 8080
@@ -419,11 +419,7 @@ def test_coalescing_is_421(https):
     ctx.set_alpn_protocols(["h2"])
     with ctx.wrap_socket(socket.create_connection(at, timeout=DEADLINE), server_hostname="a.test") as sock:
         assert sock.selected_alpn_protocol() == "h2"
-        c = Client.__new__(Client)
-        c.sock, c.events = sock, []
-        c.c = connection.H2Connection(config.H2Configuration(client_side=True, header_encoding="utf-8"))
-        c.c.initiate_connection()
-        c.flush()
+        c = Client(sock=sock)
 
         def status(authority, scheme="https"):
             sid = c.c.get_next_available_stream_id()

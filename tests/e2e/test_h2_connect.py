@@ -1,7 +1,6 @@
 """Extended CONNECT (RFC 8441): WebSocket in a stream of HTTP/2, to backends of either version, and from HTTP/1.1 to HTTP/2."""
 import os
 import signal
-import ssl
 import threading
 
 import pytest
@@ -10,7 +9,7 @@ from lib import faults, http1, objects as o, tls, ws
 from lib.wait import DEADLINE, wait_for
 
 pytest.importorskip("h2.connection")
-from h2 import connection, config, events, settings  # noqa: E402
+from h2 import events, settings  # noqa: E402
 from hyperframe.frame import GoAwayFrame  # noqa: E402
 from lib.h2peer import Client, Pipe, connect, h2_backend  # noqa: E402,F401  pylint: disable=unused-import
 
@@ -240,16 +239,7 @@ def test_through_tls(instance, script, tmp_path):
     b = script(ws.echo)
     g = instance(o.gateway(listeners=[tls.listener("a", 8443, "a", hostname="a.test")]), tls.secret("a", pair),
                  o.route("all", [o.rule("web")]), o.service("web", b.address))
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.set_alpn_protocols(["h2"])
-    c = Client.__new__(Client)
-    import socket
-    c.sock = context.wrap_socket(socket.create_connection(g.address()[:2], DEADLINE), server_hostname="a.test")
-    c.events, c.c = [], connection.H2Connection(config.H2Configuration(
-        client_side=True, header_encoding="utf-8", validate_outbound_headers=False))
-    c.c.initiate_connection()
-    with c:
+    with Client(sock=tls.Client(g.address()[:2], "a.test", tls.context(alpn=["h2"])).sock) as c:
         status, _, p = connect(c, authority="a.test", scheme="https")
         assert status == 200
         p.send(ws.frame(ws.BINARY, b"z" * 300000, mask=True))

@@ -2,13 +2,12 @@
 import contextlib
 import threading
 
-import h2.config
-import h2.connection
 import h2.events
 import pytest
 
 from lib import objects as o, tls
 from lib.backends import Backend
+from lib.h2peer import Peer, next_request
 from lib.wait import wait_for
 
 PORT = 8080
@@ -131,22 +130,12 @@ class Health(Backend):
         super().__init__(host, port)
 
     def handle(self, peer):
-        c = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
-        c.initiate_connection()
-        peer.sock.sendall(c.data_to_send())
-        heads, bodies = {}, {}
-        while True:
-            data = peer.sock.recv(65536)
-            if not data:
-                return
-            for e in c.receive_data(data):
-                if isinstance(e, h2.events.RequestReceived):
-                    heads[e.stream_id], bodies[e.stream_id] = dict(e.headers), b""
-                elif isinstance(e, h2.events.DataReceived):
-                    bodies[e.stream_id] += e.data
-                elif isinstance(e, h2.events.StreamEnded):
-                    self.answer(c, e.stream_id, heads[e.stream_id], bodies[e.stream_id])
-            peer.sock.sendall(c.data_to_send())
+        p, done = Peer(peer.sock, client_side=False), set()
+        with contextlib.suppress(EOFError):
+            while True:
+                sid, head = next_request(p, done)
+                self.answer(p.c, sid, head, b"".join(e.data for e in p.of(sid, h2.events.DataReceived)))
+                p.flush()
 
     def answer(self, c, sid, head, body):
         if head[":path"] != "/grpc.health.v1.Health/Check":

@@ -247,15 +247,11 @@ class Either(Echo):
         if not self.prior and not (self.tls and peer.sock.selected_alpn_protocol() == "h2"):
             super().handle(peer)
             return
-        from .h2peer import Client, config, connection, next_request
-        p, done = Client.__new__(Client), set()
-        p.sock, p.events = peer.sock, []
-        p.c = connection.H2Connection(config.H2Configuration(client_side=False, header_encoding="utf-8"))
-        p.c.initiate_connection()
-        p.flush()
+        from . import h2peer
+        p, done = h2peer.Peer(peer.sock, client_side=False), set()
         while True:
             try:
-                sid, head = next_request(p, done)
+                sid, head = h2peer.next_request(p, done)
             except EOFError:
                 return
             headers = {canonical(n): [v] for n, v in head.items() if n[0] != ":"}

@@ -8,16 +8,15 @@ from h2 import config, connection, events, exceptions, settings
 from lib.wait import DEADLINE
 
 
-class Client:
-    """python3-h2 on a socket; what it does not check, tests can send."""
+class Peer:
+    """python3-h2 on a connected socket, as the client or as a server."""
 
-    def __init__(self, address):
-        self.sock = socket.create_connection(address, timeout=DEADLINE)
-        self.c = connection.H2Connection(config.H2Configuration(
-            client_side=True, header_encoding="utf-8", validate_outbound_headers=False,
-            normalize_outbound_headers=False))
+    def __init__(self, sock, initial=None, **conf):
+        self.sock, self.events = sock, []
+        self.c = connection.H2Connection(config.H2Configuration(header_encoding="utf-8", **conf))
+        if initial:
+            self.c.local_settings = initial
         self.c.initiate_connection()
-        self.events = []
         self.flush()
 
     def __enter__(self):
@@ -28,17 +27,6 @@ class Client:
 
     def flush(self):
         self.sock.sendall(self.c.data_to_send())
-
-    def request(self, *more, method="GET", path="/", authority="h.example", body=None, end=True, trailers=None):
-        sid = self.c.get_next_available_stream_id()
-        head = [(":method", method), (":scheme", "http"), (":path", path), (":authority", authority), *more]
-        self.c.send_headers(sid, head, end_stream=end and body is None and trailers is None)
-        if body is not None:
-            self.c.send_data(sid, body, end_stream=end and trailers is None)
-        if trailers:
-            self.c.send_headers(sid, trailers, end_stream=True)
-        self.flush()
-        return sid
 
     def step(self):
         data = self.sock.recv(65536)
@@ -53,6 +41,25 @@ class Client:
 
     def of(self, sid, kind):
         return [e for e in self.events if isinstance(e, kind) and e.stream_id == sid]
+
+
+class Client(Peer):
+    """What python3-h2 does not check, tests can send. sock: a connection that is there, with TLS on it for example."""
+
+    def __init__(self, address=None, sock=None):
+        super().__init__(sock or socket.create_connection(address, timeout=DEADLINE), client_side=True,
+                         validate_outbound_headers=False, normalize_outbound_headers=False)
+
+    def request(self, *more, method="GET", path="/", authority="h.example", body=None, end=True, trailers=None):
+        sid = self.c.get_next_available_stream_id()
+        head = [(":method", method), (":scheme", "http"), (":path", path), (":authority", authority), *more]
+        self.c.send_headers(sid, head, end_stream=end and body is None and trailers is None)
+        if body is not None:
+            self.c.send_data(sid, body, end_stream=end and trailers is None)
+        if trailers:
+            self.c.send_headers(sid, trailers, end_stream=True)
+        self.flush()
+        return sid
 
     def response(self, sid):
         """(status, headers, body, trailers); raises ConnectionResetError(code) for a reset."""
@@ -70,10 +77,10 @@ class Client:
 
 @pytest.fixture
 def h2_backend(block):
-    """h2_backend(handle): each connection is given to handle(peer), peer being a Client turned server."""
+    """h2_backend(handle): each connection is given to handle(peer), a Peer that is the server."""
     open_ = []
 
-    def start(handle, connects=False):
+    def start(handle, connects=False):  # connects: offers extended CONNECT in its first settings
         sock = socket.create_server((block.backend(), 3000))
         open_.append(sock)
 
@@ -86,17 +93,11 @@ def h2_backend(block):
                 threading.Thread(target=run, args=(conn,), daemon=True).start()
 
         def run(conn):
-            peer = Client.__new__(Client)
-            peer.sock, peer.events = conn, []
             conn.settimeout(DEADLINE)
-            peer.c = connection.H2Connection(config.H2Configuration(client_side=False, header_encoding="utf-8"))
-            if connects:  # offers extended CONNECT in its first settings
-                peer.c.local_settings = settings.Settings(client=False, initial_values={
-                    settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: 1, settings.SettingCodes.MAX_CONCURRENT_STREAMS: 100})
-            peer.c.initiate_connection()
+            initial = settings.Settings(client=False, initial_values={
+                settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: 1, settings.SettingCodes.MAX_CONCURRENT_STREAMS: 100})
             try:
-                peer.flush()
-                handle(peer)
+                handle(Peer(conn, initial if connects else None, client_side=False))
             except (OSError, EOFError, exceptions.ProtocolError):
                 pass
             finally:
