@@ -69,22 +69,16 @@ static const char *
 rule(struct scope *sc, struct r_route *r, uint32_t index, const struct k_http_rule *k,
     struct m_rule *m)
 {
-	struct bytes name = rule_name(sc, r, index, k->name);
-	char where[64];
-	struct filters_in in = {k->filters.v, k->filters.n, k, where};
+	struct bytes name = rule_begin(sc, r, index, k->name, m);
+	struct filters_in in = {k->filters.v, k->filters.n, k, NULL};
 	const char *why = NULL;
 
-	*m = (struct m_rule){
-	    .index = (uint16_t)index, .route = r->m, .id = ids_get(sc->ids, CAT_ID_RULE, name)};
 	m->nmatches = k->matches.n;
 	m->matches = arena_alloc(sc->arena, (k->matches.n + 1) * sizeof(*m->matches));
 	for (uint32_t i = 0; i < k->matches.n && why == NULL; i++)
 		why = match(sc, &k->matches.v[i], i, &m->matches[i]);
-	snprintf(where, sizeof(where), "spec.rules[%u].filters", index);
 	if (why == NULL)
-		why = filters_resolve(sc, r, &in, &m->filters, &m->nfilters, &m->error);
-	if (why == NULL)
-		why = rule_backends(sc, r, k->backends.v, k->backends.n, k, m);
+		why = rule_ways(sc, r, &in, k->backends.v, k->backends.n, m);
 	if (k->timeouts != NULL) {
 		m->request_ms = timeout(&k->timeouts->request);
 		m->backend_ms = timeout(&k->timeouts->backend);

@@ -1,8 +1,7 @@
 /*
- * rule.c - what the rules of HTTPRoute and GRPCRoute have in common (reference/gateway-api.md
- * 5.7-5.9, 5.12): conditions on fields, backends with their weights and filters, session
- * persistence, and the note about a rule that was dropped. The two kinds have schemas of their own,
- * so lists come as pointer and count.
+ * rule.c - what rules have in common (reference/gateway-api.md 5.7-5.9, 5.12): names, conditions on
+ * fields, backends with their weights and filters, session persistence, and the note about a rule
+ * that was dropped. The kinds have schemas of their own, so lists come as pointer and count.
  */
 #include "conf/resolve/rule.h"
 
@@ -70,15 +69,20 @@ rule_values(struct scope *sc, const struct k_value_match *v, uint32_t n, bool he
 }
 
 struct bytes
-rule_name(struct scope *sc, const struct r_route *r, uint32_t index, struct bytes name)
+rule_begin(struct scope *sc, const struct r_route *r, uint32_t index, struct bytes name,
+    struct m_rule *m)
 {
 	const struct object *o = r->obj;
+	struct bytes full;
 
-	return bytes_str(name.n != 0 ?
+	full = bytes_str(name.n != 0 ?
 		arena_printf(sc->arena, "%s %.*s/%.*s %.*s", o->kind->name, BYTES_ARG(o->meta.ns),
 		    BYTES_ARG(o->meta.name), BYTES_ARG(name)) :
 		arena_printf(sc->arena, "%s %.*s/%.*s %u", o->kind->name, BYTES_ARG(o->meta.ns),
 		    BYTES_ARG(o->meta.name), index));
+	*m = (struct m_rule){
+	    .index = (uint16_t)index, .route = r->m, .id = ids_get(sc->ids, CAT_ID_RULE, full)};
+	return full;
 }
 
 struct m_persist *
@@ -144,8 +148,9 @@ rule_backends(struct scope *sc, struct r_route *r, const struct k_backend_ref *v
 		to->error = got.error;
 		to->cluster = got.error == HG_OK ? got.cluster : NULL;
 		m->affinity |= got.affinity;
-		to->persist = rule_persist(sc, got.persistence,
-		    got.cluster == NULL ? BYTES("") : got.cluster->name);
+		if (r->kind == IM_HTTPROUTE || r->kind == IM_GRPCROUTE)
+			to->persist = rule_persist(sc, got.persistence,
+			    got.cluster == NULL ? BYTES("") : got.cluster->name);
 		to->fallback = got.backend != NULL && got.backend->fallback;
 		of[i] = got.backend;
 		sum += to->weight;
@@ -154,6 +159,20 @@ rule_backends(struct scope *sc, struct r_route *r, const struct k_backend_ref *v
 		m->error = HG_ERR_NO_BACKEND;
 	backend_spread(sc, m, of);
 	return NULL;
+}
+
+const char *
+rule_ways(struct scope *sc, struct r_route *r, const struct filters_in *filters,
+    const struct k_backend_ref *v, uint32_t n, struct m_rule *m)
+{
+	struct filters_in in = *filters;
+	char where[64];
+	const char *why;
+
+	snprintf(where, sizeof(where), "spec.rules[%u].filters", m->index);
+	in.where = where;
+	why = filters_resolve(sc, r, &in, &m->filters, &m->nfilters, &m->error);
+	return why != NULL ? why : rule_backends(sc, r, v, n, in.rule, m);
 }
 
 struct m_route *

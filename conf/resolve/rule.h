@@ -1,13 +1,14 @@
 /*
- * rule.h - parts of a rule that HTTPRoute and GRPCRoute share, as model records.
+ * rule.h - parts of a rule that the kinds of routes share, as model records.
  */
 #ifndef CONF_RESOLVE_RULE_H
 #define CONF_RESOLVE_RULE_H
 
 #include "conf/resolve/scope.h"
 
-/* "HTTPRoute ns/name rule", which is what its id hangs on. */
-struct bytes rule_name(struct scope *, const struct r_route *, uint32_t index, struct bytes name);
+/* A rule with nothing but its id. Returns what that hangs on: "HTTPRoute ns/name rule". */
+struct bytes rule_begin(struct scope *, const struct r_route *, uint32_t index, struct bytes name,
+    struct m_rule *m);
 /* The following return why the rule cannot be built (it is dropped), or NULL. */
 const char *rule_values(struct scope *, const struct k_value_match *, uint32_t n, bool header,
     struct m_value **out, uint16_t *nout);
@@ -31,6 +32,9 @@ struct filters_in {
 };
 const char *filters_resolve(struct scope *, struct r_route *, const struct filters_in *,
     struct m_filter **out, uint32_t *nout, enum hg_err *error);
+/* The rule's own filters (without `where`), then its backends. */
+const char *rule_ways(struct scope *, struct r_route *, const struct filters_in *,
+    const struct k_backend_ref *, uint32_t n, struct m_rule *m);
 /* A pattern of a match: why it is refused, or NULL. */
 const char *regex_refused(struct scope *, struct bytes text);
 
