@@ -16,9 +16,7 @@ target(const struct r_listener *l)
 	const struct object *o =
 	    l->set != NULL && l->client_level != CLIENT_OF_GATEWAY ? l->set->obj : l->gw->obj;
 
-	return (struct k_parent_ref){.group = BYTES(GROUP_GATEWAY),
-	    .kind = bytes_str(o->kind->name), .ns = o->meta.ns, .name = o->meta.name,
-	    .section = l->client_level == CLIENT_OF_SECTION ? l->k->name : BYTES("")};
+	return traffic_ref(o, l->client_level == CLIENT_OF_SECTION ? l->k->name : BYTES(""));
 }
 
 void

@@ -91,8 +91,8 @@ traffic_ancestor(struct scope *sc, struct t_policy *p, const struct k_parent_ref
 	return a;
 }
 
-static struct k_parent_ref
-ref_of(const struct object *o, struct bytes section)
+struct k_parent_ref
+traffic_ref(const struct object *o, struct bytes section)
 {
 	return (struct k_parent_ref){.group = BYTES(GROUP_GATEWAY),
 	    .kind = bytes_str(o->kind->name), .ns = o->meta.ns, .name = o->meta.name,
@@ -116,28 +116,27 @@ is_route(const struct object *o)
 	    k == KIND_TCPROUTE || k == KIND_UDPROUTE;
 }
 
+bool
+traffic_rule_name(const struct object *o, uint32_t index, struct bytes *name)
+{
+#define OF(rules) \
+	return index < (rules).n && (*name = (rules).v[index].name, true)
+	if (kind_is(o, KIND_HTTPROUTE))
+		OF(((const struct k_httproute *)o->spec)->rules);
+	if (kind_is(o, KIND_GRPCROUTE))
+		OF(((const struct k_grpcroute *)o->spec)->rules);
+	OF(((const struct k_l4route *)o->spec)->rules);
+#undef OF
+}
+
 static bool
 rule_named(const struct object *o, struct bytes name)
 {
-	if (kind_is(o, KIND_HTTPROUTE)) {
-		const struct k_httproute *k = o->spec;
+	struct bytes at;
 
-		for (uint32_t i = 0; i < k->rules.n; i++)
-			if (bytes_eq(k->rules.v[i].name, name))
-				return true;
-	} else if (kind_is(o, KIND_GRPCROUTE)) {
-		const struct k_grpcroute *k = o->spec;
-
-		for (uint32_t i = 0; i < k->rules.n; i++)
-			if (bytes_eq(k->rules.v[i].name, name))
-				return true;
-	} else {
-		const struct k_l4route *k = o->spec;
-
-		for (uint32_t i = 0; i < k->rules.n; i++)
-			if (bytes_eq(k->rules.v[i].name, name))
-				return true;
-	}
+	for (uint32_t i = 0; traffic_rule_name(o, i, &at); i++)
+		if (bytes_eq(at, name))
+			return true;
 	return false;
 }
 
@@ -191,7 +190,7 @@ say_on(struct scope *sc, struct t_policy *p, const struct object *o, struct byte
 	struct k_parent_ref ref;
 
 	if (!is_route(o)) {
-		ref = ref_of(o, section);
+		ref = traffic_ref(o, section);
 		said(traffic_ancestor(sc, p, &ref, true), status, reason, message);
 		return;
 	}
@@ -200,7 +199,7 @@ say_on(struct scope *sc, struct t_policy *p, const struct object *o, struct byte
 	for (uint32_t i = 0; i < r->nparents; i++) {
 		const struct r_parent *rp = &r->parents[i];
 
-		ref = ref_of(rp->set != NULL ? rp->set->obj : rp->gw->obj, rp->ref->section);
+		ref = traffic_ref(rp->set != NULL ? rp->set->obj : rp->gw->obj, rp->ref->section);
 		said(traffic_ancestor(sc, p, &ref, true), status, reason, message);
 	}
 }

@@ -52,8 +52,12 @@ const char *words_join(struct scope *, struct t_words *, const char *between);
 /* Whose policy of the kind is on (object, section); NULL: nobody's. */
 struct t_policy *traffic_on(struct scope *, enum kind_id, const struct object *,
     struct bytes section);
+/* As an ancestor is named. */
+struct k_parent_ref traffic_ref(const struct object *, struct bytes section);
 struct t_ancestor *traffic_ancestor(struct scope *, struct t_policy *, const struct k_parent_ref *,
     bool make);
+/* Of a route, perhaps empty; false: it has no such rule. */
+bool traffic_rule_name(const struct object *, uint32_t index, struct bytes *name);
 /* Does a policy that could not be read stand on it? */
 bool traffic_closed(struct scope *, enum kind_id, const struct object *, struct bytes section);
 void traffic_resolve(struct scope *);

@@ -20,14 +20,6 @@ struct side { /* what the listener's side has, closest first */
 	unsigned n;
 };
 
-static struct k_parent_ref
-ref_to(const struct object *o, struct bytes section)
-{
-	return (struct k_parent_ref){.group = BYTES(GROUP_GATEWAY),
-	    .kind = bytes_str(o->kind->name), .ns = o->meta.ns, .name = o->meta.name,
-	    .section = section};
-}
-
 static void
 side_add(struct scope *sc, struct side *s, enum kind_id kind, const struct object *o,
     struct bytes section)
@@ -38,7 +30,7 @@ side_add(struct scope *sc, struct side *s, enum kind_id kind, const struct objec
 		s->closed = true;
 	if (p == NULL)
 		return;
-	s->at[s->n] = ref_to(o, section);
+	s->at[s->n] = traffic_ref(o, section);
 	s->v[s->n++] = p;
 }
 
@@ -133,7 +125,7 @@ tell_side(struct scope *sc, const struct r_listener *l, struct side *s, struct t
 	}
 	if (own->merge && s->n != 0) {
 		const struct object *o = l->set != NULL ? l->set->obj : l->gw->obj;
-		struct k_parent_ref ref = ref_to(o, l->k->name);
+		struct k_parent_ref ref = traffic_ref(o, l->k->name);
 		struct t_ancestor *a = traffic_ancestor(sc, own, &ref, true);
 
 		if (cond_get(&a->conds, "Merged") == NULL)
@@ -160,20 +152,6 @@ affine(struct scope *sc, struct m_policy *p)
 		map_put(&sc->traffic->merged, arena_bytes(sc->arena, key), m);
 	}
 	return m;
-}
-
-static struct bytes
-rule_name(const struct object *o, uint32_t index)
-{
-	const struct k_httproute *k = o->spec;
-	const struct k_grpcroute *g = o->spec;
-	const struct k_l4route *l4 = o->spec;
-
-	if (kind_is(o, KIND_GRPCROUTE))
-		return index < g->rules.n ? g->rules.v[index].name : BYTES_NONE;
-	if (!kind_is(o, KIND_HTTPROUTE))
-		return index < l4->rules.n ? l4->rules.v[index].name : BYTES_NONE;
-	return index < k->rules.n ? k->rules.v[index].name : BYTES_NONE;
 }
 
 /* The route's policy lost a rule to the rule's own one. */
@@ -226,9 +204,11 @@ attach(struct scope *sc, const struct r_listener *l, struct side *s, struct m_at
 	if (own != NULL)
 		tell_side(sc, l, s, own, o, BYTES_NONE);
 	for (uint32_t i = 0; i < a->route->nrules; i++) {
-		struct bytes name = rule_name(o, a->route->rules[i].index);
-		struct t_policy *rule = name.n == 0 ? NULL : traffic_on(sc, BTP, o, name);
+		struct bytes name = BYTES_NONE;
+		struct t_policy *rule = NULL;
 
+		if (traffic_rule_name(o, a->route->rules[i].index, &name) && name.n != 0)
+			rule = traffic_on(sc, BTP, o, name);
 		if (rule != NULL)
 			tell_side(sc, l, s, rule, o, name);
 		if (rule != NULL && own != NULL)
