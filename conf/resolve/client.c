@@ -4,7 +4,7 @@
  * certificate.c. A field in error breaks the listener: everything answers 500.
  */
 #include "base/field.h"
-#include "conf/resolve/route_http.h"
+#include "conf/resolve/rule.h"
 #include "conf/resolve/traffic.h"
 #include "shm/image.h"
 
@@ -241,9 +241,7 @@ connection(struct ctx *c)
 			r->buffer_bytes = (uint32_t)HG_MIN(n, IM_NONE - 1);
 		else
 			BAD(c, "Connection: BufferLimit value %s is out of range, must be between "
-			    "0 and 4294967295.", k->buffer.s.p != NULL ?
-			    arena_dup(c->sc->arena, k->buffer.s) :
-			    arena_printf(c->sc->arena, "%lld", (long long)k->buffer.i));
+			    "0 and 4294967295.", quantity_text(c->sc, &k->buffer));
 	}
 	if (l != NULL) {
 		r->max_connections = (uint32_t)HG_MIN(l->value.v, IM_NONE - 1);

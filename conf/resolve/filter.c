@@ -160,17 +160,6 @@ joined(struct scope *sc, const k_strings *s)
 	return bytes_of(out, (size_t)(at - out));
 }
 
-static struct bytes
-lower(struct scope *sc, struct bytes b)
-{
-	char *out = arena_dup(sc->arena, b);
-
-	for (size_t i = 0; i < b.n; i++)
-		if (out[i] >= 'A' && out[i] <= 'Z')
-			out[i] = (char)(out[i] + 32);
-	return bytes_of(out, b.n);
-}
-
 static const char *
 cors(struct ctx *c, struct m_filter *f, const struct k_cors *k)
 {
@@ -179,7 +168,7 @@ cors(struct ctx *c, struct m_filter *f, const struct k_cors *k)
 	f->cors.origins = arena_alloc(c->sc->arena, (k->origins.n + 1) * sizeof(struct bytes));
 	f->cors.norigins = k->origins.n;
 	for (uint32_t i = 0; i < k->origins.n; i++)
-		f->cors.origins[i] = lower(c->sc, k->origins.v[i]);
+		f->cors.origins[i] = rule_lower(c->sc, k->origins.v[i]);
 	f->cors.methods = joined(c->sc, &k->methods);
 	f->cors.headers = joined(c->sc, &k->headers);
 	f->cors.expose = joined(c->sc, &k->expose);

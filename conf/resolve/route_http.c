@@ -6,6 +6,7 @@
 #include "conf/resolve/route_http.h"
 
 #include "base/uri.h"
+#include "conf/resolve/rule.h"
 
 static const char *
 match(struct scope *sc, const struct k_http_match *k, uint32_t index, struct m_match *m)
@@ -37,14 +38,6 @@ match(struct scope *sc, const struct k_http_match *k, uint32_t index, struct m_m
 	if (why == NULL)
 		why = rule_values(sc, k->query.v, k->query.n, false, &m->query, &m->nquery);
 	return why;
-}
-
-static uint32_t
-timeout(const struct k_duration *d)
-{
-	if (!d->set)
-		return 0;
-	return d->ms == 0 ? IM_NONE : (uint32_t)HG_MIN(d->ms, IM_NONE - 1);
 }
 
 static struct m_retry *
@@ -80,8 +73,8 @@ rule(struct scope *sc, struct r_route *r, uint32_t index, const struct k_http_ru
 	if (why == NULL)
 		why = rule_ways(sc, r, &in, k->backends.v, k->backends.n, m);
 	if (k->timeouts != NULL) {
-		m->request_ms = timeout(&k->timeouts->request);
-		m->backend_ms = timeout(&k->timeouts->backend);
+		m->request_ms = duration_of(&k->timeouts->request);
+		m->backend_ms = duration_of(&k->timeouts->backend);
 	}
 	m->retry = retry(sc, k->retry);
 	m->persist = rule_persist(sc, k->persistence, name);

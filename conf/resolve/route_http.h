@@ -4,7 +4,7 @@
 #ifndef CONF_RESOLVE_ROUTE_HTTP_H
 #define CONF_RESOLVE_ROUTE_HTTP_H
 
-#include "conf/resolve/rule.h"
+#include "conf/resolve/scope.h"
 
 void route_http_resolve(struct scope *, struct r_route *);
 

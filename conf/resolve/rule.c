@@ -29,8 +29,8 @@ regex_refused(struct scope *sc, struct bytes text)
 	return known == NO_REASON ? NULL : known;
 }
 
-static struct bytes
-lower(struct scope *sc, struct bytes b)
+struct bytes
+rule_lower(struct scope *sc, struct bytes b)
 {
 	char *out = NULL;
 
@@ -51,7 +51,7 @@ rule_values(struct scope *sc, const struct k_value_match *v, uint32_t n, bool he
 	*out = n == 0 ? NULL : arena_alloc(sc->arena, n * sizeof(**out));
 	*nout = 0;
 	for (uint32_t i = 0; i < n; i++) {
-		struct m_value m = {header ? lower(sc, v[i].name) : v[i].name, v[i].value,
+		struct m_value m = {header ? rule_lower(sc, v[i].name) : v[i].name, v[i].value,
 		    v[i].type == K_VALUE_REGEX};
 		bool seen = false;
 		const char *why;
@@ -66,6 +66,14 @@ rule_values(struct scope *sc, const struct k_value_match *v, uint32_t n, bool he
 		(*out)[(*nout)++] = m;
 	}
 	return NULL;
+}
+
+uint32_t
+duration_of(const struct k_duration *d)
+{
+	if (!d->set)
+		return 0;
+	return d->ms == 0 ? IM_NONE : (uint32_t)HG_MIN(d->ms, IM_NONE - 1);
 }
 
 struct bytes
@@ -88,11 +96,12 @@ rule_begin(struct scope *sc, const struct r_route *r, uint32_t index, struct byt
 struct m_persist *
 rule_persist(struct scope *sc, const struct k_persistence *k, struct bytes rule)
 {
-	struct hash128 h = hash_content(rule.p, rule.n);
+	struct hash128 h;
 	struct m_persist *m;
 
 	if (k == NULL)
 		return NULL;
+	h = hash_content(rule.p, rule.n);
 	m = arena_zalloc(sc->arena, sizeof(*m));
 	m->type = k->type == K_SP_HEADER ? IM_PERSIST_HEADER : IM_PERSIST_COOKIE;
 	if (m->type == IM_PERSIST_HEADER && k->header != NULL)

@@ -37,5 +37,7 @@ const char *rule_ways(struct scope *, struct r_route *, const struct filters_in 
     const struct k_backend_ref *, uint32_t n, struct m_rule *m);
 /* A pattern of a match: why it is refused, or NULL. */
 const char *regex_refused(struct scope *, struct bytes text);
+struct bytes rule_lower(struct scope *, struct bytes);
+uint32_t duration_of(const struct k_duration *); /* as records have them: 0s is IM_NONE */
 
 #endif

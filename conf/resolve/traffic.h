@@ -99,6 +99,6 @@ void client_compile(struct scope *, struct t_policy *);
 void client_tls_compile(struct scope *, struct t_policy *);
 void client_tls(const struct t_policy *, struct m_tls *);
 bool quantity_of(const struct k_int_or_string *, uint64_t most, uint64_t *out);
-uint32_t duration_of(const struct k_duration *); /* as records have them: 0s is IM_NONE */
+const char *quantity_text(struct scope *, const struct k_int_or_string *); /* as written */
 
 #endif

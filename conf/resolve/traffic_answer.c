@@ -5,7 +5,7 @@
  */
 #include "base/strbuf.h"
 #include "conf/kinds/k_core.h"
-#include "conf/resolve/route_http.h"
+#include "conf/resolve/rule.h"
 #include "conf/resolve/traffic.h"
 #include "shm/image.h"
 

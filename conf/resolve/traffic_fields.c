@@ -4,7 +4,7 @@
  * named as Envoy Gateway names it; all routes that would have had the policy answer 500.
  */
 #include "base/parse.h"
-#include "conf/resolve/route_http.h"
+#include "conf/resolve/rule.h"
 #include "conf/resolve/traffic.h"
 #include "shm/image.h"
 
@@ -21,16 +21,8 @@ quantity_of(const struct k_int_or_string *q, uint64_t most, uint64_t *out)
 	return v >= 0 && (uint64_t)v <= most;
 }
 
-uint32_t
-duration_of(const struct k_duration *d)
-{
-	if (!d->set)
-		return 0;
-	return d->ms == 0 ? IM_NONE : (uint32_t)HG_MIN(d->ms, IM_NONE - 1);
-}
-
-static const char *
-shown(struct scope *sc, const struct k_int_or_string *q)
+const char *
+quantity_text(struct scope *sc, const struct k_int_or_string *q)
 {
 	return q->s.p != NULL ? arena_dup(sc->arena, q->s) :
 				arena_printf(sc->arena, "%lld", (long long)q->i);
@@ -194,7 +186,7 @@ compressors(struct t_compile *c, const struct k_compressor *v, uint32_t n, bool 
 		if (v[i].least.set && !quantity_of(&v[i].least, UINT32_MAX - 1, &least))
 			words_addf(c->sc, c->errors,
 			    "Compression: minContentLength value %s is out of range.",
-			    shown(c->sc, &v[i].least));
+			    quantity_text(c->sc, &v[i].least));
 		if (c->m->rec.compression == 0)
 			c->m->rec.compress_first = bits[v[i].type];
 		c->m->rec.compression |= bits[v[i].type];
@@ -233,7 +225,7 @@ buffer(struct t_compile *c, const struct k_buffer *k)
 		return;
 	if (!k->limit.set || !quantity_of(&k->limit, UINT32_MAX - 1, &n))
 		words_addf(c->sc, c->errors, "RequestBuffer: limit value %s is out of range.",
-		    shown(c->sc, &k->limit));
+		    quantity_text(c->sc, &k->limit));
 	c->m->rec.request_buffer = (uint32_t)n;
 }
 
@@ -518,7 +510,7 @@ times(struct t_compile *c, struct m_balance *b)
 		if (!quantity_of(&k->connection->buffer, UINT32_MAX, &n))
 			words_addf(c->sc, c->errors,
 			    "BackendConnection: BufferLimit value %s is out of range.",
-			    shown(c->sc, &k->connection->buffer));
+			    quantity_text(c->sc, &k->connection->buffer));
 		else
 			b->rec.buffer_bytes = (uint32_t)HG_MIN(n, IM_NONE - 1);
 	}

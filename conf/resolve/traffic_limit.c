@@ -8,7 +8,7 @@
 
 #include "base/addr.h"
 #include "base/strbuf.h"
-#include "conf/resolve/route_http.h"
+#include "conf/resolve/rule.h"
 #include "shm/image.h"
 
 #define DAY 86400u
@@ -17,29 +17,12 @@ static const uint32_t seconds[] = {[K_UNIT_SECOND] = 1, [K_UNIT_MINUTE] = 60,
     [K_UNIT_YEAR] = 365 * DAY};
 
 static const char *
-bad_regex(struct t_compile *c, struct bytes text)
-{
-	return regex_refused(c->sc, text);
-}
-
-static struct bytes
-lower_name(struct scope *sc, struct bytes b)
-{
-	char *p = arena_dup(sc->arena, b);
-
-	for (size_t i = 0; i < b.n; i++)
-		if (p[i] >= 'A' && p[i] <= 'Z')
-			p[i] = (char)(p[i] + 32);
-	return bytes_of(p, b.n);
-}
-
-static const char *
 value_key(struct t_compile *c, struct m_limit *l, uint8_t kind, const struct k_limit_value *v)
 {
 	struct m_limitkey *k = &l->keys[l->nkeys++];
 
 	*k = (struct m_limitkey){.kind = kind, .invert = v->invert.v, .value = v->value,
-	    .name = kind == IM_LK_HEADER ? lower_name(c->sc, v->name) : v->name};
+	    .name = kind == IM_LK_HEADER ? rule_lower(c->sc, v->name) : v->name};
 	k->match = v->type == K_LIM_REGEX ? IM_LM_REGEX :
 	    v->type == K_LIM_DISTINCT     ? IM_LM_DISTINCT :
 					    IM_LM_EXACT;
@@ -51,7 +34,7 @@ value_key(struct t_compile *c, struct m_limit *l, uint8_t kind, const struct k_l
 		return "a match needs a value";
 	if (k->match == IM_LM_DISTINCT)
 		k->value = BYTES_NONE;
-	return k->match == IM_LM_REGEX ? bad_regex(c, v->value) : NULL;
+	return k->match == IM_LM_REGEX ? regex_refused(c->sc, v->value) : NULL;
 }
 
 static const char *
@@ -69,7 +52,7 @@ path_key(struct t_compile *c, struct m_limit *l, const struct k_limit_value *v)
 	    .kind = v->type == K_LIP_REGEX ? IM_LK_PATH_REGEX :
 		v->type == K_LIP_EXACT     ? IM_LK_PATH_EXACT :
 					     IM_LK_PATH_PREFIX};
-	return v->type == K_LIP_REGEX ? bad_regex(c, v->value) : NULL;
+	return v->type == K_LIP_REGEX ? regex_refused(c->sc, v->value) : NULL;
 }
 
 static const char *
@@ -135,7 +118,7 @@ cost(struct t_compile *c, struct m_limit *l, const struct k_limit_cost *k, bool 
 		if (!image_token_ok(name))
 			return arena_printf(c->sc->arena, "cost.response: %.*s is not a field name",
 			    BYTES_ARG(name));
-		l->response_header = lower_name(c->sc, name);
+		l->response_header = rule_lower(c->sc, name);
 	} else if (c->warn != NULL) {
 		words_addf(c->sc, &c->warn->unserved,
 		    "spec.rateLimit.*.cost.%s.metadata of %.*s%s",
