@@ -51,7 +51,6 @@ write_task(struct task *t)
 
 	if (c->dead || c->ending)
 		return;
-	c->in_session = true;
 	while (!c->chan.over_high) {
 		const uint8_t *p;
 
@@ -63,7 +62,6 @@ write_task(struct task *t)
 			break;
 		}
 	}
-	c->in_session = false;
 	h2_gather_end(c);
 	if (n < 0) {
 		h2_die(c, HG_ERR_NOMEM);
@@ -129,7 +127,7 @@ send_source(nghttp2_session *s, nghttp2_frame *frame, const uint8_t *head, size_
 			chan_send(&c->chan, piece);
 		}
 	}
-	h2_stream_moved(st, (uint32_t)n);
+	h2_stream_moved(st);
 	return 0;
 }
 
@@ -325,9 +323,7 @@ feed(struct h2 *c, struct buf *b, uint32_t off, uint32_t n)
 	ssize_t r;
 
 	c->feeding = b;
-	c->in_session = true;
 	r = nghttp2_session_mem_recv(session(c), (const uint8_t *)b->data + off, n);
-	c->in_session = false;
 	c->feeding = NULL;
 	if (c->dead)
 		return false;

@@ -58,8 +58,8 @@ struct h2 {
 	int32_t last_reset;         /* highest stream that was reset from here */
 	uint8_t verdict;            /* code that the connection ends with, or 0 */
 	uint16_t nudges;          /* small window updates and PINGs that are free */
-	bool in_session : 1, dead : 1, ending : 1, draining : 1, goaway_sent : 1, goaway_got : 1,
-	    fed : 1, calm : 1, short_of : 1, settings_got : 1;
+	bool dead : 1, ending : 1, draining : 1, goaway_sent : 1, goaway_got : 1,
+	    calm : 1, short_of : 1, settings_got : 1;
 };
 
 /* ---- the client's side */

@@ -109,7 +109,7 @@ void h2_stream_closed(struct h2_stream *, uint32_t code); /* nghttp2 lets go */
 void h2_stream_reset(struct h2_stream *, enum hg_err);    /* tells the owner */
 void h2_stream_deliver(struct h2_stream *);
 void h2_stream_refuse(struct h2_stream *, enum hg_err);
-void h2_stream_moved(struct h2_stream *, uint32_t n);     /* output went to the chan */
+void h2_stream_moved(struct h2_stream *);                 /* output went to the chan */
 void h2_stream_settings(struct h2 *);                     /* the peer's first ones are there */
 size_t h2_text_lines(struct bytes text, struct bytes lines[][2], size_t n, size_t cap);
 

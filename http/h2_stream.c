@@ -529,9 +529,8 @@ backlog(const struct stream *stream)
 }
 
 void
-h2_stream_moved(struct h2_stream *st, uint32_t n)
+h2_stream_moved(struct h2_stream *st)
 {
-	(void)n;
 	st->moved = now(st);
 	if (!st->over_high || st->out.n > CHAN_LOW)
 		return;

@@ -19,7 +19,7 @@ struct access {
 	uint64_t gen, conn;
 	struct bytes gateway_ns, gateway, listener, route_ns, route;
 	uint16_t rule;
-	bool has_route, tls;
+	bool has_route;
 	struct bytes request_id, client_ip;
 	uint16_t client_port;
 	const char *tls_version, *tls_cipher; /* NULL in clear text */

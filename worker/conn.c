@@ -126,13 +126,10 @@ static const struct h2_down_events h2_events = {.open = h2_open,
 
 /* Until the first bytes are there, the chan's events pass through here. */
 
-static struct conn *
+static void
 plain(struct chan *ch)
 {
-	struct conn *c = HG_CONTAINER(ch, struct conn, h1.chan);
-
-	ch->ev = c->w->h1_events;
-	return c;
+	ch->ev = HG_CONTAINER(ch, struct conn, h1.chan)->w->h1_events;
 }
 
 /* In clear text the preface alone says so; behind TLS it was agreed on before. */
@@ -153,12 +150,12 @@ first_data(struct chan *ch, struct buf *b, uint32_t off, uint32_t n)
 	struct conn *c = HG_CONTAINER(ch, struct conn, h1.chan);
 
 	if (!speaks_h2(c, b->data + off, n)) {
-		(void)plain(ch);
+		plain(ch);
 		return ch->ev->data(ch, b, off, n);
 	}
 	if (n < H2_PREFACE_LEN && !c->secure)
 		return 0;
-	(void)plain(ch);
+	plain(ch);
 	h1_down_leave(&c->h1);
 	c->is_h2 = true;
 	h2_down_adopt(&c->h2, &terms_of(c->w, c->client)->h2, &h2_events, c);
@@ -177,7 +174,7 @@ first_open(struct chan *ch)
 static void
 first_eof(struct chan *ch)
 {
-	(void)plain(ch);
+	plain(ch);
 	ch->ev->eof(ch);
 }
 
@@ -190,7 +187,7 @@ first_drained(struct chan *ch)
 static void
 first_error(struct chan *ch, enum hg_err e)
 {
-	(void)plain(ch);
+	plain(ch);
 	ch->ev->error(ch, e);
 }
 
@@ -339,7 +336,7 @@ prepare(struct conn *c, const struct im_socket *s, bool begun)
 	c->proxy = s ? s->proxy : IM_PROXY_OFF;
 	if (!c->secure && s && s->listener != IM_NONE &&
 	    !admit(c, &w->gens.live->image, s->listener, s->client, &delay)) {
-		(void)plain(&c->h1.chan);
+		plain(&c->h1.chan);
 		h1_down_hold(&c->h1);
 		return delay;
 	}

@@ -25,7 +25,6 @@ struct worker {
 
 	struct imsg_chan chan;        /* to the master */
 	struct watch chan_watch;
-	bool chan_out;                /* EPOLLOUT is wanted */
 
 	struct gens gens;
 	/* Settings of the live generation; connections point at limits (terms.h), so they take
@@ -37,7 +36,7 @@ struct worker {
 	uint64_t tunnel_idle_ms;      /* 0 = no limit */
 	uint64_t handshake_ms;        /* TLS of clients */
 	uint64_t mirror_bytes, replay_bytes, ip_limit;
-	uint32_t spare_fds, nofile;
+	uint32_t nofile;
 	enum im_log log_format;
 	struct bytes server, via[2];  /* via: "1.1 pseudonym", "2.0 pseudonym" */
 	char server_text[128], via_text[2][128];

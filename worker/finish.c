@@ -81,7 +81,6 @@ log_line(struct exchange *x, unsigned status)
 	    .route = x->names.route,
 	    .rule = x->names.rule,
 	    .has_route = x->hit.rule != IM_NONE,
-	    .tls = x->tls,
 	    .tls_version = x->tls_version,
 	    .tls_cipher = x->tls_cipher,
 	    .tls_resumed = x->tls_resumed,
