@@ -185,18 +185,6 @@ client_path(struct arena *a, const struct im_client *c, struct bytes path, bool 
 }
 
 static enum step_result
-answer(struct exchange *x, uint16_t status, struct bytes location)
-{
-	msg_init(&x->answer, false);
-	x->answer.status = status;
-	if (location.p)
-		(void)fields_set(&x->answer.fields, field_name(FIELD_LOCATION), location);
-	x->own = true;
-	x->step = STEP_reply;
-	return STEP_JUMP;
-}
-
-static enum step_result
 paths(struct exchange *x, const struct image *im, const struct im_client *c)
 {
 	struct msg *m = &x->head;
@@ -204,13 +192,14 @@ paths(struct exchange *x, const struct image *im, const struct im_client *c)
 	bool decoded;
 
 	if (health.n && bytes_eq(health, m->target))
-		return answer(x, x->w->draining ? 503 : 200, BYTES_NONE);
+		return exchange_answer(x, x->w->draining ? 503 : 200);
 	if (m->path.n == 0 || m->path.p[0] != '/')
 		return STEP_NEXT;
 	p = client_path(&x->arena, c, m->path, &decoded);
 	if (p.p == NULL)
 		return exchange_refuse(x, HG_ERR_OVERLOAD);
 	if (decoded && c->slashes == IM_SL_REDIRECT) {
+		enum step_result s;
 		char *to = arena_printf(&x->arena, "%.*s%s%.*s", BYTES_ARG(p),
 		    m->query.p ? "?" : "", (int)m->query.n, m->query.p ? m->query.p : "");
 
@@ -218,7 +207,10 @@ paths(struct exchange *x, const struct image *im, const struct im_client *c)
 		if (to == NULL || (p.n > 1 && p.p[1] == '/'))
 			return exchange_refuse(x, HG_ERR_BAD_REQUEST);
 		x->reason = "redirect";
-		return answer(x, 307, bytes_str(to));
+		s = exchange_answer(x, 307);
+		(void)fields_set(
+		    &x->answer.fields, field_name(FIELD_LOCATION), bytes_str(to));
+		return s;
 	}
 	m->path = p;
 	return STEP_NEXT;

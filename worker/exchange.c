@@ -174,6 +174,22 @@ exchange_run(struct exchange *x)
 }
 
 enum step_result
+exchange_own(struct exchange *x)
+{
+	x->own = true;
+	x->step = STEP_reply;
+	return STEP_JUMP;
+}
+
+enum step_result
+exchange_answer(struct exchange *x, uint16_t status)
+{
+	msg_init(&x->answer, false);
+	x->answer.status = status;
+	return exchange_own(x);
+}
+
+enum step_result
 exchange_refuse(struct exchange *x, enum hg_err e)
 {
 	if (x->err == HG_OK)
@@ -194,9 +210,7 @@ exchange_refuse(struct exchange *x, enum hg_err e)
 		x->step = STEP_finish;
 		return STEP_JUMP;
 	}
-	x->own = true;
-	x->step = STEP_reply;
-	return STEP_JUMP;
+	return exchange_own(x);
 }
 
 void

@@ -128,8 +128,10 @@ void exchange_run(struct exchange *);
 void exchange_fail(struct exchange *, enum hg_err);
 /* The same from inside a step. */
 enum step_result exchange_refuse(struct exchange *, enum hg_err);
-/* The client's side is gone. */
-void exchange_lost(struct exchange *, enum hg_err);
+/* From inside a step: answered here, by x->err or x->answer; by this status, without fields yet. */
+enum step_result exchange_own(struct exchange *);
+enum step_result exchange_answer(struct exchange *, uint16_t status);
+void exchange_lost(struct exchange *, enum hg_err); /* the client's side is gone */
 /* The whole must be over at `at`, or earlier. `client`: its policy says so. */
 void exchange_due(struct exchange *, uint64_t at, bool client);
 void exchange_let_go(struct exchange *); /* copy what the tail needs and unpin */

@@ -191,13 +191,8 @@ step_route(struct exchange *x)
 	enum hg_err e;
 
 	/* Asked of the server itself, not of a resource (RFC 9110 9.3.7): no route can match it. */
-	if (bytes_eq(x->path, BYTES("*"))) {
-		msg_init(&x->answer, false);
-		x->answer.status = 200;
-		x->own = true;
-		x->step = STEP_reply;
-		return STEP_JUMP;
-	}
+	if (bytes_eq(x->path, BYTES("*")))
+		return exchange_answer(x, 200);
 	e = route_find(im, &q, &x->gen->regexes, NULL, &x->hit);
 	if (x->hit.listener != IM_NONE)
 		note_listener(x, im);
@@ -238,9 +233,7 @@ run_filters(struct exchange *x, struct im_range r)
 	case FILTER_ANSWER:
 		if (x->answer.status >= 300 && x->answer.status < 400)
 			x->reason = "redirect";
-		x->own = true;
-		x->step = STEP_reply;
-		return STEP_JUMP;
+		return exchange_own(x);
 	case FILTER_FAIL:
 		break;
 	}
@@ -277,13 +270,8 @@ step_shape(struct exchange *x)
 	/* Whoever compresses for the client does not want it compressed. */
 	if (x->policy != IM_NONE && x->gen->image.policies[x->policy].compression & IM_Z_SERVED)
 		forward_drop(&x->work, FIELD_ACCEPT_ENCODING);
-	if (is(x, "OPTIONS") && options_here(x)) {
-		msg_init(&x->answer, false);
-		x->answer.status = 200;
-		x->own = true;
-		x->step = STEP_reply;
-		return STEP_JUMP;
-	}
+	if (is(x, "OPTIONS") && options_here(x))
+		return exchange_answer(x, 200);
 	s = run_filters(x, r->filters);
 	if (s == STEP_NEXT)
 		mirrors_begin(x);

@@ -19,16 +19,11 @@ abort_now(struct exchange *x, const struct im_policy *p)
 {
 	METRIC(x->w, faults, 1);
 	x->reason = "fault";
-	msg_init(&x->answer, false);
-	x->answer.status = p->abort_status;
-	if (p->abort_grpc != NO_GRPC) {
-		x->own_grpc = (uint8_t)(p->abort_grpc + 1);
-		x->answer.status = (uint16_t)grpc_to_http(p->abort_grpc);
-	}
-	x->own = true;
 	x->own_text = BYTES("fault filter abort");
-	x->step = STEP_reply;
-	return STEP_JUMP;
+	if (p->abort_grpc == NO_GRPC)
+		return exchange_answer(x, p->abort_status);
+	x->own_grpc = (uint8_t)(p->abort_grpc + 1);
+	return exchange_answer(x, (uint16_t)grpc_to_http(p->abort_grpc));
 }
 
 enum step_result

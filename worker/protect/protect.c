@@ -50,13 +50,8 @@ protect_run(struct exchange *x)
 enum step_result
 cors_run(struct exchange *x, struct im_range filters)
 {
-	if (x->shaped && filter_cors(&x->fctx, filters) == FILTER_ANSWER) {
-		msg_init(&x->answer, false);
-		x->answer.status = 204;
-		x->own = true;
-		x->step = STEP_reply;
-		return STEP_JUMP;
-	}
+	if (x->shaped && filter_cors(&x->fctx, filters) == FILTER_ANSWER)
+		return exchange_answer(x, 204);
 	return STEP_NEXT;
 }
 
