@@ -17,73 +17,6 @@
 
 /* ---- edits */
 
-struct filter_edit *
-client_edits(struct arena *a, const struct image *im, struct im_range r, uint32_t *n)
-{
-	struct filter_edit *v = arena_alloc(a, (r.n + 1ul) * sizeof(*v));
-
-	*n = 0;
-	for (uint32_t i = 0; v && i < r.n; i++) {
-		const struct im_edit *e = &im->edits[r.first + i];
-
-		v[(*n)++] = (struct filter_edit){.name = arena_bytes(a, image_text(im, e->name)),
-		    .value = arena_bytes(a, image_text(im, e->value)),
-		    .op = e->op,
-		    .field = e->field};
-	}
-	return v;
-}
-
-static void
-remove_like(struct fields *f, const struct filter_edit *e)
-{
-	for (unsigned i = 0; i < f->n; i++) {
-		struct field *line = &f->v[i];
-		size_t n = e->name.n;
-		const char *at = line->name.p;
-
-		if (line->name.n < n || filter_protected((enum field_id)line->id))
-			continue;
-		if (e->op == IM_REMOVE_SUFFIX)
-			at += line->name.n - n;
-		if (bytes_eqi(bytes_of(at, n), e->name))
-			line->flags |= FIELD_GONE;
-	}
-}
-
-bool
-client_apply(struct arena *a, struct fields *f, const struct filter_edit *v, uint32_t n)
-{
-	if (!filter_room(a, f, n))
-		return false;
-	for (uint32_t i = 0; i < n; i++) {
-		const struct filter_edit *e = &v[i];
-
-		if (filter_protected((enum field_id)e->field))
-			continue;
-		switch ((enum im_editop)e->op) {
-		case IM_SET:
-			(void)fields_set(f, e->name, e->value);
-			break;
-		case IM_ADD_ABSENT:
-			if (fields_find(f, e->name))
-				break;
-			/* fall through */
-		case IM_ADD:
-			(void)fields_add(f, e->name, e->value, (enum field_id)e->field);
-			break;
-		case IM_REMOVE:
-			fields_remove(f, e->name);
-			break;
-		case IM_REMOVE_PREFIX:
-		case IM_REMOVE_SUFFIX:
-			remove_like(f, e);
-			break;
-		}
-	}
-	return true;
-}
-
 /* The received table has trailers behind it: edits get one of their own. */
 static bool
 early(struct exchange *x, const struct image *im, struct im_range r)
@@ -96,19 +29,19 @@ early(struct exchange *x, const struct image *im, struct im_range r)
 	if (r.n == 0)
 		return true;
 	table = arena_alloc(&x->arena, (f->n + r.n) * sizeof(*table));
-	v = client_edits(&x->arena, im, r, &n);
+	v = headers_edits(&x->arena, im, r, &n);
 	if (table == NULL || v == NULL || f->n + r.n > UINT16_MAX)
 		return false;
 	memcpy(table, f->v, f->n * sizeof(*table));
 	f->v = table;
 	f->cap = (uint16_t)(f->n + r.n);
-	return client_apply(&x->arena, f, v, n);
+	return headers_apply(&x->arena, f, v, n);
 }
 
 static void
 keep(struct exchange *x, const struct image *im)
 {
-	x->late = client_edits(&x->arena, im, im->clients[x->client].late, &x->nlate);
+	x->late = headers_edits(&x->arena, im, im->clients[x->client].late, &x->nlate);
 }
 
 void
@@ -126,7 +59,7 @@ client_late(struct exchange *x, struct msg *answer)
 	if (gen && gen->image.clients[x->client].late.n)
 		keep(x, &gen->image);
 	if (x->late)
-		(void)client_apply(&x->arena, &answer->fields, x->late, x->nlate);
+		(void)headers_apply(&x->arena, &answer->fields, x->late, x->nlate);
 }
 
 /* ---- the head */

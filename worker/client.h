@@ -15,10 +15,6 @@ void client_late(struct exchange *, struct msg *answer);
 /* The generation goes: copies what client_late() needs. */
 void client_keep(struct exchange *);
 
-/* Edits in the order of the record, over `fields`, which gets room in the arena. */
-struct filter_edit *client_edits(
-    struct arena *, const struct image *, struct im_range, uint32_t *n); /* texts are copied */
-bool client_apply(struct arena *, struct fields *, const struct filter_edit *, uint32_t n);
 /* The path as the policy wants it before it is made canonical: merged slashes, decoded %2F and %5C
  * (*decoded). NULL text: no memory. */
 struct bytes client_path(

@@ -64,7 +64,11 @@ void headers_response(struct filter_ctx *, const struct im_filter *, struct msg 
  */
 struct filter_edit *headers_keep(
     struct filter_ctx *, const struct im_range *ranges, unsigned nranges, uint32_t *n);
-void headers_apply(struct arena *, struct fields *, const struct filter_edit *, uint32_t n);
+/* The same of a range of edits, in its order. NULL: no memory. */
+struct filter_edit *headers_edits(
+    struct arena *, const struct image *, struct im_range, uint32_t *n);
+/* In this order; `fields` gets room in the arena. false: there was none. */
+bool headers_apply(struct arena *, struct fields *, const struct filter_edit *, uint32_t n);
 enum filter_verdict redirect_request(struct filter_ctx *, const struct im_filter *);
 enum filter_verdict rewrite_request(struct filter_ctx *, const struct im_filter *);
 /* Path after a modifier; always begins with "/". In the arena or borrowed. */

@@ -31,7 +31,7 @@ backwards(struct exchange *x, const struct msg *resp, struct msg *m)
 			filter_responses(&x->fctx, x->backend_filters, m);
 			filter_responses(&x->fctx, x->rule_filters, m);
 		} else {
-			headers_apply(&x->arena, &m->fields, x->kept, x->nkept);
+			(void)headers_apply(&x->arena, &m->fields, x->kept, x->nkept);
 		}
 	}
 	cors_response(&x->fctx, m);

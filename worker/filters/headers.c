@@ -1,11 +1,28 @@
 /*
- * headers.c - RequestHeaderModifier and ResponseHeaderModifier: set replaces all lines or makes
- * one, add puts a line behind those there are, remove takes all. `add` never joins into one line:
+ * headers.c - RequestHeaderModifier, ResponseHeaderModifier and the edits of policies, which may
+ * also add only what is absent and remove by the beginning or the end of a name. Set replaces all
+ * lines or makes one, add puts a line behind those there are, remove takes all. `add` never joins:
  * for Set-Cookie that would be wrong, and receivers read both the same way. Framing and connection
  * fields are left alone, whatever the manifest says. Texts are copied into the arena, because a
  * mirror or a later answer may use them when the image is gone.
  */
 #include "worker/filter.h"
+
+static void
+remove_like(struct fields *f, struct bytes part, bool suffix)
+{
+	for (unsigned i = 0; i < f->n; i++) {
+		struct field *line = &f->v[i];
+		const char *at = line->name.p;
+
+		if (line->name.n < part.n || filter_protected((enum field_id)line->id))
+			continue;
+		if (suffix)
+			at += line->name.n - part.n;
+		if (bytes_eqi(bytes_of(at, part.n), part))
+			line->flags |= FIELD_GONE;
+	}
+}
 
 static bool
 apply_one(struct arena *a, struct fields *f, struct bytes name, struct bytes value, uint8_t op,
@@ -13,15 +30,34 @@ apply_one(struct arena *a, struct fields *f, struct bytes name, struct bytes val
 {
 	if (filter_protected(id))
 		return true;
-	switch (op) {
+	switch ((enum im_editop)op) {
 	case IM_SET:
 		return filter_room(a, f, 1) && fields_set(f, name, value);
+	case IM_ADD_ABSENT:
+		if (fields_find(f, name))
+			return true;
+		/* fall through */
 	case IM_ADD:
 		return filter_room(a, f, 1) && fields_add(f, name, value, id);
-	default:
+	case IM_REMOVE:
 		fields_remove(f, name);
 		return true;
+	case IM_REMOVE_PREFIX:
+	case IM_REMOVE_SUFFIX:
+		remove_like(f, name, op == IM_REMOVE_SUFFIX);
+		return true;
 	}
+	return true;
+}
+
+/* Texts copied. */
+static struct filter_edit
+keep_one(struct arena *a, const struct image *im, const struct im_edit *e)
+{
+	return (struct filter_edit){.name = arena_bytes(a, image_text(im, e->name)),
+	    .value = arena_bytes(a, image_text(im, e->value)),
+	    .op = e->op,
+	    .field = e->field};
 }
 
 enum filter_verdict
@@ -55,11 +91,25 @@ headers_response(struct filter_ctx *c, const struct im_filter *flt, struct msg *
 	}
 }
 
-void
+bool
 headers_apply(struct arena *a, struct fields *f, const struct filter_edit *v, uint32_t n)
 {
+	bool ok = true;
+
 	for (uint32_t i = 0; i < n; i++)
-		(void)apply_one(a, f, v[i].name, v[i].value, v[i].op, v[i].field);
+		ok &= apply_one(a, f, v[i].name, v[i].value, v[i].op, v[i].field);
+	return ok;
+}
+
+struct filter_edit *
+headers_edits(struct arena *a, const struct image *im, struct im_range r, uint32_t *n)
+{
+	struct filter_edit *v = arena_alloc(a, (r.n + 1ul) * sizeof(*v));
+
+	*n = v ? r.n : 0;
+	for (uint32_t i = 0; i < *n; i++)
+		v[i] = keep_one(a, im, &im->edits[r.first + i]);
+	return v;
 }
 
 struct filter_edit *
@@ -83,11 +133,7 @@ headers_keep(struct filter_ctx *c, const struct im_range *ranges, unsigned nrang
 				if (more == NULL)
 					return v;
 				v = more;
-				v[*n] = (struct filter_edit){
-				    arena_bytes(c->arena, image_text(c->im, e->name)),
-				    arena_bytes(c->arena, image_text(c->im, e->value)), e->op,
-				    e->field};
-				(*n)++;
+				v[(*n)++] = keep_one(c->arena, c->im, e);
 			}
 		}
 	return v;

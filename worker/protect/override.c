@@ -238,8 +238,8 @@ override_apply(struct exchange *x, struct msg *m, bool own, struct bytes *body)
 	if (type.n || format.p)
 		(void)fields_set(&m->fields, field_name(FIELD_CONTENT_TYPE),
 		    type.n ? arena_bytes(&x->arena, type) : BYTES("text/plain"));
-	v = client_edits(&x->arena, im, o->edits, &n);
+	v = headers_edits(&x->arena, im, o->edits, &n);
 	if (v)
-		(void)client_apply(&x->arena, &m->fields, v, n);
+		(void)headers_apply(&x->arena, &m->fields, v, n);
 	return format.p != NULL && body->p != NULL;
 }

@@ -122,7 +122,7 @@ test_edits(void **state)
 	edit(5, IM_REMOVE_PREFIX, "x-secret-", NULL);
 	edit(6, IM_REMOVE_SUFFIX, "-debug", NULL);
 	edit(7, IM_SET, "Content-Length", "0");
-	v = client_edits(&arena, &im, (struct im_range){0, 8}, &n);
+	v = headers_edits(&arena, &im, (struct im_range){0, 8}, &n);
 	assert_int_equal(n, 8);
 	msg_init(&m, false);
 	fake_field(&m, "X-A", "1");
@@ -131,7 +131,7 @@ test_edits(void **state)
 	fake_field(&m, "X-Secret-1", "gone");
 	fake_field(&m, "x-my-Debug", "gone");
 	fake_field(&m, "Content-Length", "5");
-	assert_true(client_apply(&arena, &m.fields, v, n));
+	assert_true(headers_apply(&arena, &m.fields, v, n));
 	assert_values(&m, "x-a", "1|2");
 	assert_values(&m, "x-b", "new");
 	assert_values(&m, "x-c", "yes");
