@@ -12,8 +12,8 @@
 #include <brotli/encode.h>
 #endif
 
-#include "base/parse.h"
 #include "http/fields.h"
+#include "worker/protect/protect.h"
 
 #define LEVEL 5
 #define MEMORY (280u * 1024) /* what deflate takes with the largest window */
@@ -172,13 +172,9 @@ wishes(const struct fields *f, int q[BITS], int *any)
 		struct bytes rest = line->value, item;
 
 		while (fields_list(&rest, &item)) {
-			const char *semi = memchr(item.p, ';', item.n);
-			size_t n = semi ? (size_t)(semi - item.p) : item.n;
-			int v = (int)quality(bytes_of(item.p + n, item.n - n));
-			struct bytes name = bytes_of(item.p, n);
+			struct bytes name = bytes_trim(bytes_cut(&item, ';'));
+			int v = (int)quality(item);
 
-			while (name.n && (name.p[name.n - 1] == ' ' || name.p[name.n - 1] == '\t'))
-				name.n--;
 			for (unsigned i = 0; i < HG_ARRAY_LEN(codings); i++)
 				if (bytes_eqi(name, codings[i].name))
 					q[__builtin_ctz(codings[i].coding)] = v;
@@ -216,12 +212,8 @@ compress_type_ok(struct bytes type)
 	    {"text/ecmascript", 15}, {"application/ecmascript", 22}, {"application/json", 16},
 	    {"application/x-json", 18}, {"application/xml", 15}, {"application/xhtml+xml", 21},
 	    {"image/svg+xml", 13}};
-	const char *semi = type.n ? memchr(type.p, ';', type.n) : NULL;
 
-	if (semi)
-		type.n = (size_t)(semi - type.p);
-	while (type.n && (type.p[type.n - 1] == ' ' || type.p[type.n - 1] == '\t'))
-		type.n--;
+	type = bytes_trim(bytes_cut(&type, ';'));
 	for (unsigned i = 0; i < HG_ARRAY_LEN(types); i++)
 		if (bytes_eqi(type, types[i]))
 			return true;
@@ -272,8 +264,7 @@ start(struct exchange *x, uint8_t coding)
 bool
 compress_begin(struct exchange *x, struct msg *m)
 {
-	const struct im_policy *p =
-	    x->policy == IM_NONE || x->gen == NULL ? NULL : &x->gen->image.policies[x->policy];
+	const struct im_policy *p = protect_policy(x);
 	const struct field *etag;
 	uint8_t coding;
 

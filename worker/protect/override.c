@@ -7,7 +7,7 @@
 #include "worker/protect/override.h"
 
 #include "base/clock.h"
-#include "worker/client.h"
+#include "worker/protect/protect.h"
 
 #define BODY_MAX 65536
 
@@ -211,8 +211,7 @@ redirected(struct exchange *x, const struct im_override *o, struct msg *m, struc
 bool
 override_apply(struct exchange *x, struct msg *m, bool own, struct bytes *body)
 {
-	const struct im_policy *p =
-	    x->policy == IM_NONE || x->gen == NULL ? NULL : &x->gen->image.policies[x->policy];
+	const struct im_policy *p = protect_policy(x);
 	const struct image *im;
 	const struct im_override *o;
 	struct filter_edit *v;
