@@ -379,7 +379,7 @@ conn_start(struct worker *w, int fd, uint32_t socket, const struct addr *peer, b
 	w->nconns++;
 	METRIC(w, connections_accepted, 1);
 	atomic_store_explicit(&w->slot->connections, w->nconns, memory_order_relaxed);
-	h1_down_init(&c->h1, w->loop, &w->bufs, fd, &w->down_limits, &conn_events, c, NULL);
+	h1_down_init(&c->h1, w->loop, &w->bufs, fd, &w->limits, &conn_events, c, NULL);
 	w->h1_events = c->h1.chan.ev;
 	c->h1.chan.ev = &first_events;
 	h1_down_run(&c->h1, prepare(c, s, begun));

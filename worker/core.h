@@ -29,7 +29,7 @@ struct worker {
 	struct gens gens;
 	/* Settings of the live generation; connections point at limits (terms.h), so they take
 	 * changes over. */
-	struct h1_limits down_limits, up_limits;
+	struct h1_limits limits;      /* of both sides */
 	struct terms *terms, *old_terms; /* terms.h: [0] the house's, then of each im_client */
 	int64_t connect_ms, response_ms, body_bytes;
 	struct h2_limits h2_limits;
@@ -42,7 +42,7 @@ struct worker {
 	char server_text[128], via_text[2][128];
 	struct bytes via_line[2];     /* "Via: 1.1 pseudonym\r\n": via lies in it; 2.0 */
 
-	struct h2_env h2, h2_up;
+	struct h2_env h2;             /* the house's: backends', and what terms.c begins with */
 	struct pool h2_streams;
 	struct pool conns, exchanges, attempts, ups, chunks;
 	struct list free_exchanges;   /* constructed ones: their arenas keep a chunk */

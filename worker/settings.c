@@ -75,9 +75,8 @@ settings_adopt(struct worker *w, const struct gen *gen)
 	struct bytes via = image_text(&gen->image, s->via);
 	int n;
 
-	fill_limits(&w->down_limits, s);
+	fill_limits(&w->limits, s);
 	fill_h2(&w->h2_limits, s);
-	w->up_limits = w->down_limits;
 	w->connect_ms = s->connect_timeout_ms;
 	w->response_ms = s->response_timeout_ms;
 	w->handshake_ms = (uint64_t)s->tls_handshake_timeout_ms;

@@ -20,7 +20,7 @@ ms_of(uint32_t own, uint64_t house)
 static void
 fill(struct terms *t, const struct worker *w, const struct im_client *c)
 {
-	t->h1 = w->down_limits;
+	t->h1 = w->limits;
 	t->h2 = w->h2;
 	t->h2.limits = &t->h1;
 	t->h2_limits = *w->h2.h2;

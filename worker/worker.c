@@ -178,17 +178,15 @@ init_pools(struct worker *w)
 	w->h2 = (struct h2_env){.loop = w->loop,
 	    .bufs = &w->bufs,
 	    .streams = &w->h2_streams,
-	    .limits = &w->down_limits,
+	    .limits = &w->limits,
 	    .h2 = &w->h2_limits};
 	w->h2_limits = h2_defaults;
-	w->h2_up = w->h2;
-	w->h2_up.limits = &w->up_limits;
 	ipcount_init(&w->ips, n, &w->seed);
 	w->secure = secure_new(w->env->tickets);
 	w->l4 = l4_new(w);
 	w->uptls = uptls_store_new(secure_env(w->secure));
-	upool_init(&w->upool, w->loop, &w->bufs, &w->ups, &w->up_limits, w->slot, &w->seed);
-	w->upool.h2 = &w->h2_up;
+	upool_init(&w->upool, w->loop, &w->bufs, &w->ups, &w->limits, w->slot, &w->seed);
+	w->upool.h2 = &w->h2;
 }
 
 static void
