@@ -112,12 +112,7 @@ set_due(struct h1_down *d, uint64_t ms)
 static uint64_t
 body_due(const struct h1_down *d)
 {
-	const struct h1_limits *l = d->limits;
-
-	if (l->body_rate == 0)
-		return 0;
-	return d->s.since + l->body_grace_ms * MS_NS +
-	    (uint64_t)((double)d->s.body_bytes / (double)l->body_rate * (double)SEC_NS);
+	return h1_limits_body_due(d->limits, d->s.since, d->s.body_bytes);
 }
 
 /* The client's time runs only while we would take its bytes: `since` is shifted by what we made it

@@ -6,6 +6,7 @@
 #ifndef HTTP_H1_GUARD_H
 #define HTTP_H1_GUARD_H
 
+#include "base/clock.h"
 #include "http/msg.h"
 
 struct h1_limits {
@@ -14,6 +15,16 @@ struct h1_limits {
 	    requests_per_connection; /* the last two: 0 = no limit */
 	uint64_t header_ms, idle_ms, write_ms, body_grace_ms, body_rate; /* body_rate 0 = off */
 };
+
+/* When a body is too slow that began at `since` and of which so many bytes have come. 0: never. */
+static inline uint64_t
+h1_limits_body_due(const struct h1_limits *l, uint64_t since, uint64_t bytes)
+{
+	if (l->body_rate == 0)
+		return 0;
+	return since + l->body_grace_ms * MS_NS +
+	    (uint64_t)((double)bytes / (double)l->body_rate * (double)SEC_NS);
+}
 
 /* A head in p[0..n). *scan remembers what was looked at (0 at first; the bytes may have moved in
  * between). HG_OK: complete, *used = its length, msg is filled (msg_init is done here).

@@ -88,12 +88,13 @@ static const struct h2_role role = {.server = true,
 static bool
 slow_body(const struct h2_stream *st, uint64_t now)
 {
-	const struct h1_limits *l = st->c->env->limits;
+	uint64_t due;
 
 	/* Who has an answer already may say more when it likes; so may a stream of messages. */
-	return st->waiting && !st->patient && !st->head_sent && l->body_rate &&
-	    now >= st->since + l->body_grace_ms * MS_NS +
-		    (uint64_t)((double)st->got / (double)l->body_rate * (double)SEC_NS);
+	if (!st->waiting || st->patient || st->head_sent)
+		return false;
+	due = h1_limits_body_due(st->c->env->limits, st->since, st->got);
+	return due && now >= due;
 }
 
 static void
