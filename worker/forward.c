@@ -12,6 +12,7 @@
 #include <endian.h>
 
 #include "base/parse.h"
+#include "http/fields.h"
 #include "worker/filter.h"
 
 #define BIT(id) FIELD_BIT(FIELD_##id)
@@ -27,9 +28,6 @@
 static const uint64_t drop_response = FRAME;
 static const uint64_t drop_request = FRAME | OURS;
 static const uint64_t drop_alias = FRAME | OURS; /* also when "_" stands for "-" */
-static const uint64_t drop_trailer = FRAME | OURS | BIT(TRAILER) | BIT(AUTHORIZATION) |
-    BIT(COOKIE) | BIT(SET_COOKIE) | BIT(EXPECT) | BIT(CONTENT_TYPE) | BIT(CONTENT_ENCODING) |
-    BIT(LOCATION) | BIT(CACHE_CONTROL) | BIT(VIA) | BIT(DATE);
 
 static inline bool
 in_set(uint64_t set, unsigned id)
@@ -333,7 +331,8 @@ void
 forward_trailers(struct fields *t)
 {
 	for (unsigned i = 0; i < t->n; i++)
-		if (in_set(drop_trailer, t->v[i].id))
+		if (in_set(OURS, t->v[i].id) ||
+		    !fields_trailer_ok((enum field_id)t->v[i].id, t->v[i].name))
 			t->v[i].flags |= FIELD_GONE;
 }
 
