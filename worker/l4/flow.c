@@ -459,12 +459,6 @@ up_error(struct chan *c, enum hg_err e)
 
 /* ---- the beginning */
 
-static uint64_t
-ms_of(uint32_t own, uint64_t house)
-{
-	return own == 0 ? house : own == IM_NONE ? UINT64_MAX : own;
-}
-
 /* What the listener's policy says about its clients. false: one too many; it is held. */
 static bool
 client_terms(struct flow *f, const struct image *im, uint32_t listener)
@@ -486,8 +480,8 @@ client_terms(struct flow *f, const struct image *im, uint32_t listener)
 	w->slot->admitted[id].connections++;
 	if (k == NULL)
 		return true;
-	f->idle_ms = ms_of(k->tcp_idle_ms, f->idle_ms);
-	f->max_ms = ms_of(k->connection_max_ms, f->max_ms);
+	f->idle_ms = way_ms(k->tcp_idle_ms, f->idle_ms);
+	f->max_ms = way_ms(k->connection_max_ms, f->max_ms);
 	if (k->tcp_keepalive)
 		sock_keepalive(f->down.watch.fd, k->keepalive_probes, k->keepalive_idle_s,
 		    k->keepalive_interval_s);

@@ -80,8 +80,7 @@ decide(struct flow *f, const struct hello *h)
 	}
 	client = im->listeners[l].client;
 	if (client != IM_NONE && im->clients[client].tls_handshake_ms) {
-		f->handshake_ms = im->clients[client].tls_handshake_ms;
-		f->handshake_ms = f->handshake_ms == IM_NONE ? UINT64_MAX : f->handshake_ms;
+		f->handshake_ms = way_ms(im->clients[client].tls_handshake_ms, f->handshake_ms);
 		flow_arm(f);
 	}
 	(void)tls_accept(

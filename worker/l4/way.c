@@ -116,12 +116,6 @@ way_admit(struct way *y, struct worker *w, const struct gen *gen, uint32_t liste
 
 /* ---- which endpoint? */
 
-static uint64_t
-ms_of(uint32_t ms, uint64_t house)
-{
-	return ms == 0 ? house : ms == IM_NONE ? UINT64_MAX : ms;
-}
-
 static void
 take_terms(struct way *y, const struct worker *w, const struct im_balance *b, bool udp)
 {
@@ -132,9 +126,9 @@ take_terms(struct way *y, const struct worker *w, const struct im_balance *b, bo
 	    .max_ms = UINT64_MAX};
 	if (b == NULL)
 		return;
-	t->connect_ms = ms_of(b->connect_ms, t->connect_ms);
-	t->idle_ms = ms_of(b->idle_ms, t->idle_ms);
-	t->max_ms = ms_of(b->connection_max_ms, t->max_ms);
+	t->connect_ms = way_ms(b->connect_ms, t->connect_ms);
+	t->idle_ms = way_ms(b->idle_ms, t->idle_ms);
+	t->max_ms = way_ms(b->connection_max_ms, t->max_ms);
 	t->keepalive = b->tcp_keepalive;
 	t->probes = b->keepalive_probes;
 	t->keep_idle_s = b->keepalive_idle_s;

@@ -33,6 +33,13 @@ struct way {
 	struct way_terms terms;
 };
 
+/* A time of the image: 0 leaves the house's, IM_NONE is none. */
+static inline uint64_t
+way_ms(uint32_t own, uint64_t house)
+{
+	return own == 0 ? house : own == IM_NONE ? UINT64_MAX : own;
+}
+
 /* im_rule of a listener (index) for a name, empty = none. IM_NONE: no route. */
 uint32_t way_route(const struct gen *, uint32_t listener, struct bytes sni);
 /* The listener is known, perhaps nothing more: names for the log. */
