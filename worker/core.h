@@ -86,6 +86,8 @@ struct worker {
 uint64_t worker_random(struct worker *);
 /* IMF-fixdate of now, borrowed until the next call. */
 struct bytes worker_date(struct worker *);
+/* RFC 3339 of a second of clock_real(), for the log: made once a second, borrowed likewise. */
+struct bytes worker_second(struct worker *, uint64_t real_ns);
 /* Ends the loop when a drain has nothing left to wait for. */
 void worker_maybe_over(struct worker *);
 /* Stop accepting and finish what runs; grace UINT32_MAX = no deadline. */

@@ -3,7 +3,6 @@
  * exactly once, when its answer is complete or its connection has visibly ended; a connection that
  * ends before a whole head came was no request.
  */
-#include "base/clock.h"
 #include "worker/accesslog.h"
 #include "worker/attempt.h"
 #include "worker/exchange.h"
@@ -50,19 +49,6 @@ header(const struct exchange *x, enum field_id id)
 	return f ? f->value : BYTES_NONE;
 }
 
-/* The second's text is made once a second. */
-static struct bytes
-log_second(struct worker *w, uint64_t real_ns)
-{
-	int64_t sec = (int64_t)(real_ns / SEC_NS);
-
-	if (w->log_at != sec) {
-		w->log_at = sec;
-		clock_rfc3339(sec, w->log_sec);
-	}
-	return bytes_of(w->log_sec, 20);
-}
-
 static void
 log_line(struct exchange *x, unsigned status)
 {
@@ -71,7 +57,7 @@ log_line(struct exchange *x, unsigned status)
 
 	a = (struct access){
 	    .real_ns = x->begun_real,
-	    .second = log_second(w, x->begun_real),
+	    .second = worker_second(w, x->begun_real),
 	    .gen = x->names.gen,
 	    .conn = x->conn_id,
 	    .gateway_ns = x->names.gateway_ns,

@@ -81,6 +81,18 @@ worker_date(struct worker *w)
 	return bytes_of(w->date, 29);
 }
 
+struct bytes
+worker_second(struct worker *w, uint64_t real_ns)
+{
+	int64_t sec = (int64_t)(real_ns / SEC_NS);
+
+	if (w->log_at != sec) {
+		w->log_at = sec;
+		clock_rfc3339(sec, w->log_sec);
+	}
+	return bytes_of(w->log_sec, 20);
+}
+
 static void
 log_sink_ring(void *arg, enum log_level level, struct bytes line)
 {

@@ -3,7 +3,6 @@
  * listener's `requests` count connections here, class 2xx those that were served, 5xx those that
  * reached no backend, 4xx those that a limit or their own hello kept out.
  */
-#include "base/clock.h"
 #include "worker/accesslog.h"
 #include "worker/l4/account.h"
 
@@ -40,18 +39,6 @@ l4_tell(struct worker *w, const struct way *y, struct l4_told *t, uint64_t in, u
 		move(&w->slot->rules[y->rule], more_in, more_out);
 }
 
-static struct bytes
-second_of(struct worker *w, uint64_t real_ns)
-{
-	int64_t sec = (int64_t)(real_ns / SEC_NS);
-
-	if (w->log_at != sec) {
-		w->log_at = sec;
-		clock_rfc3339(sec, w->log_sec);
-	}
-	return bytes_of(w->log_sec, 20);
-}
-
 void
 l4_account(struct worker *w, const struct way *y, struct l4_account *a)
 {
@@ -68,7 +55,7 @@ l4_account(struct worker *w, const struct way *y, struct l4_account *a)
 	if (w->log_format == IM_LOG_OFF)
 		return;
 	line = (struct access_l4){.real_ns = a->begun_real,
-	    .second = second_of(w, a->begun_real),
+	    .second = worker_second(w, a->begun_real),
 	    .conn = a->conn,
 	    .protocol = a->protocol,
 	    .client_ip = bytes_of(client, addr_print_ip(a->client, client)),
