@@ -220,8 +220,8 @@ free_attempt(struct attempt *a)
 	struct exchange *x = a->x;
 
 	timer_stop(&a->timer);
-	if (a->counted && words(a)->inflight)
-		words(a)->inflight--;
+	if (a->counted)
+		counts_lower(&words(a)->inflight);
 	if (a->mirror && a->cursor >= 0)
 		body_drop(&x->body, a->cursor);
 	list_del(&a->link);

@@ -24,13 +24,6 @@ words(struct exchange *x)
 	return breaker_words(&x->w->counts, x->rule_id);
 }
 
-static void
-lower(uint32_t *word)
-{
-	if (*word)
-		--*word;
-}
-
 /* ---- time */
 
 void
@@ -130,7 +123,7 @@ traffic_connected(struct exchange *x)
 	if (!x->pending)
 		return;
 	x->pending = false;
-	lower(&words(x)->pending);
+	counts_lower(&words(x)->pending);
 }
 
 static void
@@ -304,9 +297,9 @@ traffic_over(struct exchange *x)
 {
 	traffic_unqueue(x);
 	if (x->counted)
-		lower(&words(x)->active);
+		counts_lower(&words(x)->active);
 	if (x->retrying)
-		lower(&words(x)->retries);
+		counts_lower(&words(x)->retries);
 	x->counted = x->retrying = false;
 }
 

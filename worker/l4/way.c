@@ -195,22 +195,15 @@ raise_words(struct way *y, struct worker *w, const struct target *t, bool udp)
 }
 
 static void
-lower(uint32_t *word)
-{
-	if (*word)
-		--*word;
-}
-
-static void
 lower_words(struct way *y, struct worker *w)
 {
 	struct slot_endpoint *e = &w->slot->endpoints[y->endpoint];
 
 	if (y->pending)
-		lower(&breaker_words(&w->counts, y->rule)->pending);
+		counts_lower(&breaker_words(&w->counts, y->rule)->pending);
 	if (y->inflight) {
-		lower(&e->inflight);
-		lower(&e->connections);
+		counts_lower(&e->inflight);
+		counts_lower(&e->connections);
 	}
 	y->pending = y->inflight = false;
 }
@@ -223,7 +216,7 @@ recharge(struct way *y, struct worker *w, const struct gen *gen, uint32_t listen
 
 	/* Another rule took over between two attempts: the connection counts there from now on. */
 	if (rule != IM_NONE && y->charged && gen->image.rules[rule].id != y->rule) {
-		lower(&breaker_words(&w->counts, y->rule)->connections);
+		counts_lower(&breaker_words(&w->counts, y->rule)->connections);
 		way_set(y, w, gen, listener, rule);
 		breaker_words(&w->counts, y->rule)->connections++;
 	}
@@ -303,7 +296,7 @@ way_connected(struct way *y, struct worker *w)
 {
 	METRIC(w, upstream_connections, 1);
 	if (y->pending)
-		lower(&breaker_words(&w->counts, y->rule)->pending);
+		counts_lower(&breaker_words(&w->counts, y->rule)->pending);
 	y->pending = false;
 	note(y, w, 200);
 }
@@ -330,7 +323,7 @@ way_over(struct way *y, struct worker *w)
 {
 	lower_words(y, w);
 	if (y->charged)
-		lower(&breaker_words(&w->counts, y->rule)->connections);
+		counts_lower(&breaker_words(&w->counts, y->rule)->connections);
 	y->charged = false;
 	if (y->label)
 		label_unref(y->label);

@@ -26,6 +26,14 @@ counts_clamp(uint32_t v)
 	return v < COUNTS_MAX ? v : COUNTS_MAX;
 }
 
+/* One of our own words; never below 0. */
+static inline void
+counts_lower(uint32_t *word)
+{
+	if (*word)
+		--*word;
+}
+
 /* Sum of one word of an id's record, all slots. Id 0 stands for many: nothing is known of it. */
 #define COUNTS_SUM(c, array, id, word) \
 	__extension__({ \

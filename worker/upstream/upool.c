@@ -304,10 +304,9 @@ leave_place(struct up *u)
 	list_del(&u->lru);
 	b->nconns--;
 	p->nconns--;
-	if (p->slot->endpoints[u->endpoint].connections)
-		p->slot->endpoints[u->endpoint].connections--;
-	if (u->breaker && p->slot->breakers[u->breaker].connections)
-		p->slot->breakers[u->breaker].connections--;
+	counts_lower(&p->slot->endpoints[u->endpoint].connections);
+	if (u->breaker)
+		counts_lower(&p->slot->breakers[u->breaker].connections);
 	u->breaker = 0;
 	u->bucket = NULL;
 	p->freed = true;

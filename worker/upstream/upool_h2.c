@@ -113,10 +113,8 @@ static void m_failed(struct h2_up *, enum hg_err);
 static void
 discharge(struct upm *m)
 {
-	struct slot_breaker *b = &m->pool->slot->breakers[m->breaker];
-
-	if (m->breaker && b->connections)
-		b->connections--;
+	if (m->breaker)
+		counts_lower(&m->pool->slot->breakers[m->breaker].connections);
 	m->breaker = 0;
 	m->pool->freed = true;
 }
@@ -187,8 +185,7 @@ m_closed(struct h2_up *h)
 
 	m->over = true;
 	discharge(m);
-	if (m->pool->slot->endpoints[m->endpoint].connections)
-		m->pool->slot->endpoints[m->endpoint].connections--;
+	counts_lower(&m->pool->slot->endpoints[m->endpoint].connections);
 	free_maybe(m);
 }
 
