@@ -38,4 +38,13 @@ image_text(const struct image *im, struct im_str s)
 	return blob_text(&im->blob, s);
 }
 
+/* What a policy (or IM_NONE) says about the way to its backends, or NULL. */
+static inline const struct im_balance *
+image_balance(const struct image *im, uint32_t policy)
+{
+	uint32_t b = policy == IM_NONE ? IM_NONE : im->policies[policy].balance;
+
+	return b == IM_NONE ? NULL : &im->balances[b];
+}
+
 #endif

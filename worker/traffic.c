@@ -313,9 +313,9 @@ traffic_warm(struct worker *w)
 
 	for (uint32_t r = 0; w->board && im->n_balances && r < im->n_rules; r++) {
 		const struct im_rule *rule = &im->rules[r];
-		uint32_t b = rule->policy == IM_NONE ? IM_NONE : im->policies[rule->policy].balance;
+		const struct im_balance *b = image_balance(im, rule->policy);
 
-		if (b == IM_NONE || im->balances[b].slow_start_ms == 0)
+		if (b == NULL || b->slow_start_ms == 0)
 			continue;
 		for (uint32_t i = 0; i < rule->backends.n; i++) {
 			uint32_t c = im->backends[rule->backends.first + i].cluster;

@@ -12,14 +12,7 @@
 static inline const struct im_balance *
 traffic_balance(const struct exchange *x)
 {
-	const struct image *im;
-	uint32_t b;
-
-	if (x->policy == IM_NONE || x->gen == NULL)
-		return NULL;
-	im = &x->gen->image;
-	b = im->policies[x->policy].balance;
-	return b == IM_NONE ? NULL : &im->balances[b];
+	return x->gen == NULL ? NULL : image_balance(&x->gen->image, x->policy);
 }
 
 /* A byte moved, in either direction. */

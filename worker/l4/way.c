@@ -18,14 +18,6 @@
 #include "worker/upstream/members.h"
 #include "worker/upstream/outlier.h"
 
-static const struct im_balance *
-balance_of(const struct image *im, const struct im_rule *r)
-{
-	uint32_t b = r->policy == IM_NONE ? IM_NONE : im->policies[r->policy].balance;
-
-	return b == IM_NONE ? NULL : &im->balances[b];
-}
-
 uint32_t
 way_route(const struct gen *gen, uint32_t listener, struct bytes sni)
 {
@@ -85,7 +77,7 @@ way_admit(struct way *y, struct worker *w, const struct gen *gen, uint32_t liste
 {
 	const struct image *im = &gen->image;
 	const struct im_rule *r = &im->rules[rule];
-	const struct im_balance *b = balance_of(im, r);
+	const struct im_balance *b = image_balance(im, r->policy);
 	struct slot_breaker *words = breaker_words(&w->counts, y->rule);
 	enum hg_err e = HG_OK;
 
@@ -240,7 +232,7 @@ way_pick(struct way *y, struct worker *w, struct bytes sni, const struct addr *c
 		return HG_ERR_NO_ROUTE;
 	if (y->attempts >= PICK_TRIED)
 		return HG_ERR_CONNECT_FAILED;
-	b = balance_of(&gen->image, &gen->image.rules[rule]);
+	b = image_balance(&gen->image, gen->image.rules[rule].policy);
 	in = pick_for(w, gen, b, client);
 	e = choose_backend(y, w, &in, listener, rule);
 	if (e == HG_OK)
@@ -269,20 +261,19 @@ note(struct way *y, struct worker *w, unsigned status)
 	struct gen *gen = w->gens.live;
 	const struct image *im = &gen->image;
 	struct target t = {.addr = y->to, .id = y->endpoint, .cluster = y->backend_cluster};
-	uint32_t ms, policy;
+	const struct im_balance *b;
 	struct pick_in in;
 	char name[56];
+	uint32_t ms;
 
 	if (w->board == NULL || y->label == NULL || y->label->gen != gen->id ||
 	    y->label->rule == IM_NONE)
 		return;
-	policy = im->rules[y->label->rule].policy;
-	if (policy == IM_NONE || im->policies[policy].balance == IM_NONE)
+	b = image_balance(im, im->rules[y->label->rule].policy);
+	if (b == NULL)
 		return;
-	in = (struct pick_in){.gen = gen,
-	    .names = w->names,
-	    .now = loop_now(w->loop),
-	    .balance = &im->balances[im->policies[policy].balance]};
+	in = (struct pick_in){
+	    .gen = gen, .names = w->names, .now = loop_now(w->loop), .balance = b};
 	if (!outlier_note(w->board, &in, &t, status, &ms))
 		return;
 	METRIC(w, ejections, 1);
