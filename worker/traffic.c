@@ -273,23 +273,29 @@ traffic_retries(struct exchange *x)
 }
 
 void
-traffic_result(struct exchange *x, const struct target *t, unsigned status)
+traffic_note(struct worker *w, struct gen *gen, const struct im_balance *b, const struct target *t,
+    unsigned status)
 {
-	const struct im_balance *b = traffic_balance(x);
-	struct pick_in in;
+	struct pick_in in = {
+	    .gen = gen, .names = w->names, .now = loop_now(w->loop), .balance = b};
 	char name[56];
 	uint32_t ms;
 
-	if (b == NULL || b->health == IM_NONE || x->w->board == NULL)
+	if (w->board == NULL || !outlier_note(w->board, &in, t, status, &ms))
 		return;
-	in = (struct pick_in){
-	    .gen = x->gen, .names = x->w->names, .now = loop_now(x->w->loop), .balance = b};
-	if (!outlier_note(x->w->board, &in, t, status, &ms))
-		return;
-	METRIC(x->w, ejections, 1);
+	METRIC(w, ejections, 1);
 	(void)addr_print(&t->addr, name);
 	log_warn("endpoint %s of %.*s is taken out for %u ms", name,
-	    BYTES_ARG(image_text(&x->gen->image, x->gen->image.clusters[t->cluster].name)), ms);
+	    BYTES_ARG(image_text(&gen->image, gen->image.clusters[t->cluster].name)), ms);
+}
+
+void
+traffic_result(struct exchange *x, const struct target *t, unsigned status)
+{
+	const struct im_balance *b = traffic_balance(x);
+
+	if (b)
+		traffic_note(x->w, x->gen, b, t, status);
 }
 
 void

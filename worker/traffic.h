@@ -38,6 +38,9 @@ bool traffic_may_retry(struct exchange *);
 void traffic_retries(struct exchange *);
 /* Outcome of an attempt; status 0: no answer. */
 void traffic_result(struct exchange *, const struct target *, unsigned status);
+/* The same of whatever used the endpoint: for its health; the balance may be NULL. */
+void traffic_note(struct worker *, struct gen *, const struct im_balance *, const struct target *,
+    unsigned status);
 void traffic_unqueue(struct exchange *);
 void traffic_over(struct exchange *);
 void traffic_wake(struct worker *);         /* once a turn: those that wait try again */

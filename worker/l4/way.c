@@ -10,13 +10,12 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
-#include "base/log.h"
 #include "shm/route.h"
 #include "worker/l4/l4.h"
 #include "worker/protect/limit.h"
+#include "worker/traffic.h"
 #include "worker/upstream/breaker.h"
 #include "worker/upstream/members.h"
-#include "worker/upstream/outlier.h"
 
 uint32_t
 way_route(const struct gen *gen, uint32_t listener, struct bytes sni)
@@ -259,27 +258,12 @@ static void
 note(struct way *y, struct worker *w, unsigned status)
 {
 	struct gen *gen = w->gens.live;
-	const struct image *im = &gen->image;
 	struct target t = {.addr = y->to, .id = y->endpoint, .cluster = y->backend_cluster};
-	const struct im_balance *b;
-	struct pick_in in;
-	char name[56];
-	uint32_t ms;
 
-	if (w->board == NULL || y->label == NULL || y->label->gen != gen->id ||
-	    y->label->rule == IM_NONE)
-		return;
-	b = image_balance(im, im->rules[y->label->rule].policy);
-	if (b == NULL)
-		return;
-	in = (struct pick_in){
-	    .gen = gen, .names = w->names, .now = loop_now(w->loop), .balance = b};
-	if (!outlier_note(w->board, &in, &t, status, &ms))
-		return;
-	METRIC(w, ejections, 1);
-	(void)addr_print(&y->to, name);
-	log_warn("endpoint %s of %.*s is taken out for %u ms", name, BYTES_ARG(y->label->backend),
-	    ms);
+	if (y->label && y->label->gen == gen->id && y->label->rule != IM_NONE)
+		traffic_note(w, gen,
+		    image_balance(&gen->image, gen->image.rules[y->label->rule].policy), &t,
+		    status);
 }
 
 void
