@@ -17,20 +17,6 @@
 #define TABLE_FIRST 256
 #define OWN_SWEEP_MS 100
 
-struct ubucket {
-	struct ubucket *next;
-	uint64_t hash;
-	struct addr addr;
-	char *path;        /* UNIX socket, or NULL */
-	size_t npath;
-	uint8_t proto;
-	struct uptls *secure; /* or NULL */
-	char *greeting;    /* PROXY header, or NULL */
-	size_t ngreeting;
-	uint32_t nconns, nidle;
-	struct list idle;
-};
-
 static void
 gauges(struct upool *p)
 {
@@ -157,7 +143,7 @@ grow(struct upool *p)
 }
 
 static uint64_t
-place_hash(const struct upool *p, const struct target *t)
+place_hash(const struct upool *p, const struct target *t, uint8_t proto)
 {
 	struct {
 		const void *secure;
@@ -173,14 +159,14 @@ place_hash(const struct upool *p, const struct target *t)
 	memset(&v, 0, sizeof(v));
 	v.secure = t->secure;
 	v.addr = t->addr;
-	v.proto = t->proto;
+	v.proto = proto;
 	return hash_sip(&p->seed, &v, sizeof(v)) ^ greeting;
 }
 
 static bool
-is_place(const struct ubucket *b, const struct target *t)
+is_place(const struct ubucket *b, const struct target *t, uint8_t proto)
 {
-	return b->proto == t->proto && b->secure == t->secure &&
+	return b->proto == proto && b->secure == t->secure &&
 	    memcmp(&b->addr, &t->addr, sizeof(b->addr)) == 0 &&
 	    bytes_eq(bytes_of(b->path, b->npath), t->unix_path) &&
 	    bytes_eq(bytes_of(b->greeting, b->ngreeting), t->greeting);
@@ -192,27 +178,46 @@ recent(struct upool *p, uint32_t id)
 	return &p->recent[id % HG_ARRAY_LEN(p->recent)];
 }
 
+/* NULL with its hash: there is none. */
 static struct ubucket *
-place(struct upool *p, const struct target *t)
+find_place(struct upool *p, const struct target *t, uint8_t proto, uint64_t *h)
 {
 	struct ubucket *b = *recent(p, t->id);
-	uint64_t h;
 
-	if (b && is_place(b, t))
+	if (b && is_place(b, t, proto))
 		return b;
-	h = place_hash(p, t);
-	for (b = p->table[h & p->mask]; b; b = b->next)
-		if (b->hash == h && is_place(b, t)) {
+	*h = place_hash(p, t, proto);
+	for (b = p->table[*h & p->mask]; b; b = b->next)
+		if (b->hash == *h && is_place(b, t, proto)) {
 			*recent(p, t->id) = b;
 			return b;
 		}
+	return NULL;
+}
+
+struct ubucket *
+upool_place_find(struct upool *p, const struct target *t, uint8_t proto)
+{
+	uint64_t h;
+
+	return find_place(p, t, proto, &h);
+}
+
+struct ubucket *
+upool_place(struct upool *p, const struct target *t, uint8_t proto)
+{
+	uint64_t h;
+	struct ubucket *b = find_place(p, t, proto, &h);
+
+	if (b)
+		return b;
 	if (p->nbuckets > p->mask)
 		grow(p);
 	/* A new place is rare: it lives as long as there is a connection to it. */
 	b = mem_zalloc(sizeof(*b));
 	b->hash = h;
 	b->addr = t->addr;
-	b->proto = t->proto;
+	b->proto = proto;
 	b->secure = t->secure ? uptls_ref(t->secure) : NULL;
 	if (t->unix_path.p) {
 		b->path = mem_dup(t->unix_path);
@@ -223,18 +228,19 @@ place(struct upool *p, const struct target *t)
 		b->ngreeting = t->greeting.n;
 	}
 	list_init(&b->idle);
+	list_init(&b->shared);
 	b->next = p->table[h & p->mask];
 	p->table[h & p->mask] = b;
 	p->nbuckets++;
 	return b;
 }
 
-static void
-free_place(struct upool *p, struct ubucket *b)
+void
+upool_place_leave(struct upool *p, struct ubucket *b)
 {
 	struct ubucket **link = &p->table[b->hash & p->mask];
 
-	if (b->nconns)
+	if (b->nconns || !list_empty(&b->shared))
 		return;
 	while (*link != b)
 		link = &(*link)->next;
@@ -310,7 +316,7 @@ leave_place(struct up *u)
 	u->breaker = 0;
 	u->bucket = NULL;
 	p->freed = true;
-	free_place(p, b);
+	upool_place_leave(p, b);
 }
 
 static void
@@ -355,11 +361,8 @@ static void
 become_h2(struct up *u)
 {
 	const struct up_events *ev = u->ev;
-	struct ubucket *b = u->bucket;
 
-	if (ev != NULL &&
-	    upool_h2_become(u, &b->addr, bytes_of(b->path, b->npath), b->secure,
-		bytes_of(b->greeting, b->ngreeting))) {
+	if (ev != NULL && upool_h2_become(u)) {
 		leave_place(u);
 		h1_up_left(&u->h1);
 		ev->open(u);
@@ -465,7 +468,7 @@ upool_get(struct upool *p, const struct target *t, bool fresh, const struct up_e
 		return HG_ERR_BACKEND_TLS;
 	if (is_shared(t))
 		return upool_h2_get(p, t, ev, owner, out);
-	b = place(p, t);
+	b = upool_place(p, t, t->proto);
 	while (!fresh && !list_empty(&b->idle)) {
 		bool old;
 
@@ -482,12 +485,12 @@ upool_get(struct upool *p, const struct target *t, bool fresh, const struct up_e
 		return HG_OK;
 	}
 	if (!has_room(p, b, t)) {
-		free_place(p, b);
+		upool_place_leave(p, b);
 		return HG_ERR_QUEUE_FULL;
 	}
 	u = pool_get(p->ups);
 	if (u == NULL) {
-		free_place(p, b);
+		upool_place_leave(p, b);
 		return HG_ERR_OVERLOAD;
 	}
 	memset(u, 0, sizeof(*u));
@@ -502,7 +505,7 @@ upool_get(struct upool *p, const struct target *t, bool fresh, const struct up_e
 	if (h1_up_connect(&u->h1, p->loop, p->bufs, &t->addr, t->unix_path, p->limits,
 		&up_h1_events, u) != 0) {
 		pool_put(p->ups, u);
-		free_place(p, b);
+		upool_place_leave(p, b);
 		p->slot->metrics[METRIC_upstream_errors]++;
 		return HG_ERR_CONNECT_FAILED;
 	}
@@ -522,19 +525,16 @@ upool_get(struct upool *p, const struct target *t, bool fresh, const struct up_e
 bool
 upool_ready(struct upool *p, const struct target *t)
 {
-	uint64_t h;
+	const struct ubucket *b;
 
 	if (is_shared(t))
 		return upool_h2_ready(p, t, false);
-	h = place_hash(p, t);
-	for (struct ubucket *b = p->table[h & p->mask]; b; b = b->next)
-		if (b->hash == h && is_place(b, t))
-			return b->nidle != 0;
-	return false;
+	b = upool_place_find(p, t, t->proto);
+	return b && b->nidle != 0;
 }
 
 bool
-upool_coming(const struct upool *p, const struct target *t)
+upool_coming(struct upool *p, const struct target *t)
 {
 	return is_shared(t) && upool_h2_ready(p, t, true);
 }

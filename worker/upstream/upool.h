@@ -64,7 +64,7 @@ struct upool {
 	struct list own;        /* idle ones whose policy has an idle time of its own, unordered */
 	struct list greeted;    /* the same for those with a PROXY header */
 	struct list ending;     /* struct up.lru: their last bytes are on the way */
-	struct list shared;     /* struct upm */
+	struct list shared;     /* struct upm.all */
 	const struct h2_env *h2;
 	struct timer sweep;
 	struct hash_key seed;
@@ -95,7 +95,7 @@ void upool_close_idle(struct upool *);
 void upool_close_ending(struct upool *);
 bool upool_ready(struct upool *, const struct target *); /* a connection is there and has room */
 /* One that connects will have room: it is shared. */
-bool upool_coming(const struct upool *, const struct target *);
+bool upool_coming(struct upool *, const struct target *);
 /* What the policy of who has it now says; and its socket. */
 void upool_terms(struct up *, const struct up_terms *);
 int upool_fd(const struct up *);

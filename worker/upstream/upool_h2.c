@@ -2,8 +2,8 @@
  * upool_h2.c - shared connections: one carries many requests, so what an attempt is given is a
  * lease on it. A place has as many connections as its streams need. One that the backend is leaving
  * (GOAWAY) takes no new lease and goes with its last; one without leases goes when it has idled for
- * the pool's time. Shared connections stand in one list: there are few, since one does the work of
- * a hundred (but where each client has its own, for its PROXY header).
+ * the pool's time. They hang in the places of upool.c, whose HTTP/1 connections are others: a place
+ * of shared ones is one by the address and TLS, since what is spoken is settled.
  */
 #include "worker/upstream/upool_h2.h"
 
@@ -13,15 +13,11 @@
 struct upm {
 	struct h2_up h2;
 	struct upool *pool;
-	struct list link;   /* of the pool's */
+	struct list link;   /* of its place's */
+	struct list all;    /* of the pool's */
 	struct list leases; /* struct up.link */
 	struct timer idle;
-	struct addr addr;
-	char *path;
-	size_t npath;
-	struct uptls *secure; /* or NULL */
-	char *greeting;     /* PROXY header, or NULL */
-	size_t ngreeting;
+	struct ubucket *place;
 	uint32_t n, endpoint;
 	uint32_t breaker;   /* rule that it counts for, 0 = none */
 	bool in_vain;       /* somebody has waited long enough for it to connect */
@@ -46,7 +42,7 @@ idle_ms(const struct upm *m)
 {
 	if (worn(m))
 		return 0;
-	if (m->greeting)
+	if (m->place->greeting)
 		return HG_MIN(m->pool->idle_ms, UPOOL_GREETED_MS);
 	return m->terms.idle_ms ? m->terms.idle_ms : m->pool->idle_ms;
 }
@@ -54,21 +50,18 @@ idle_ms(const struct upm *m)
 static void
 free_upm(struct upm *m)
 {
-	if (m->secure)
-		uptls_unref(m->secure);
-	mem_free(m->path);
-	mem_free(m->greeting);
+	timer_stop(&m->idle);
+	list_del(&m->link);
+	list_del(&m->all);
+	upool_place_leave(m->pool, m->place);
 	mem_free(m);
 }
 
 static void
 free_maybe(struct upm *m)
 {
-	if (!m->over || m->n)
-		return;
-	timer_stop(&m->idle);
-	list_del(&m->link);
-	free_upm(m);
+	if (m->over && m->n == 0)
+		free_upm(m);
 }
 
 static void
@@ -123,14 +116,15 @@ discharge(struct upm *m)
 static bool
 turned_h1(struct upm *m)
 {
+	const struct ubucket *b = m->place;
 	struct tls_info info;
 
 	tls_info(&m->h2.h2.chan, &info);
 	m->pool->slot->metrics[METRIC_upstream_tls_handshakes]++;
 	m->pool->slot->metrics[METRIC_upstream_tls_resumed] += info.resumed;
-	if (uptls_spoken(m->secure, &m->h2.h2.chan) == UPTLS_H2)
+	if (uptls_spoken(b->secure, &m->h2.h2.chan) == UPTLS_H2)
 		return false;
-	uptls_learn(m->secure, &m->addr, bytes_of(m->path, m->npath), false);
+	uptls_learn(b->secure, &b->addr, bytes_of(b->path, b->npath), false);
 	return true;
 }
 
@@ -139,7 +133,7 @@ m_open(struct h2_up *h)
 {
 	struct upm *m = h->owner;
 
-	if (m->secure && turned_h1(m)) {
+	if (m->place->secure && turned_h1(m)) {
 		h2_up_close(h);
 		m_failed(h, HG_ERR_AGAIN);
 		return;
@@ -195,12 +189,9 @@ static const struct h2_up_events events = {
 /* ---- */
 
 static bool
-takes(const struct upm *m, const struct target *t)
+takes(const struct upm *m)
 {
-	if (m->over || worn(m) || m->secure != t->secure ||
-	    !bytes_eq(bytes_of(m->path, m->npath), t->unix_path) ||
-	    !addr_eq(&m->addr, &t->addr) ||
-	    !bytes_eq(bytes_of(m->greeting, m->ngreeting), t->greeting))
+	if (m->over || worn(m))
 		return false;
 	return m->h2.connected ?
 	    h2_up_usable(&m->h2) :
@@ -208,27 +199,18 @@ takes(const struct upm *m, const struct target *t)
 }
 
 static struct upm *
-upm_new(struct upool *p, const struct addr *a, struct bytes path, uint32_t endpoint,
-    struct uptls *secure, struct bytes greeting)
+upm_new(struct upool *p, const struct target *t)
 {
 	struct upm *m = mem_zalloc(sizeof(*m));
 
 	m->pool = p;
 	m->born = loop_now(p->loop);
-	m->addr = *a;
-	m->endpoint = endpoint;
-	m->secure = secure ? uptls_ref(secure) : NULL;
-	list_init(&m->link);
+	m->place = upool_place(p, t, IM_UP_H2C);
+	m->endpoint = t->id < SLOT_IDS ? t->id : 0;
+	list_push(&m->place->shared, &m->link);
+	list_push(&p->shared, &m->all);
 	list_init(&m->leases);
 	timer_init(&m->idle, idle_over);
-	if (path.p) {
-		m->path = mem_dup(path);
-		m->npath = path.n;
-	}
-	if (greeting.n) {
-		m->greeting = mem_dup(greeting);
-		m->ngreeting = greeting.n;
-	}
 	return m;
 }
 
@@ -240,13 +222,12 @@ connect_new(struct upool *p, const struct target *t, struct upm **out)
 
 	if (id && p->slot->endpoints[id].connections >= p->conns_per_endpoint)
 		return HG_ERR_QUEUE_FULL;
-	m = upm_new(p, &t->addr, t->unix_path, id, t->secure, t->greeting);
+	m = upm_new(p, t);
 	if (h2_up_connect(&m->h2, p->h2, &t->addr, t->unix_path, &events, m) != 0) {
 		free_upm(m);
 		p->slot->metrics[METRIC_upstream_errors]++;
 		return HG_ERR_CONNECT_FAILED;
 	}
-	list_push(&p->shared, &m->link);
 	p->slot->endpoints[m->endpoint].connections++;
 	p->slot->metrics[METRIC_upstream_connections]++;
 	if ((t->secure && !uptls_start(t->secure, &m->h2.h2.chan, &t->addr, t->unix_path)) ||
@@ -260,16 +241,20 @@ connect_new(struct upool *p, const struct target *t, struct upm **out)
 
 /* One that has room for one more. */
 static struct upm *
-find(const struct upool *p, const struct target *t)
+find(struct upool *p, const struct target *t)
 {
-	LIST_FOREACH(it, &p->shared)
-		if (takes(LIST_ENTRY(it, struct upm, link), t))
+	struct ubucket *b = upool_place_find(p, t, IM_UP_H2C);
+
+	if (b == NULL)
+		return NULL;
+	LIST_FOREACH(it, &b->shared)
+		if (takes(LIST_ENTRY(it, struct upm, link)))
 			return LIST_ENTRY(it, struct upm, link);
 	return NULL;
 }
 
 bool
-upool_h2_ready(const struct upool *p, const struct target *t, bool connecting)
+upool_h2_ready(struct upool *p, const struct target *t, bool connecting)
 {
 	const struct upm *m = find(p, t);
 
@@ -291,7 +276,7 @@ bool
 upool_h2_make_room(struct upool *p, uint32_t rule)
 {
 	LIST_FOREACH(it, &p->shared) {
-		struct upm *m = LIST_ENTRY(it, struct upm, link);
+		struct upm *m = LIST_ENTRY(it, struct upm, all);
 
 		if (m->n || m->breaker != rule)
 			continue;
@@ -326,17 +311,19 @@ lease(struct upm *m, struct up *u)
 }
 
 bool
-upool_h2_become(struct up *u, const struct addr *a, struct bytes path, struct uptls *secure,
-    struct bytes greeting)
+upool_h2_become(struct up *u)
 {
 	struct upool *p = u->pool;
-	struct upm *m = upm_new(p, a, path, u->endpoint, secure, greeting);
+	const struct ubucket *b = u->bucket;
+	struct target t = {.addr = b->addr, .unix_path = bytes_of(b->path, b->npath),
+	    .id = u->endpoint, .secure = b->secure,
+	    .greeting = bytes_of(b->greeting, b->ngreeting)};
+	struct upm *m = upm_new(p, &t);
 
 	if (!h2_up_adopt(&m->h2, p->h2, &u->h1.chan, &events, m)) {
 		free_upm(m);
 		return false;
 	}
-	list_push(&p->shared, &m->link);
 	p->slot->endpoints[m->endpoint].connections++;
 	m->terms = u->terms;
 	m->breaker = u->breaker;
@@ -411,7 +398,7 @@ void
 upool_h2_close_idle(struct upool *p)
 {
 	LIST_FOREACH_SAFE(it, tmp, &p->shared) {
-		struct upm *m = LIST_ENTRY(it, struct upm, link);
+		struct upm *m = LIST_ENTRY(it, struct upm, all);
 
 		if (m->n == 0 && !m->over)
 			h2_up_close(&m->h2);
