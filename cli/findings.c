@@ -7,8 +7,6 @@
  */
 #include "cli/findings.h"
 
-#include <unistd.h>
-
 #include "base/parse.h"
 #include "cli/view.h"
 #include "conf/read/codes.h"
@@ -137,16 +135,13 @@ findings_add(struct offline *off)
 {
 	struct view v = {0};
 	struct found f = {.diags = &off->out.diags, .view = &v};
-	int fd = off->out.catalogue ? blob_seal(off->out.catalogue, "headgate-catalogue") : -1;
 	struct bytes why;
 
 	arena_init(&v.arena, 65536, 0);
-	if (fd != -1 && catalogue_open(fd, false, &v.cat) == HG_OK)
+	if (view_take_catalogue(&v, off->out.catalogue))
 		for (uint32_t i = 0; i < v.cat.n_objects; i++)
 			if (!(v.cat.objects[i].flags & (CAT_GONE | CAT_OWN | CAT_BUILTIN)) &&
 			    view_health(&v, &v.cat.objects[i], &why) != VIEW_OK)
 				one(&f, &v.cat.objects[i]);
-	if (fd != -1)
-		close(fd);
 	view_close(&v);
 }

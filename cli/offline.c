@@ -140,11 +140,8 @@ offline_print(const struct diags *d, enum diag_format format, bool color)
 void
 offline_release(struct offline *off)
 {
-	if (off->out.image)
-		blob_writer_free(off->out.image);
-	if (off->out.catalogue)
-		blob_writer_free(off->out.catalogue);
-	if (off->out.secrets)
-		blob_writer_free(off->out.secrets);
+	blob_writer_free(off->out.image);
+	blob_writer_free(off->out.catalogue);
+	blob_writer_free(off->out.secrets);
 	arena_release(&off->arena);
 }

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/parse.h"
@@ -168,27 +167,19 @@ compile_own(const struct view *v, const struct reach_want *w, uint16_t port, str
 	    .source = &s.source,
 	    .now = (int64_t)(clock_real() / SEC_NS)};
 	struct compile_out out;
-	int fd = -1;
+	bool ok;
 
 	params->generation = 1;
 	params->nroots = 1;
 	params->flat = 1;
 	write_objects(v, w, port, &text);
 	s.text = strbuf_bytes(&text);
-	if (compile_run(&own->arena, &in, &out) == HG_OK)
-		fd = blob_seal(out.image, "headgate-image");
+	ok = compile_run(&own->arena, &in, &out) == HG_OK && view_take_image(own, out.image);
 	strbuf_release(&text);
-	if (out.image)
-		blob_writer_free(out.image);
-	if (out.catalogue)
-		blob_writer_free(out.catalogue);
-	if (out.secrets)
-		blob_writer_free(out.secrets);
-	if (fd == -1)
-		return false;
-	own->generation = image_open(fd, &own->image) == HG_OK;
-	close(fd);
-	return own->generation != 0;
+	blob_writer_free(out.image);
+	blob_writer_free(out.catalogue);
+	blob_writer_free(out.secrets);
+	return ok;
 }
 
 static void

@@ -125,27 +125,41 @@ open_online(const struct opts *o, struct view *v)
 	return rc;
 }
 
+bool
+view_take_image(struct view *v, struct blob_writer *w)
+{
+	int fd = w ? blob_seal(w, "headgate-image") : -1;
+	bool ok = fd != -1 && image_open(fd, &v->image) == HG_OK;
+
+	if (fd != -1)
+		close(fd);
+	return ok;
+}
+
+bool
+view_take_catalogue(struct view *v, struct blob_writer *w)
+{
+	int fd = w ? blob_seal(w, "headgate-catalogue") : -1;
+	bool ok = fd != -1 && catalogue_open(fd, false, &v->cat) == HG_OK;
+
+	if (fd != -1)
+		close(fd);
+	return ok;
+}
+
 static int
 open_offline(const struct opts *o, struct view *v)
 {
 	struct offline off;
-	int rc = offline_compile(o, &v->arena, &off), fd;
+	int rc = offline_compile(o, &v->arena, &off);
 
 	if (rc)
 		return rc;
-	fd = blob_seal(off.out.image, "headgate-image");
-	if (fd == -1 || image_open(fd, &v->image) != HG_OK)
-		rc = EX_FAILED;
-	if (fd != -1)
-		close(fd);
-	fd = blob_seal(off.out.catalogue, "headgate-catalogue");
-	if (fd == -1 || catalogue_open(fd, false, &v->cat) != HG_OK)
-		rc = EX_FAILED;
-	if (fd != -1)
-		close(fd);
-	offline_release(&off);
-	if (rc)
+	if (!view_take_image(v, off.out.image) || !view_take_catalogue(v, off.out.catalogue)) {
 		fprintf(stderr, "headgate: cannot build a generation from these files\n");
+		rc = EX_FAILED;
+	}
+	offline_release(&off);
 	return rc;
 }
 

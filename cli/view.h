@@ -40,6 +40,9 @@ struct view {
 
 int view_open(const struct opts *, struct view *); /* 0, or an exit status after saying why */
 void view_close(struct view *);
+/* Seals what a compile has made and opens it here. false: NULL, or it cannot be. */
+bool view_take_image(struct view *, struct blob_writer *);
+bool view_take_catalogue(struct view *, struct blob_writer *);
 
 /* JSON text of the catalogue as nodes (in the view's arena). NULL if it is absent or broken. */
 struct node *view_json(struct view *, struct bytes json);
