@@ -1,7 +1,6 @@
 /*
- * compile_run as a whole: what refuses a generation and what does not, the bind answers, the
-     note page, counts,
- * settings, and the objects that headgate makes itself.
+ * compile_run as a whole: what refuses a generation and what does not, the bind answers, the note
+ * page, counts, settings, and the objects that headgate makes itself.
  */
 #include "tests/unit/conf/world.h"
 
@@ -29,7 +28,7 @@ empty(void **state)
 	assert_int_equal(w.out.result.errors, 0);
 	assert_int_equal(w.cat.n_objects, 1); /* the built-in class */
 	assert_int_equal(world_object(&w, "GatewayClass", "", "headgate")->flags, CAT_BUILTIN);
-	assert_int_equal(image_open(w.image_fd, &im), HG_OK);
+	im = world_image(&w, __func__);
 	assert_int_equal(im.n_listeners, 0);
 	image_close(&im);
 	world_release(&w);
@@ -71,7 +70,7 @@ settings(void **state)
 	assert_string_equal(w.out.result.settings.access_log, "/var/log/x");
 	assert_int_equal(w.out.result.grace_ms, 5000);
 	assert_int_equal(w.out.result.heartbeat_ms, 2000);
-	assert_int_equal(image_open(w.image_fd, &im), HG_OK);
+	im = world_image(&w, __func__);
 	assert_int_equal(im.settings[0].fields, 50);
 	assert_int_equal(im.settings[0].access_log, IM_LOG_COMBINED);
 	image_close(&im);
@@ -118,7 +117,7 @@ bind_fails(void **state)
 	world_compile(&w);
 	assert_int_equal(w.err, HG_OK);
 	assert_int_equal(w.bound, 2); /* 0.0.0.0:80 and [::]:80 */
-	assert_int_equal(image_open(w.image_fd, &im), HG_OK);
+	im = world_image(&w, __func__);
 	assert_int_equal(im.n_sockets, 2);
 	assert_int_equal(im.n_listeners, 1);
 	image_close(&im);

@@ -4,7 +4,6 @@
  * that cannot be.
  */
 #include "base/mem.h"
-#include "shm/image.h"
 #include "shm/route.h"
 #include "tests/unit/conf/world.h"
 
@@ -141,14 +140,9 @@ static bool
 row_ok(struct world *w, const struct row *r)
 {
 	struct strbuf got = STRBUF_INIT;
-	struct image im;
-	char why[128];
-	uint64_t pos = 0;
+	struct image im = world_image(w, r->what);
 	bool ok;
 
-	assert_int_equal(image_open(w->image_fd, &im), HG_OK);
-	if (image_check(&im, &pos, 1u << 30, why) != HG_OK)
-		fail_msg("%s: %s", r->what, why);
 	for (const char *at = r->expect; at != NULL && *at != '\0';) {
 		const char *end = strchr(at, '\n');
 
@@ -157,9 +151,7 @@ row_ok(struct world *w, const struct row *r)
 		look(&im, at, &got);
 		at = end == NULL ? NULL : end + 1;
 	}
-	ok = bytes_eq(strbuf_bytes(&got), bytes_str(r->expect));
-	if (!ok)
-		print_message("%s: got\n%.*s\n", r->what, BYTES_ARG(strbuf_bytes(&got)));
+	ok = world_text(r->what, &got, r->expect);
 	strbuf_release(&got);
 	image_close(&im);
 	return ok;

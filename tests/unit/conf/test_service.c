@@ -3,7 +3,6 @@
  * numbers that are handed out and stay, and what is said about it.
  */
 #include "conf/kinds/schema.h"
-#include "shm/image.h"
 #include "tests/unit/conf/world.h"
 
 #define SVC_AT(name, age, spec) \
@@ -115,13 +114,9 @@ print_rule(const struct image *im, const struct im_rule *r, struct strbuf *out)
 static void
 print_sockets(struct world *w, struct strbuf *out)
 {
-	struct image im;
-	uint64_t pos = 0;
-	char why[128], text[56];
+	struct image im = world_image(w, "sockets");
+	char text[56];
 
-	assert_int_equal(image_open(w->image_fd, &im), HG_OK);
-	if (image_check(&im, &pos, 1u << 30, why) != HG_OK)
-		fail_msg("%s", why);
 	for (uint32_t i = 0; i < im.n_sockets; i++) {
 		const struct im_socket *s = &im.sockets[i];
 		const struct im_listener *l = &im.listeners[s->listeners.any];
@@ -175,11 +170,7 @@ table(void **state)
 		world_compile(&w);
 		assert_int_equal(w.err, HG_OK);
 		print_sockets(&w, &got);
-		if (!bytes_eq(strbuf_bytes(&got), bytes_str(rows[i].sockets))) {
-			print_message(
-			    "%s: got %.*s\n", rows[i].what, BYTES_ARG(strbuf_bytes(&got)));
-			bad++;
-		}
+		bad += !world_text(rows[i].what, &got, rows[i].sockets);
 		bad += !lines_ok(&w, &rows[i]);
 		strbuf_release(&got);
 		world_release(&w);
@@ -277,7 +268,7 @@ affinity(void **state)
 		world_file(&w, "a.yaml", base);
 		world_file(&w, "b.yaml", v[i].policy);
 		world_compile(&w);
-		assert_int_equal(image_open(w.image_fd, &im), HG_OK);
+		im = world_image(&w, v[i].policy);
 		assert_int_equal(im.n_rules, 1);
 		assert_int_not_equal(im.rules[0].policy, IM_NONE);
 		b = &im.balances[im.policies[im.rules[0].policy].balance];

@@ -6,8 +6,6 @@
 #include "tests/unit/conf/pem.h"
 #include "tests/unit/conf/world.h"
 
-#include "shm/image.h"
-
 #define LISTENER(name, more) \
 	"{name: " name ", port: 443, protocol: HTTPS, hostname: " name ".test, " \
 	"tls: {certificateRefs: [{name: s}]" more "}}"
@@ -24,8 +22,6 @@ shared(void **state)
 	    "type: kubernetes.io/tls\ndata: {tls.crt: " B64_CRT ", tls.key: " B64_KEY "}\n";
 	struct world w;
 	struct image im;
-	uint64_t pos = 0;
-	char why[128] = "";
 	const struct im_tls *t[2];
 
 	(void)state;
@@ -33,8 +29,7 @@ shared(void **state)
 	world_file(&w, "t.yaml", yaml);
 	world_compile(&w);
 	assert_int_equal(w.err, HG_OK);
-	assert_int_equal(image_open(w.image_fd, &im), HG_OK);
-	assert_int_equal(image_check(&im, &pos, 1u << 30, why), HG_OK);
+	im = world_image(&w, "shared");
 	assert_int_equal(im.n_listeners, 2);
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_not_equal(im.listeners[i].tls, IM_NONE);

@@ -6,7 +6,6 @@
 #include "tests/unit/conf/kinds_help.h"
 #include "tests/unit/conf/world.h"
 
-#include "shm/image.h"
 
 #define GW \
 	"apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n" \
@@ -44,10 +43,6 @@
 static struct image
 compiled(struct world *w, const char *yaml)
 {
-	struct image im;
-	uint64_t pos = 0;
-	char why[128] = "";
-
 	if (w->n == 0) {
 		world_file(w, "t.yaml", yaml);
 	} else {
@@ -55,10 +50,7 @@ compiled(struct world *w, const char *yaml)
 	}
 	world_compile(w);
 	assert_int_equal(w->err, HG_OK);
-	assert_int_equal(image_open(w->image_fd, &im), HG_OK);
-	if (image_check(&im, &pos, 1u << 30, why) != HG_OK)
-		fail_msg("%s", why);
-	return im;
+	return world_image(w, "compiled");
 }
 
 static uint32_t

@@ -2,7 +2,6 @@
  * test_xbackend.c - XBackend: which cluster a route gets of it, which reference is refused, and
  * what its status says.
  */
-#include "shm/image.h"
 #include "tests/unit/conf/pem.h"
 #include "tests/unit/conf/world.h"
 
@@ -62,14 +61,10 @@ static const struct row {
 static void
 print_cluster(struct world *w, struct strbuf *out)
 {
-	struct image im;
-	uint64_t pos = 0;
-	char why[128], text[56];
+	struct image im = world_image(w, "cluster");
+	char text[56];
 	const struct im_cluster *c;
 
-	assert_int_equal(image_open(w->image_fd, &im), HG_OK);
-	if (image_check(&im, &pos, 1u << 30, why) != HG_OK)
-		fail_msg("%s", why);
 	if (im.n_backends != 0 && im.backends[0].cluster == IM_NONE)
 		strbuf_addz(out, "-");
 	if (im.n_clusters != 0) {
@@ -104,9 +99,7 @@ table(void **state)
 		world_compile(&w);
 		assert_int_equal(w.err, HG_OK);
 		print_cluster(&w, &got);
-		if (!bytes_eq(strbuf_bytes(&got), bytes_str(rows[i].cluster))) {
-			print_message(
-			    "%s: got %.*s\n", rows[i].what, BYTES_ARG(strbuf_bytes(&got)));
+		if (!world_text(rows[i].what, &got, rows[i].cluster)) {
 			world_dump(&w);
 			bad++;
 		}

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "conf/compile.h"
+#include "shm/image.h"
 
 #define WORLD_FILES 32
 #define WORLD_NOW 1790000000 /* a fixed clock */
@@ -138,6 +139,30 @@ world_compile(struct world *w)
 	blob_writer_free(w->out.image);
 	blob_writer_free(w->out.secrets);
 	assert_int_equal(catalogue_open(w->fd, false, &w->cat), HG_OK);
+}
+
+/* The image, checked as a worker checks it; the caller closes it. what: in a failure's message. */
+static inline struct image
+world_image(struct world *w, const char *what)
+{
+	struct image im;
+	uint64_t pos = 0;
+	char why[128] = "";
+
+	assert_int_equal(image_open(w->image_fd, &im), HG_OK);
+	if (image_check(&im, &pos, 1u << 30, why) != HG_OK)
+		fail_msg("%s: %s", what, why);
+	return im;
+}
+
+/* False, and a message with what came instead, unless a row's text is the expected one. */
+static inline bool
+world_text(const char *what, struct strbuf *got, const char *want)
+{
+	if (bytes_eq(strbuf_bytes(got), bytes_str(want)))
+		return true;
+	print_message("%s: got\n%.*s\n", what, BYTES_ARG(strbuf_bytes(got)));
+	return false;
 }
 
 static inline void
