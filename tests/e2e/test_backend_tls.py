@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from lib import backends, faults, http1, objects as o, tls
-from lib.wait import DEADLINE, wait_for
+from lib.wait import DEADLINE, listens, wait_for
 
 PORT = 8080
 FAST = 'limits = { connect_timeout = "400ms"; response_timeout = "2s"; };'
@@ -429,10 +429,7 @@ location /file {{ alias {tmp_path}/file; }} }} }}""")
     (tmp_path / "file").write_bytes(os.urandom(1 << 20))
     with subprocess.Popen(["/usr/sbin/nginx", "-c", str(conf), "-p", str(tmp_path)], stderr=subprocess.PIPE) as p:
         try:
-            def up():
-                with socket.socket() as s:
-                    return s.connect_ex((host, 4443)) == 0
-            wait_for(up, "nginx to listen")
+            wait_for(lambda: listens((host, 4443)), "nginx to listen")
 
             class Nginx:
                 address = (host, 4443)
@@ -449,10 +446,7 @@ def test_s_server(instance, block, certs):
     with subprocess.Popen(["openssl", "s_server", "-accept", f"{host}:4443", "-cert", certs.good.crt, "-key", certs.good.key, "-www",
                            "-quiet"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as p:
         try:
-            def up():
-                with socket.socket() as s:
-                    return s.connect_ex((host, 4443)) == 0
-            wait_for(up, "s_server to listen")
+            wait_for(lambda: listens((host, 4443)), "s_server to listen")
 
             class Server:
                 address = (host, 4443)

@@ -18,7 +18,7 @@ import pytest
 from lib import faults, l4, objects as o
 from lib.backends import Backend
 from lib.fixtures import skip_loudly
-from lib.wait import wait_for
+from lib.wait import listens, wait_for
 
 PORT = 7100
 
@@ -43,12 +43,6 @@ def spawn():
             stack.callback(p.kill)
             return p
         yield start
-
-
-def listens(address):
-    with contextlib.suppress(OSError), socket.create_connection(address, 1):
-        return True
-    return False
 
 
 def tcp_stage(*services, listeners=None):

@@ -10,7 +10,7 @@ import pytest
 
 from lib import http1, l4, objects as o, tls
 from lib.gateway import BINARY, TOP, cli
-from lib.wait import wait_for
+from lib.wait import listens, wait_for
 
 
 PORT = 8080
@@ -28,11 +28,6 @@ def workload(name, app, address, **spec):
 
 def node(block):
     return f'addresses = ["{block.host(1)}"];'
-
-
-def closed(address):
-    with socket.socket() as s:
-        return s.connect_ex(address) != 0
 
 
 def who(address, n=20):
@@ -60,7 +55,7 @@ def test_types(instance, echo, block):
     assert port == 30000
     assert who((host, port)) == {"one-1", "two-1"}
     assert who((lb, 3000)) == {"two-1"}
-    assert closed((host, 3000)) and closed((host, 80)) and closed((lb, port))
+    assert not listens((host, 3000)) and not listens((host, 80)) and not listens((lb, port))
     assert g.get("service", "lb")["status"]["loadBalancer"] == {"ingress": [{"ip": lb}]}
     table = g.cli("get", "svc", check=0).stdout
     assert [re.sub(r"\d+[smh]+$", "0s", re.sub(" +", " ", x)) for x in table.splitlines()] == [
@@ -78,7 +73,7 @@ def test_types(instance, echo, block):
     # ClusterIP again: closed.
     g.put(service("node", "ClusterIP", {"port": 80}), workload("l1", "lb", two.host))
     g.reload()
-    assert closed((host, 30000))
+    assert not listens((host, 30000))
 
 
 def test_udp_and_affinity(instance, echo, block):

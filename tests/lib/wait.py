@@ -1,5 +1,7 @@
 """Waiting for conditions."""
+import contextlib
 import os
+import socket
 import time
 
 # A slow machine or the sanitizer build may take this long for anything that works.
@@ -18,3 +20,10 @@ def wait_for(condition, what, deadline=None):
             raise AssertionError(f"not within {deadline or DEADLINE:.0f} s: {what}")
         time.sleep(pause)
         pause = min(pause * 2, 0.05)
+
+
+def listens(address):
+    """Does somebody take TCP connections there?"""
+    with contextlib.suppress(OSError), socket.create_connection(address, 1):
+        return True
+    return False
