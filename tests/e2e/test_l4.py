@@ -101,7 +101,7 @@ def test_reset(instance, tcp):
             seen.append("reset")
     b = tcp(handle)
     g = instance(*stage(l4.service("s", b.address), l4.route("r", "s")))
-    with l4.Conn(g.address()) as c, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), l4.Conn(g.address()) as c:
         c.send(b"R").rest()
     c = l4.Conn(g.address())
     assert c.send(b"x").read(2) == b"ok"
@@ -484,7 +484,7 @@ def test_client_policy(instance, tcp):
         assert l4.refused(g.address())
         assert c.fin().rest() == d.fin().rest() == b"bye b"
     for i in (1, 2):
-        with l4.Conn(g.address(port=PORT + i)) as c, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), l4.Conn(g.address(port=PORT + i)) as c:
             c.rest()
     assert sorted(x["reason"] for x in lines(g, 5)) == ["idle_timeout", "ok", "ok", "overload", "too_old"]
 

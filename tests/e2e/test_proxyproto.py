@@ -2,15 +2,12 @@
 import ipaddress
 import json
 import shutil
-import socket
 import subprocess
 
-import pytest
-
-from lib import h2peer, http1, objects as o, proxyproto as pp, tls
+from lib import h2peer, http1, l4, objects as o, proxyproto as pp, tls
 from lib.fixtures import skip_loudly
 from lib.h2peer import h2_backend  # noqa: F401  pylint: disable=unused-import
-from lib.wait import DEADLINE, wait_for
+from lib.wait import DEADLINE, listens, wait_for
 
 PORT = 8080
 GET = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
@@ -35,12 +32,6 @@ def ask(at, header, request=GET, source=None):
         return xff(c.response())
 
 
-def refused(at, data):
-    with http1.Client(*at) as c:
-        c.send(data)
-        return c.read_all()[0] == b""
-
-
 def test_from_clients(instance, echo):
     g = instance(*world(echo(), ctp(proxyProtocol={})), conf="limits = { connections_per_ip = 2; };", workers=1)
     at = g.address()
@@ -60,7 +51,7 @@ def test_from_clients(instance, echo):
             assert xff(c.ask(headers=[("X-Forwarded-For", "203.0.113.7")])) == ["192.0.2.4"]
     bad = [GET, b"PROXY TCP4 192.0.2.1 192.0.2.9 1 x\r\n" + GET, pp.v1("192.0.2.1", "192.0.2.9").replace(b"\r\n", b"\n") + GET,
            b"PROXY " + b"x" * 120, pp.v2("192.0.2.1", "192.0.2.9", tlvs=b"\3\0\4none") + GET, pp.SIGNATURE + b"\x11\x11\0\0", b"\x16\3\1"]
-    assert [refused(at, b) for b in bad] == [True] * len(bad)
+    assert [l4.refused(at, b) for b in bad] == [True] * len(bad)
     with http1.Client(*at) as c:  # ends in the middle of a header
         c.send(b"PROXY TCP4")
         c.half_close()
@@ -93,11 +84,11 @@ def test_optional_and_changed(instance, echo):
     assert xff(kept.ask()) == ["127.0.0.1"]
     assert ask(at, b"", b"\r\n" + GET, "127.0.0.1") == ["127.0.0.1"], "an empty line may be the beginning of a header"
     assert ask(at, pp.v1("192.0.2.1", "192.0.2.9")) == ["192.0.2.1"]
-    assert refused(at, b"PROXY TCP4 192.0.2.1 192.0.2.9 1 x\r\n" + GET), "a bad one is never a request"
+    assert l4.refused(at, b"PROXY TCP4 192.0.2.1 192.0.2.9 1 x\r\n" + GET), "a bad one is never a request"
     g.put(*world(web, ctp(proxyProtocol={})))
     g.reload()
     assert kept.read_all()[0] == b"", "let in without a header, where one is asked for now"
-    assert refused(at, GET)
+    assert l4.refused(at, GET)
     assert ask(at, pp.v1("192.0.2.1", "192.0.2.9")) == ["192.0.2.1"]
     g.put(*world(web))
     g.reload()
@@ -300,16 +291,6 @@ def nginx(folder, text):
                             stderr=subprocess.DEVNULL)
 
 
-def listening(at):
-    def look():
-        try:
-            socket.create_connection(at, 1).close()
-        except OSError:
-            return False
-        return True
-    wait_for(look, f"somebody to listen on {at}")
-
-
 def test_haproxy_in_front_and_nginx_behind(instance, block, tmp_path):
     """HAProxy sends headers of both versions to us, we send to nginx and HAProxy; each sees the first client."""
     behind, front = block.backend(), block.backend()
@@ -338,7 +319,7 @@ frontend behind
  http-request return status 200 hdr X-Seen %[src]
 """))
             for port in (4001, 4002):
-                listening((front, port))
+                wait_for(lambda: listens((front, port)), "somebody to listen")
                 with http1.Client(front, port, block.host(77)) as c:
                     r = c.ask(host="a.test")
                 assert (r.status, r.headers.get("x-seen")) == (200, block.host(77)), (version, port)

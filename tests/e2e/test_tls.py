@@ -1,14 +1,14 @@
 """TLS termination: certificates by name, hosts and names, client certificates, resumption, reloads and deaths under TLS."""
 import base64
+import contextlib
 import os
 import signal
-import socket
 import ssl
 import threading
 
 import pytest
 
-from lib import objects as o, tls
+from lib import l4, objects as o, tls
 from lib.wait import wait_for
 
 PORT = 8443
@@ -391,14 +391,11 @@ def test_no_hello(instance, echo, pair):
     hello = tls.hello("a.test")
     for data in (b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"", hello[:3], hello[:-1],
                  b"\x16\x03\x01\xff\xff" + b"\0" * 100, hello):
-        with socket.create_connection(at, timeout=10) as s:
-            s.sendall(data)
-            got = b""
-            try:
-                while (more := s.recv(4096)):
-                    got += more
-            except ConnectionResetError:
-                pass
-            assert not got.startswith(b"HTTP"), data
+        got = b""
+        with contextlib.suppress(ConnectionError), l4.Conn(at) as c:
+            c.send(data)
+            while (more := c.sock.recv(4096)):
+                got += more
+        assert not got.startswith(b"HTTP"), data
         assert tls.ask(at, "a.test")[0] == 200
     wait_for(lambda: g.metric("connections_closed") == g.metric("connections_accepted"), "no connection to be left")
