@@ -4,6 +4,7 @@ import socket
 import threading
 
 from . import objects as o
+from .wait import DEADLINE
 
 
 def listener(name, port, protocol="TCP", hostname=None, mode=None, *secrets, **more):
@@ -35,7 +36,7 @@ def policy(name, route_name, kind="TCPRoute", ns="default", **spec):
 class Conn:
     """A client's connection with a deadline on everything."""
 
-    def __init__(self, address, timeout=10):
+    def __init__(self, address, timeout=DEADLINE):
         self.sock = socket.create_connection(address, timeout)
 
     def send(self, data):
