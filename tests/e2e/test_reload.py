@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from lib import http1, objects as o
+from lib import faults, http1, objects as o
 from lib.wait import wait_for
 
 PORT = 8080
@@ -226,36 +226,6 @@ def test_gone_listener_finishes_and_closes(instance, script, echo):
         assert c.read_all() == (b"", False)
 
 
-class Load(threading.Thread):
-    """Requests until told to stop: on one connection after the other (keep=False) or on one. Counts what failed."""
-
-    def __init__(self, address, keep):
-        super().__init__(daemon=True)
-        self.address, self.keep = address, keep
-        self.stop, self.done, self.failed = threading.Event(), 0, []
-
-    def run(self):
-        client = None
-        while not self.stop.is_set():
-            try:
-                if self.keep:
-                    client = client or http1.Client(*self.address)
-                    r = client.ask(target="/load")
-                    if (r.headers.get("connection") or "").lower() == "close":
-                        client.close()
-                        client = None
-                else:
-                    r = http1.ask(self.address, target="/load")
-                if r.status != 200:
-                    self.failed.append(repr(r))
-                self.done += 1
-            except (http1.Closed, OSError) as e:
-                self.failed.append(repr(e))
-                client = None
-        if client:
-            client.close()
-
-
 @pytest.mark.heavy
 def test_fifty_reloads_under_load(instance, echo):
     a, b = echo("a"), echo("b")
@@ -263,21 +233,14 @@ def test_fifty_reloads_under_load(instance, echo):
         e.record = False
     g = instance(*stage(a, b, r=("/", "a")), conf='access_log = { path = "off"; };')
     workers = g.role("worker")
-    loads = [Load(g.address(), keep) for keep in (True, True, False, False)]
-    for x in loads:
-        x.start()
-    for i in range(50):
-        g.put(*stage(a, b, r=("/", "ab"[i % 2]), **{f"r{i}": (f"/r{i}", "a")}))
-        g.reload(0)
-        n = [x.done for x in loads]
-        wait_for(lambda: all(x.done > m for x, m in zip(loads, n)) or any(x.failed for x in loads), "requests between reloads")
-    for x in loads:
-        x.stop.set()
-    for x in loads:
-        x.join(60)
-    assert [f for x in loads for f in x.failed] == []
+    with faults.load(g.address()) as loads:
+        for i in range(50):
+            g.put(*stage(a, b, r=("/", "ab"[i % 2]), **{f"r{i}": (f"/r{i}", "a")}))
+            g.reload(0)
+            loads.step("requests between reloads")
+    assert loads.failures() == []
     assert g.role("worker") == workers
-    assert sum(x.done for x in loads) >= 200
+    assert loads.total() >= 200
 
 
 def test_two_reloads_at_once_and_a_queue(instance, echo):
