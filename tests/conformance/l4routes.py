@@ -9,7 +9,6 @@ import own
 import steps as s
 from cluster import APP, INFRA, WEB, pod_service
 from lib import l4, objects as o, tls
-from lib.wait import wait_for
 
 ROWS = []
 # Those that are also run from a full folder; each costs a start.

@@ -1,5 +1,4 @@
 """Processes die, hang and are stopped: only what they had in hand is lost, and somebody else takes over."""
-import contextlib
 import os
 import signal
 import socket
