@@ -38,16 +38,12 @@ early(struct exchange *x, const struct image *im, struct im_range r)
 	return headers_apply(&x->arena, f, v, n);
 }
 
-static void
-keep(struct exchange *x, const struct image *im)
-{
-	x->late = headers_edits(&x->arena, im, im->clients[x->client].late, &x->nlate);
-}
-
 void
 client_keep(struct exchange *x)
 {
-	keep(x, &x->gen->image);
+	const struct image *im = &x->gen->image;
+
+	x->late = headers_edits(&x->arena, im, im->clients[x->client].late, &x->nlate);
 }
 
 void
@@ -56,9 +52,10 @@ client_late(struct exchange *x, struct msg *answer)
 	/* Before it was pinned, the live one is the one that was looked at, in this same turn. */
 	const struct gen *gen = x->gen ? x->gen : x->names.gen == 0 ? x->w->gens.live : NULL;
 
-	if (gen && gen->image.clients[x->client].late.n)
-		keep(x, &gen->image);
-	if (x->late)
+	if (gen)
+		headers_now(&x->arena, &gen->image, gen->image.clients[x->client].late,
+		    &answer->fields);
+	else if (x->late)
 		(void)headers_apply(&x->arena, &answer->fields, x->late, x->nlate);
 }
 

@@ -60,6 +60,8 @@ void filter_responses(struct filter_ctx *, struct im_range, struct msg *);
 /* The pieces, for the tables and their tests. */
 enum filter_verdict headers_request(struct filter_ctx *, const struct im_filter *);
 void headers_response(struct filter_ctx *, const struct im_filter *, struct msg *);
+/* Edits of an answer that is sent at once: texts stay the image's. */
+void headers_now(struct arena *, const struct image *, struct im_range, struct fields *);
 /* Copies the response edits of a range (backwards, as they run) for use without an image. n in *n.
  */
 struct filter_edit *headers_keep(

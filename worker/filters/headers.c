@@ -81,14 +81,20 @@ headers_request(struct filter_ctx *c, const struct im_filter *flt)
 }
 
 void
+headers_now(struct arena *a, const struct image *im, struct im_range r, struct fields *f)
+{
+	for (uint32_t i = 0; i < r.n; i++) {
+		const struct im_edit *e = &im->edits[r.first + i];
+
+		(void)apply_one(
+		    a, f, image_text(im, e->name), image_text(im, e->value), e->op, e->field);
+	}
+}
+
+void
 headers_response(struct filter_ctx *c, const struct im_filter *flt, struct msg *m)
 {
-	for (uint32_t i = 0; i < flt->arg.n; i++) {
-		const struct im_edit *e = &c->im->edits[flt->arg.first + i];
-
-		(void)apply_one(c->arena, &m->fields, image_text(c->im, e->name),
-		    image_text(c->im, e->value), e->op, e->field);
-	}
+	headers_now(c->arena, c->im, flt->arg, &m->fields);
 }
 
 bool

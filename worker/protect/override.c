@@ -214,9 +214,7 @@ override_apply(struct exchange *x, struct msg *m, bool own, struct bytes *body)
 	const struct im_policy *p = protect_policy(x);
 	const struct image *im;
 	const struct im_override *o;
-	struct filter_edit *v;
 	struct bytes format, type;
-	uint32_t n;
 
 	if (p == NULL || p->overrides.n == 0)
 		return false;
@@ -237,8 +235,6 @@ override_apply(struct exchange *x, struct msg *m, bool own, struct bytes *body)
 	if (type.n || format.p)
 		(void)fields_set(&m->fields, field_name(FIELD_CONTENT_TYPE),
 		    type.n ? arena_bytes(&x->arena, type) : BYTES("text/plain"));
-	v = headers_edits(&x->arena, im, o->edits, &n);
-	if (v)
-		(void)headers_apply(&x->arena, &m->fields, v, n);
+	headers_now(&x->arena, im, o->edits, &m->fields);
 	return format.p != NULL && body->p != NULL;
 }
