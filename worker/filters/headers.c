@@ -28,6 +28,8 @@ static bool
 apply_one(struct arena *a, struct fields *f, struct bytes name, struct bytes value, uint8_t op,
     uint8_t id)
 {
+	if (name.p == NULL) /* no memory for its copy */
+		return false;
 	if (filter_protected(id))
 		return true;
 	switch ((enum im_editop)op) {
@@ -71,8 +73,7 @@ headers_request(struct filter_ctx *c, const struct im_filter *flt)
 			name = arena_bytes(c->arena, name);
 			value = arena_bytes(c->arena, value);
 		}
-		if (name.p == NULL ||
-		    !apply_one(c->arena, &c->req->fields, name, value, e->op, e->field)) {
+		if (!apply_one(c->arena, &c->req->fields, name, value, e->op, e->field)) {
 			c->err = HG_ERR_NOMEM;
 			return FILTER_FAIL;
 		}

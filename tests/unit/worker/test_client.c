@@ -141,6 +141,37 @@ test_edits(void **state)
 	assert_values(&m, "content-length", "5"); /* frames the message: nobody's to change */
 }
 
+/* A name that could not be copied is no name that fits all. */
+static void
+test_edits_no_room(void **state)
+{
+	struct image im = fake_image();
+	unsigned whole = 0, short_of = 0;
+
+	(void)state;
+	im.edits = edits;
+	for (uint32_t i = 0; i < 8; i++)
+		edit(i, IM_REMOVE_PREFIX, "x-secret-and-long-enough-to-need-some-room", NULL);
+	for (size_t room = 64; room < 4096; room += 64) {
+		struct arena small;
+		struct filter_edit *v;
+		struct msg m;
+		uint32_t n;
+
+		arena_init(&small, 64, room);
+		msg_init(&m, false);
+		fake_field(&m, "X-Kept", "1");
+		v = headers_edits(&small, &im, (struct im_range){0, 8}, &n);
+		if (v && headers_apply(&small, &m.fields, v, n))
+			whole++;
+		else
+			short_of++;
+		assert_values(&m, "x-kept", "1");
+		arena_release(&small);
+	}
+	assert_true(whole && short_of);
+}
+
 static void
 test_paths(void **state)
 {
@@ -171,7 +202,8 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    T(test_addresses), T(test_address_header), T(test_edits), T(test_paths)};
+	    T(test_addresses), T(test_address_header), T(test_edits), T(test_edits_no_room),
+	    T(test_paths)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
