@@ -169,7 +169,7 @@ prepare_filters(struct exchange *x, const struct im_rule *r)
 	x->fctx.im = &x->gen->image;
 	x->fctx.arena = &x->arena;
 	x->fctx.head = &x->head;
-	x->fctx.req = &x->work;
+	x->fctx.req = &x->head; /* until the working copy is made */
 	x->fctx.answer = &x->answer;
 	x->fctx.host = bytes_of(x->head.host.name, x->head.host.len);
 	x->fctx.tls = x->tls;
@@ -265,6 +265,7 @@ step_shape(struct exchange *x)
 	if (e != HG_OK)
 		return exchange_refuse(x, HG_ERR_OVERLOAD);
 	x->work.path = x->path;
+	x->fctx.req = &x->work;
 	if (!x->head.expect_continue)
 		forward_drop(&x->work, FIELD_EXPECT);
 	/* Whoever compresses for the client does not want it compressed. */

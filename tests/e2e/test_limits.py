@@ -71,6 +71,16 @@ def test_gateway_policy(instance, echo):
     assert g.metric("rate_limited") == 1
 
 
+def test_refused_and_redirected(instance, echo):
+    """An override that redirects who is refused: to the path that was asked for, not to the one of a request before."""
+    over = {"match": {"statusCodes": [{"type": "Value", "value": 429}]},
+            "redirect": {"hostname": "slow.example.org", "statusCode": 302}}
+    g = instance(*simple(echo(), btp({**local(per_hour(1)), "responseOverride": [over]})), workers=1)
+    assert g.ask(target="/private?token=1").status == 200
+    r = g.ask(target="/mine?a=b")
+    assert r.status == 302 and r.headers.get("location") == f"http://slow.example.org:{PORT}/mine?a=b"
+
+
 @pytest.mark.parametrize("workers", [1, 2, 8])
 def test_exact(instance, echo, workers):
     """300 requests at once from many clients, 20 reloads meanwhile, and a worker killed: exactly 100 pass."""

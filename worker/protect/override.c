@@ -190,13 +190,7 @@ redirected(struct exchange *x, const struct im_override *o, struct msg *m, struc
 	if (answer == NULL)
 		return false;
 	msg_init(answer, false);
-	c.im = &x->gen->image;
-	c.arena = &x->arena;
-	c.head = &x->head;
-	c.req = x->shaped ? &x->work : &x->head;
 	c.answer = answer;
-	c.host = bytes_of(x->head.host.name, x->head.host.len);
-	c.tls = x->tls;
 	if (redirect_request(&c, &f) != FILTER_ANSWER)
 		return false;
 	to = fields_get(&answer->fields, FIELD_LOCATION);
