@@ -38,39 +38,40 @@ is_known(const struct found *f, struct bytes message)
 	return false;
 }
 
+/* "…:N": takes the number off. */
+static bool
+take_number(struct bytes *b, uint64_t most, uint64_t *out)
+{
+	ptrdiff_t colon = bytes_rchr(*b, ':');
+	size_t at = (size_t)colon + 1;
+
+	if (colon <= 0 || !parse_u64(bytes_of(b->p + at, b->n - at), most, out))
+		return false;
+	b->n = (size_t)colon;
+	return true;
+}
+
 /* "… (FILE:LINE:COL)" at the end becomes the place; else the object's own. */
 static struct bytes
 place(const struct found *f, struct bytes *message, struct mark *at)
 {
 	struct bytes file = blob_text(&f->view->cat.blob, f->object->source), inner;
-	ptrdiff_t open = bytes_rchr(*message, '('), colon;
+	ptrdiff_t open = bytes_rchr(*message, '(');
 	uint64_t line, col;
 
 	*at = (struct mark){0};
 	if (open > 1 && bytes_ends(*message, BYTES(")")) &&
 	    bytes_chr(*message, '(', 0) == open) {
-		inner = bytes_of(
-		    message->p + open + 1, message->n - (size_t)open - 2);
-		colon = bytes_rchr(inner, ':');
-		if (colon > 0 && parse_u64(bytes_of(inner.p + colon + 1,
-				     inner.n - (size_t)colon - 1), UINT16_MAX - 1, &col)) {
-			inner.n = (size_t)colon;
-			colon = bytes_rchr(inner, ':');
-			if (colon > 0 && parse_u64(bytes_of(inner.p + colon + 1,
-					     inner.n - (size_t)colon - 1), UINT32_MAX, &line)) {
-				*at = (struct mark){
-				    (uint32_t)line, (uint16_t)col, (uint16_t)(col + 1)};
-				message->n = (size_t)open - 1;
-				return bytes_of(inner.p, (size_t)colon);
-			}
+		inner = bytes_of(message->p + open + 1, message->n - (size_t)open - 2);
+		if (take_number(&inner, UINT16_MAX - 1, &col) &&
+		    take_number(&inner, UINT32_MAX, &line)) {
+			*at = (struct mark){(uint32_t)line, (uint16_t)col, (uint16_t)(col + 1)};
+			message->n = (size_t)open - 1;
+			return inner;
 		}
 	}
-	colon = bytes_rchr(file, ':');
-	if (colon > 0 && parse_u64(bytes_of(file.p + colon + 1, file.n - (size_t)colon - 1),
-			     UINT32_MAX, &line)) {
+	if (take_number(&file, UINT32_MAX, &line))
 		*at = (struct mark){(uint32_t)line, 1, 2};
-		file.n = (size_t)colon;
-	}
 	return file;
 }
 
