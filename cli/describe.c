@@ -13,6 +13,7 @@
 #include "cli/table.h"
 #include "cli/verbs.h"
 #include "conf/kinds/schema.h"
+#include "conf/read/diag.h"
 
 static void
 conditions(struct view *v, const struct node *list, unsigned indent)
@@ -210,9 +211,7 @@ print_one(struct view *v, const struct cat_object *ob)
 	if (status)
 		print_status(v, status);
 	print_endpoints(v, kind, ns, name);
-	print_diags(v,
-	    bytes_str(arena_printf(&v->arena, "%.*s %.*s%s%.*s", BYTES_ARG(kind), BYTES_ARG(ns),
-		ns.n ? "/" : "", BYTES_ARG(name))));
+	print_diags(v, diag_object(&v->arena, kind, ns, name));
 	if (view_health(v, ob, &why) != VIEW_OK && why.n)
 		printf("Hint:        %.*s\n", BYTES_ARG(why));
 }

@@ -82,7 +82,7 @@ tell(struct found *f, const struct node *c)
 	struct arena *a = f->diags->arena;
 	struct bytes message = arena_bytes(a, node_text(node_get(c, "message")));
 	bool invalid = bytes_eq(node_text(node_get(c, "reason")), BYTES("Invalid"));
-	struct bytes ns = blob_text(b, f->object->ns), file;
+	struct bytes file;
 	struct diag *d;
 	struct mark at;
 
@@ -93,9 +93,8 @@ tell(struct found *f, const struct node *c)
 	file = place(f, &message, &at);
 	d = diag_file(f->diags, invalid ? CODE_NOT_VALID : CODE_IN_PART, arena_bytes(a, file), at,
 	    BYTES_NONE, "%.*s", BYTES_ARG(message));
-	d->object = bytes_str(arena_printf(a, "%.*s %.*s%s%.*s",
-	    BYTES_ARG(blob_text(b, f->object->kind)), BYTES_ARG(ns), ns.n ? "/" : "",
-	    BYTES_ARG(blob_text(b, f->object->name))));
+	d->object = diag_object(a, blob_text(b, f->object->kind), blob_text(b, f->object->ns),
+	    blob_text(b, f->object->name));
 }
 
 static void

@@ -87,6 +87,13 @@ root_of(const struct node *n)
 	return n;
 }
 
+struct bytes
+diag_object(struct arena *a, struct bytes kind, struct bytes ns, struct bytes name)
+{
+	return bytes_str(arena_printf(a, "%.*s %.*s%s%.*s", BYTES_ARG(kind), BYTES_ARG(ns),
+	    ns.n ? "/" : "", BYTES_ARG(name)));
+}
+
 static struct bytes
 object_of(struct arena *a, const struct node *n)
 {
@@ -99,8 +106,7 @@ object_of(struct arena *a, const struct node *n)
 		return BYTES_NONE;
 	if (ns.p == NULL && n->doc)
 		ns = n->doc->ns;
-	return bytes_str(arena_printf(a, "%.*s %.*s%s%.*s", BYTES_ARG(kind), (int)ns.n,
-	    ns.p ? ns.p : "", ns.p ? "/" : "", BYTES_ARG(name)));
+	return diag_object(a, kind, ns, name);
 }
 
 static struct diag *

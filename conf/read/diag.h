@@ -43,6 +43,8 @@ struct diag *diag_at_key(struct diags *, uint16_t code, const struct node *, con
     HG_PRINTF(4, 5);
 struct diag *diag_file(struct diags *, uint16_t code, struct bytes file, struct mark,
     struct bytes text, const char *fmt, ...) HG_PRINTF(6, 7);
+/* What a diagnostic's `object` looks like. */
+struct bytes diag_object(struct arena *, struct bytes kind, struct bytes ns, struct bytes name);
 void diag_help(struct diags *, struct diag *, const char *fmt, ...) HG_PRINTF(3, 4);
 /* "did you mean": the nearest of names[] within the distance rule of reference/ecosystem.md
  * section 3. */
