@@ -112,6 +112,28 @@ node_copy(struct arena *a, const struct node *from)
 	return n;
 }
 
+void
+node_replace(struct node *old, const struct node *with)
+{
+	struct node *parent = old->parent, *next = old->next;
+
+	*old = *with;
+	old->parent = parent;
+	old->next = next;
+	for (struct node *c = old->first; c; c = c->next)
+		c->parent = old;
+}
+
+uint32_t
+node_count(const struct node *n)
+{
+	uint32_t sum = 1;
+
+	for (const struct node *c = n->first; c; c = c->next)
+		sum += node_count(c);
+	return sum;
+}
+
 static bool
 maps_equal(const struct node *a, const struct node *b)
 {

@@ -57,6 +57,9 @@ struct node *node_getb(const struct node *map, struct bytes key);
 struct node *node_path(const struct node *map, const char *path); /* "metadata.name", "a[0].b" */
 struct bytes node_text(const struct node *scalar);                     /* absent if NULL */
 struct node *node_copy(struct arena *, const struct node *);           /* deep, marks kept */
+/* The place in the parent is kept, everything else is that of `with`, its children too. */
+void node_replace(struct node *old, const struct node *with);
+uint32_t node_count(const struct node *); /* with everything below */
 bool node_equal(const struct node *, const struct node *); /* content, map order ignored */
 /* Kubernetes-style path from the root of the object: spec.rules[0].backendRefs[1].port */
 const char *node_where(struct arena *, const struct node *);

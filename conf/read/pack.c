@@ -137,16 +137,6 @@ put_node(struct packer *p, const struct node *n)
 		put_node(p, c);
 }
 
-static uint32_t
-count(const struct node *n)
-{
-	uint32_t sum = 1;
-
-	for (const struct node *c = n->first; c; c = c->next)
-		sum += count(c);
-	return sum;
-}
-
 bool
 pack_tree(const struct node *root, const struct pack_info *info, struct bytes text, uint32_t line,
     struct strbuf *out)
@@ -157,7 +147,7 @@ pack_tree(const struct node *root, const struct pack_info *info, struct bytes te
 	room(out, NODE_ROOM);
 	put(out, info->documents);
 	put(out, info->spent);
-	put(out, root ? count(root) : 0);
+	put(out, root ? node_count(root) : 0);
 	if (root) {
 		put(out, zigzag((int64_t)root->doc->first_line - line));
 		put(out, zigzag((int64_t)root->doc->last_line - line));

@@ -84,29 +84,6 @@ add_key(struct yaml_frame *f, struct node *n)
 	}
 }
 
-/* The place in the map is kept, everything else is the new node's. */
-static void
-replace(struct node *old, struct node *with)
-{
-	struct node *parent = old->parent, *next = old->next;
-
-	*old = *with;
-	old->parent = parent;
-	old->next = next;
-	for (struct node *c = old->first; c; c = c->next)
-		c->parent = old;
-}
-
-static uint32_t
-count(const struct node *n)
-{
-	uint32_t sum = 1;
-
-	for (const struct node *c = n->first; c; c = c->next)
-		sum += count(c);
-	return sum;
-}
-
 static unsigned
 height(const struct node *n)
 {
@@ -124,7 +101,7 @@ height(const struct node *n)
 static struct node *
 expand(struct yaml *y, const struct node *from, struct mark at)
 {
-	uint32_t n = count(from);
+	uint32_t n = node_count(from);
 
 	if (n > READ_ALIAS_MAX - y->aliased) {
 		limit(y, at, "nodes made by aliases", READ_ALIAS_MAX);
@@ -162,7 +139,7 @@ merge_map(struct yaml *y, struct yaml_frame *f, const struct node *from)
 
 			diag_help(y->job->diags, d, "put << before the keys that shall win");
 		}
-		replace(old, c);
+		node_replace(old, c);
 	}
 }
 
@@ -247,7 +224,7 @@ take_value(struct yaml *y, struct yaml_frame *f, struct node *n)
 	}
 	old = find_key(f, f->key);
 	if (old && old->merged) {
-		replace(old, n);
+		node_replace(old, n);
 		return;
 	}
 	if (old) {

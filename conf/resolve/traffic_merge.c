@@ -44,19 +44,6 @@ same_item(const struct node *list, const char *key, const struct node *item)
 static void merge_map(struct scope *, struct node *to, const struct node *patch, bool strategic);
 
 static void
-replace(struct scope *sc, struct node *old, const struct node *now)
-{
-	struct node *copy = node_copy(sc->arena, now), *next = old->next, *parent = old->parent;
-
-	*old = *copy;
-	old->key = now->key;
-	old->next = next;
-	old->parent = parent;
-	for (struct node *c = old->first; c != NULL; c = c->next)
-		c->parent = old;
-}
-
-static void
 merge_list(struct scope *sc, struct node *to, const struct node *patch, const char *key)
 {
 	for (const struct node *n = patch->first; n != NULL; n = n->next) {
@@ -83,7 +70,7 @@ merge_map(struct scope *sc, struct node *to, const struct node *patch, bool stra
 		else if (key != NULL && old->type == NODE_LIST && n->type == NODE_LIST)
 			merge_list(sc, old, n, key);
 		else
-			replace(sc, old, n);
+			node_replace(old, node_copy(sc->arena, n));
 	}
 }
 
