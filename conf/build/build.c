@@ -55,8 +55,7 @@ listeners_write(struct build *b)
 		r.client = client_record(b, l->client);
 		r.key = listener_key(b, l);
 		r.sources.n = l->nsources;
-		r.sources.first = share_add(&b->share, b->w, IM_CIDR, l->sources, l->nsources,
-		    sizeof(*l->sources));
+		r.sources.first = SHARE(b, IM_CIDR, l->sources, l->nsources);
 		l->index = blob_add(b->w, IM_LISTENER, &r, 1, sizeof(r));
 	}
 }

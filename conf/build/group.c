@@ -112,7 +112,7 @@ regex_add(struct build *b, struct bytes pattern)
 {
 	struct im_str s = blob_put_text(b->w, pattern);
 
-	return share_add(&b->share, b->w, IM_REGEX, &s, 1, sizeof(s));
+	return SHARE(b, IM_REGEX, &s, 1);
 }
 
 /* One predicate from the conditions v[0..n) that share a key. */
@@ -141,8 +141,7 @@ pred_of(struct build *b, const struct build_cond *v, size_t n, struct im_predval
 		p.nexact += !v[i].regex;
 		k++;
 	}
-	p.values = (struct im_range){
-	    share_add(&b->share, b->w, IM_PREDVALUE, values, k, sizeof(*values)), k};
+	p.values = (struct im_range){SHARE(b, IM_PREDVALUE, values, k), k};
 	return p;
 }
 
@@ -158,7 +157,7 @@ preds_add(struct build *b, const struct build_cond *conds, size_t n)
 			to++;
 		preds[r.n++] = pred_of(b, conds + from, to - from, values);
 	}
-	r.first = share_add(&b->share, b->w, IM_PRED, preds, r.n, sizeof(*preds));
+	r.first = SHARE(b, IM_PRED, preds, r.n);
 	mem_free(preds);
 	mem_free(values);
 	return r;

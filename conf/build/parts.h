@@ -21,6 +21,11 @@ void share_release(struct share *);
 uint32_t share_add(struct share *, struct blob_writer *, unsigned section, const void *recs,
     uint32_t n, size_t elem);
 
+#define SHARE(b, section, recs, n) share_add(&(b)->share, (b)->w, section, recs, n, sizeof(*(recs)))
+#define CLEARED(type, name) \
+	type name; \
+	memset(&name, 0, sizeof(name))
+
 struct build_variant { /* a route under one set of policies */
 	struct m_route *route;
 	struct m_policy **policies; /* of its rules; NULL: none */
@@ -53,6 +58,7 @@ struct build {
 void records_settings(struct build *);
 void records_clusters(struct build *);
 void records_route(struct build *, uint32_t rank); /* the route and its rules, at first use */
+struct im_range records_strings(struct build *, const struct bytes *, uint32_t n);
 struct im_range records_edits(struct build *, const struct m_edit *, uint32_t n);
 uint32_t records_redirect(struct build *, const struct m_filter *);
 

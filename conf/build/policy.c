@@ -6,21 +6,6 @@
 #include "base/mem.h"
 #include "conf/build/parts.h"
 
-#define SHARE(b, section, recs, n) share_add(&(b)->share, (b)->w, section, recs, n, sizeof(*(recs)))
-
-static struct im_range
-strings(struct build *b, const struct bytes *v, uint32_t n)
-{
-	struct im_str *s = mem_alloc((n + 1) * sizeof(*s));
-	struct im_range r = {0, n};
-
-	for (uint32_t i = 0; i < n; i++)
-		s[i] = blob_put_text(b->w, v[i]);
-	r.first = SHARE(b, IM_STRING, s, n);
-	mem_free(s);
-	return r;
-}
-
 static struct im_range
 ranges(struct build *b, const struct im_statusrange *v, uint32_t n)
 {
@@ -95,7 +80,7 @@ balance(struct build *b, const struct m_balance *m)
 	if (m == NULL)
 		return IM_NONE;
 	r = m->rec;
-	r.hash_names = strings(b, m->hash_names, m->nhash_names);
+	r.hash_names = records_strings(b, m->hash_names, m->nhash_names);
 	r.cookie_attrs = blob_put_text(b->w, m->cookie_attrs);
 	r.health = health(b, m->health);
 	return SHARE(b, IM_BALANCE, &r, 1);
@@ -136,7 +121,7 @@ policy_record(struct build *b, struct m_policy *m)
 	r.name = blob_put_text(b->w, m->name);
 	r.limits = limits(b, m);
 	r.overrides = overrides(b, m);
-	r.upgrades = strings(b, m->upgrades, m->nupgrades);
+	r.upgrades = records_strings(b, m->upgrades, m->nupgrades);
 	r.balance = balance(b, m->balance);
 	m->index = 1 + SHARE(b, IM_POLICY, &r, 1);
 	return m->index - 1;
@@ -156,7 +141,7 @@ client_record(struct build *b, struct m_client *m)
 	r.cidrs = (struct im_range){SHARE(b, IM_CIDR, m->cidrs, m->ncidrs), m->ncidrs};
 	r.early = records_edits(b, m->early, m->nearly);
 	r.late = records_edits(b, m->late, m->nlate);
-	r.upgrades = strings(b, m->upgrades, m->nupgrades);
+	r.upgrades = records_strings(b, m->upgrades, m->nupgrades);
 	r.ip_header = blob_put_text(b->w, m->ip_header);
 	r.http10_host = blob_put_text(b->w, m->http10_host);
 	r.health_path = blob_put_text(b->w, m->health_path);

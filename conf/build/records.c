@@ -9,11 +9,6 @@
 #include "conf/build/parts.h"
 #include "shm/image.h"
 
-#define CLEARED(type, name) \
-	type name; \
-	memset(&name, 0, sizeof(name))
-#define SHARE(b, section, recs, n) share_add(&(b)->share, (b)->w, section, recs, n, sizeof(*(recs)))
-
 void
 records_settings(struct build *b)
 {
@@ -113,6 +108,19 @@ filter_odd(const struct m_filter *f)
 }
 
 struct im_range
+records_strings(struct build *b, const struct bytes *v, uint32_t n)
+{
+	struct im_str *s = mem_alloc((n + 1) * sizeof(*s));
+	struct im_range r = {0, n};
+
+	for (uint32_t i = 0; i < n; i++)
+		s[i] = blob_put_text(b->w, v[i]);
+	r.first = SHARE(b, IM_STRING, s, n);
+	mem_free(s);
+	return r;
+}
+
+struct im_range
 records_edits(struct build *b, const struct m_edit *e, uint32_t n)
 {
 	struct im_edit *v = mem_zalloc((n + 1) * sizeof(*v));
@@ -160,14 +168,9 @@ rewrite_add(struct build *b, const struct m_filter *f)
 static uint32_t
 cors_add(struct build *b, const struct m_filter *f)
 {
-	struct im_str *origins = mem_alloc((f->cors.norigins + 1) * sizeof(*origins));
 	CLEARED(struct im_cors, r);
 
-	for (uint32_t i = 0; i < f->cors.norigins; i++)
-		origins[i] = blob_put_text(b->w, f->cors.origins[i]);
-	r.origins =
-	    (struct im_range){SHARE(b, IM_STRING, origins, f->cors.norigins), f->cors.norigins};
-	mem_free(origins);
+	r.origins = records_strings(b, f->cors.origins, f->cors.norigins);
 	r.methods = blob_put_text(b->w, f->cors.methods);
 	r.headers = blob_put_text(b->w, f->cors.headers);
 	r.expose = blob_put_text(b->w, f->cors.expose);

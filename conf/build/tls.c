@@ -17,7 +17,7 @@ names_add(struct build *b, const struct m_cert *c)
 	for (uint32_t i = 0; i < c->nnames; i++)
 		if (c->names[i].n != 0 && image_plain_ok(c->names[i], 255, true))
 			v[r.n++] = blob_put_text(b->w, c->names[i]);
-	r.first = share_add(&b->share, b->w, IM_STRING, v, r.n, sizeof(*v));
+	r.first = SHARE(b, IM_STRING, v, r.n);
 	arena_reset(&b->tmp);
 	return r;
 }
@@ -25,9 +25,8 @@ names_add(struct build *b, const struct m_cert *c)
 static struct im_cert
 cert_record(struct build *b, struct m_cert *c)
 {
-	struct im_cert r;
+	CLEARED(struct im_cert, r);
 
-	memset(&r, 0, sizeof(r));
 	if (b->secrets == NULL)
 		b->secrets = secrets_new(b->m->generation);
 	r.chain = blob_put_text(b->w, c->chain);
@@ -50,8 +49,7 @@ certs_add(struct build *b, const struct m_tls *t)
 
 	for (uint32_t i = 0; i < t->ncerts; i++)
 		v[i] = cert_record(b, t->certs[i]);
-	return (struct im_range){
-	    share_add(&b->share, b->w, IM_CERT, v, t->ncerts, sizeof(*v)), t->ncerts};
+	return (struct im_range){SHARE(b, IM_CERT, v, t->ncerts), t->ncerts};
 }
 
 static struct im_range
@@ -67,7 +65,7 @@ cas_add(struct build *b, const struct bytes *ders, uint32_t n)
 		v[i].id[0] = h.a;
 		v[i].id[1] = h.b;
 	}
-	r.first = share_add(&b->share, b->w, IM_CA, v, n, sizeof(*v));
+	r.first = SHARE(b, IM_CA, v, n);
 	arena_reset(&b->tmp);
 	return r;
 }
@@ -84,7 +82,7 @@ checks_add(struct build *b, const struct m_tls *t)
 		v[i].value = blob_put_text(b->w, t->checks[i].value);
 		v[i].oid = blob_put_text(b->w, t->checks[i].oid);
 	}
-	r.first = share_add(&b->share, b->w, IM_CERTCHECK, v, r.n, sizeof(*v));
+	r.first = SHARE(b, IM_CERTCHECK, v, r.n);
 	arena_reset(&b->tmp);
 	return r;
 }
@@ -101,6 +99,12 @@ bundle_add(struct build *b, struct m_cas *c)
 	return (struct im_range){c->index - 1, c->n};
 }
 
+static struct bytes
+present(struct bytes b)
+{
+	return b.p ? b : BYTES("");
+}
+
 /* Of everything but the certificates: a new one must not end the sessions of the old. */
 static void
 identify(struct build *b, const struct m_tls *t, struct im_tls *r)
@@ -113,11 +117,11 @@ identify(struct build *b, const struct m_tls *t, struct im_tls *r)
 
 	v[n++] = bytes_of((const char *)t->id, sizeof(t->id));
 	v[n++] = bytes_of((const char *)numbers, sizeof(numbers));
-	v[n++] = t->ciphers.p ? t->ciphers : BYTES("");
-	v[n++] = t->ciphersuites.p ? t->ciphersuites : BYTES("");
-	v[n++] = t->curves.p ? t->curves : BYTES("");
-	v[n++] = t->sigalgs.p ? t->sigalgs : BYTES("");
-	v[n++] = t->alpn.p ? t->alpn : BYTES("");
+	v[n++] = present(t->ciphers);
+	v[n++] = present(t->ciphersuites);
+	v[n++] = present(t->curves);
+	v[n++] = present(t->sigalgs);
+	v[n++] = present(t->alpn);
 	for (uint32_t i = 0; i < t->ncas; i++)
 		v[n++] = t->cas[i];
 	for (uint32_t i = 0; i < t->ncrls; i++)
@@ -125,7 +129,7 @@ identify(struct build *b, const struct m_tls *t, struct im_tls *r)
 	for (uint32_t i = 0; i < t->nchecks; i++) {
 		v[n++] = bytes_of((const char *)&t->checks[i].kind, 2);
 		v[n++] = t->checks[i].value;
-		v[n++] = t->checks[i].oid.p ? t->checks[i].oid : BYTES("");
+		v[n++] = present(t->checks[i].oid);
 	}
 	pem_digest(r->id, v, n);
 	arena_reset(&b->tmp);
@@ -134,11 +138,10 @@ identify(struct build *b, const struct m_tls *t, struct im_tls *r)
 uint32_t
 tls_record(struct build *b, const struct m_tls *t)
 {
-	struct im_tls r;
+	CLEARED(struct im_tls, r);
 
 	if (t == NULL)
 		return IM_NONE;
-	memset(&r, 0, sizeof(r));
 	r.certs = certs_add(b, t);
 	r.ciphers = blob_put_text(b->w, t->ciphers);
 	r.ciphersuites = blob_put_text(b->w, t->ciphersuites);
@@ -155,7 +158,7 @@ tls_record(struct build *b, const struct m_tls *t)
 	r.crls = cas_add(b, t->crls, t->ncrls);
 	r.checks = checks_add(b, t);
 	identify(b, t, &r);
-	return share_add(&b->share, b->w, IM_TLSCONF, &r, 1, sizeof(r));
+	return SHARE(b, IM_TLSCONF, &r, 1);
 }
 
 uint32_t
@@ -166,13 +169,7 @@ tls_cert_record(struct build *b, struct m_cert *c)
 	if (c == NULL)
 		return IM_NONE;
 	r = cert_record(b, c);
-	return share_add(&b->share, b->w, IM_CERT, &r, 1, sizeof(r));
-}
-
-static struct bytes
-present(struct bytes b)
-{
-	return b.p ? b : BYTES("");
+	return SHARE(b, IM_CERT, &r, 1);
 }
 
 /* What a context is made of, but for the client certificate: that has a digest of its own. */
@@ -203,20 +200,13 @@ identify_up(struct build *b, const struct m_uptls *t, struct im_uptls *r)
 uint32_t
 tls_up_record(struct build *b, const struct m_uptls *t)
 {
-	struct im_str *names;
-	struct im_uptls r;
+	CLEARED(struct im_uptls, r);
 
 	if (t == NULL)
 		return IM_NONE;
-	memset(&r, 0, sizeof(r));
 	r.cert = tls_cert_record(b, t->cert);
 	r.cas = bundle_add(b, t->cas);
-	names = arena_alloc(&b->tmp, (t->nnames + 1) * sizeof(*names));
-	for (uint32_t i = 0; i < t->nnames; i++)
-		names[i] = blob_put_text(b->w, t->names[i]);
-	r.names = (struct im_range){
-	    share_add(&b->share, b->w, IM_STRING, names, t->nnames, sizeof(*names)), t->nnames};
-	arena_reset(&b->tmp);
+	r.names = records_strings(b, t->names, t->nnames);
 	r.sni = blob_put_text(b->w, t->sni);
 	r.ciphers = blob_put_text(b->w, t->ciphers);
 	r.ciphersuites = blob_put_text(b->w, t->ciphersuites);
@@ -228,5 +218,5 @@ tls_up_record(struct build *b, const struct m_uptls *t)
 	r.sni_from = t->sni_from;
 	r.verify = !t->insecure;
 	identify_up(b, t, &r);
-	return share_add(&b->share, b->w, IM_UPTLS, &r, 1, sizeof(r));
+	return SHARE(b, IM_UPTLS, &r, 1);
 }

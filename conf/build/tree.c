@@ -273,7 +273,7 @@ patterns_group(struct work *w)
 			to++;
 		r->key = e->key;
 		r->hash = e->hash;
-		r->rec.regex = share_add(&b->share, b->w, IM_REGEX, &text, 1, sizeof(text));
+		r->rec.regex = SHARE(b, IM_REGEX, &text, 1);
 		r->rec.order = (uint32_t)w->nruns++;
 		r->rec.group = group_of(b, e, (uint32_t)(to - from));
 		w->tree.regex_depths |= 1ull << depth_of(e->key);

@@ -18,7 +18,7 @@ struct m_cert {
 	int64_t not_after;
 	uint8_t type;           /* enum pem_key */
 	bool staple_bad;        /* there was one, which no client could use */
-	uint32_t index;         /* build's own: 1 + im_cert */
+	uint32_t index;         /* build's own: 1 + number of its key in the secrets */
 };
 struct m_cas {              /* trust anchors; shared, so that a bundle is laid out once */
 	struct bytes *v;        /* DER */
