@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "conf/kinds/k_core.h"
 #include "conf/resolve/backend.h"
-#include "conf/resolve/model_policy.h"
+#include "conf/resolve/traffic.h"
 
 static bool
 is_type(const struct k_service *k, const char *type)
@@ -271,14 +271,10 @@ service_affinity(struct scope *sc, struct m_policy *base)
 		m->rec.abort_grpc = 255;
 		m->rec.request_buffer = IM_NONE;
 	}
-	if (base != NULL && base->balance != NULL) {
+	if (base != NULL && base->balance != NULL)
 		*b = *base->balance;
-	} else {
-		b->rec.cookie_ttl_s = b->rec.buffer_bytes = IM_NONE;
-		b->rec.max_connections = b->rec.max_pending = b->rec.max_parallel =
-		    b->rec.max_retries = b->rec.max_requests = b->rec.endpoint_connections =
-			b->rec.budget_percent = IM_NONE;
-	}
+	else
+		traffic_balance_init(b);
 	b->rec.type = IM_LB_HASH;
 	b->rec.hash = IM_HASH_SOURCE_IP;
 	b->rec.table_size = 65537; /* the default of the policy */

@@ -81,6 +81,7 @@ struct t_compile {
 void traffic_compile(struct t_compile *);
 void traffic_limits(struct t_compile *);
 void traffic_balance(struct t_compile *);
+void traffic_balance_init(struct m_balance *); /* one that says nothing */
 void traffic_overrides(struct t_compile *);
 /* The spec of a merge, or NULL with `*why`. */
 struct k_backendtrafficpolicy *traffic_merge(struct scope *, const struct t_policy *base,

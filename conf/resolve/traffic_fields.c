@@ -375,8 +375,6 @@ balancer(struct t_compile *c, struct m_balance *b, const struct k_lb *k)
 static void
 breaker(struct m_balance *b, const struct k_breaker *k)
 {
-	b->rec.max_connections = b->rec.max_pending = b->rec.max_parallel = b->rec.max_retries =
-	    b->rec.max_requests = b->rec.endpoint_connections = b->rec.budget_percent = IM_NONE;
 	if (k == NULL)
 		return;
 	b->rec.max_connections = bounded(&k->connections);
@@ -505,7 +503,6 @@ times(struct t_compile *c, struct m_balance *b)
 		b->rec.stream_max_ms = duration_of(&t->stream);
 		b->rec.stream_idle_ms = duration_of(&t->stream_idle);
 	}
-	b->rec.buffer_bytes = IM_NONE;
 	if (k->connection != NULL && k->connection->buffer.set) {
 		if (!quantity_of(&k->connection->buffer, UINT32_MAX, &n))
 			words_addf(c->sc, c->errors,
@@ -525,6 +522,15 @@ times(struct t_compile *c, struct m_balance *b)
 }
 
 void
+traffic_balance_init(struct m_balance *b)
+{
+	*b = (struct m_balance){.rec = {.cookie_ttl_s = IM_NONE, .buffer_bytes = IM_NONE,
+	    .max_connections = IM_NONE, .max_pending = IM_NONE, .max_parallel = IM_NONE,
+	    .max_retries = IM_NONE, .max_requests = IM_NONE, .endpoint_connections = IM_NONE,
+	    .budget_percent = IM_NONE}};
+}
+
+void
 traffic_balance(struct t_compile *c)
 {
 	const struct k_backendtrafficpolicy *k = c->k;
@@ -533,8 +539,8 @@ traffic_balance(struct t_compile *c)
 	if (k->lb == NULL && k->breaker == NULL && k->health == NULL && k->timeout == NULL &&
 	    k->connection == NULL && k->keepalive == NULL && k->proxy == NULL)
 		return;
-	b = arena_zalloc(c->sc->arena, sizeof(*b));
-	b->rec.cookie_ttl_s = IM_NONE;
+	b = arena_alloc(c->sc->arena, sizeof(*b));
+	traffic_balance_init(b);
 	balancer(c, b, k->lb);
 	breaker(b, k->breaker);
 	b->health = health(c, k->health);

@@ -78,43 +78,33 @@ static void
 warning(struct scope *sc, struct t_policy *p, struct conds *c)
 {
 	const struct cond *ok = cond_get(c, COND_ACCEPTED);
-	unsigned kinds = (p->deprecated.n != 0) + (p->unserved.n != 0) + p->per_node +
-	    (p->notes.n != 0) + (p->http_only.n != 0) + (p->adjusted.n != 0);
-	const char *text = "", *reason = "Warnings";
+	struct t_words per_node = {0};
+	const struct {
+		const char *reason, *before, *between;
+		struct t_words *words;
+	} v[] = {
+		{"DeprecatedField", "", "; ", &p->deprecated},
+		{"UnsupportedField", "not served by this version: ", ", ", &p->unserved},
+		{"GlobalRateLimitIsPerNode", "", "", &per_node},
+		{"HTTPOnlyField", "", "; ", &p->http_only},
+		{"ValueAdjusted", "", "; ", &p->adjusted},
+		{"SharedPort", "", "; ", &p->notes},
+	};
+	const char *text = "", *reason = NULL;
 
-	if (kinds == 0 || ok == NULL ||
-	    (ok->status != COND_TRUE && strcmp(ok->reason, "Invalid") != 0))
+	if (ok == NULL || (ok->status != COND_TRUE && strcmp(ok->reason, "Invalid") != 0))
 		return;
-	if (p->deprecated.n != 0) {
-		reason = "DeprecatedField";
-		text = words_join(sc, &p->deprecated, "; ");
+	if (p->per_node)
+		words_addf(sc, &per_node, "spec.rateLimit.global is kept by each node for itself");
+	for (size_t i = 0; i < HG_ARRAY_LEN(v); i++) {
+		if (v[i].words->n == 0)
+			continue;
+		text = arena_printf(sc->arena, "%s%s%s%s", text, text[0] != '\0' ? "; " : "",
+		    v[i].before, words_join(sc, v[i].words, v[i].between));
+		reason = reason == NULL ? v[i].reason : "Warnings";
 	}
-	if (p->unserved.n != 0) {
-		reason = "UnsupportedField";
-		text = arena_printf(sc->arena, "%s%snot served by this version: %s", text,
-		    text[0] != '\0' ? "; " : "", words_join(sc, &p->unserved, ", "));
-	}
-	if (p->per_node) {
-		reason = "GlobalRateLimitIsPerNode";
-		text = arena_printf(sc->arena, "%s%sspec.rateLimit.global is kept by each node for "
-		    "itself", text, text[0] != '\0' ? "; " : "");
-	}
-	if (p->http_only.n != 0) {
-		reason = "HTTPOnlyField";
-		text = arena_printf(sc->arena, "%s%s%s", text, text[0] != '\0' ? "; " : "",
-		    words_join(sc, &p->http_only, "; "));
-	}
-	if (p->adjusted.n != 0) {
-		reason = "ValueAdjusted";
-		text = arena_printf(sc->arena, "%s%s%s", text, text[0] != '\0' ? "; " : "",
-		    words_join(sc, &p->adjusted, "; "));
-	}
-	if (p->notes.n != 0) {
-		reason = "SharedPort";
-		text = arena_printf(sc->arena, "%s%s%s", text, text[0] != '\0' ? "; " : "",
-		    words_join(sc, &p->notes, "; "));
-	}
-	cond_set(c, "Warning", COND_TRUE, kinds > 1 ? "Warnings" : reason, text);
+	if (reason != NULL)
+		cond_set(c, "Warning", COND_TRUE, reason, text);
 }
 
 static int
