@@ -34,6 +34,36 @@ find_port(const struct k_service *s, int64_t port, bool udp)
 	return NULL;
 }
 
+struct m_cluster *
+backend_cluster(struct scope *sc, const char *name, uint8_t proto)
+{
+	struct m_cluster *c = arena_zalloc(sc->arena, sizeof(*c));
+
+	c->name = bytes_str(name);
+	c->id = ids_get(sc->ids, CAT_ID_CLUSTER, c->name);
+	c->dns_slot = IM_NONE;
+	c->proto = proto;
+	return c;
+}
+
+uint8_t
+backend_proto(struct bytes app)
+{
+	if (bytes_eq(app, BYTES("ws")) || bytes_eq(app, BYTES("wss")))
+		return IM_UP_WS;
+	return bytes_eq(app, BYTES("h2c")) ? IM_UP_H2C : IM_UP_H1;
+}
+
+/* A Service's appProtocol without its prefix; absent: none that is known. */
+static struct bytes
+app_word(struct bytes app)
+{
+	struct bytes prefix = BYTES("kubernetes.io/");
+
+	return bytes_starts(app, prefix) ? bytes_of(app.p + prefix.n, app.n - prefix.n) :
+					   BYTES_NONE;
+}
+
 static struct r_service_port *
 service_port(struct scope *sc, struct bytes ns, struct bytes name, uint16_t port, bool udp)
 {
@@ -66,32 +96,25 @@ service_port(struct scope *sc, struct bytes ns, struct bytes name, uint16_t port
 	sp->name = p == NULL ? BYTES_NONE : p->name;
 	sp->targets = udp ? NULL : map_get(&sc->btls, KEY(&kb, ns, name, BYTES("s")));
 	sp->policy = uptls_find(sp->targets, sp->name);
-	sp->cluster = arena_zalloc(sc->arena, sizeof(*sp->cluster));
-	sp->cluster->name = bytes_str(arena_printf(
-	    sc->arena, "%.*s/%.*s:%u%s", BYTES_ARG(ns), BYTES_ARG(name), port, udp ? "/udp" : ""));
-	sp->cluster->id = ids_get(sc->ids, CAT_ID_CLUSTER, sp->cluster->name);
-	sp->cluster->dns_slot = IM_NONE;
+	sp->cluster = backend_cluster(sc,
+	    arena_printf(sc->arena, "%.*s/%.*s:%u%s", BYTES_ARG(ns), BYTES_ARG(name), port,
+		udp ? "/udp" : ""),
+	    udp ? IM_UP_UDP : backend_proto(app_word(sp->app)));
 	sp->cluster->tls = sp->policy == NULL ? NULL : uptls_policy(sc, sp->policy);
-	sp->cluster->proto = udp                         ? IM_UP_UDP :
-	    bytes_eq(sp->app, BYTES("kubernetes.io/h2c")) ? IM_UP_H2C :
-	    bytes_eq(sp->app, BYTES("kubernetes.io/ws")) ||
-		    bytes_eq(sp->app, BYTES("kubernetes.io/wss")) ?
-							   IM_UP_WS :
-							   IM_UP_H1;
 	endpoint_resolve(sc, o, p, port, sp->cluster);
 	return sp;
 }
 
-/* KEP-3726 against the route kind: NULL if it can be spoken. */
+/* KEP-3726 ("h2c", "ws", "wss") against the route kind: NULL if it can be spoken. */
 static const char *
 app_fault(struct bytes app, uint8_t kind, bool tls)
 {
 	bool http = kind == IM_HTTPROUTE, grpc = kind == IM_GRPCROUTE;
-	bool wss = bytes_eq(app, BYTES("kubernetes.io/wss"));
+	bool wss = bytes_eq(app, BYTES("wss"));
 
 	if (wss && (http || grpc) && !tls)
 		return "needs TLS to the backend";
-	if ((wss || bytes_eq(app, BYTES("kubernetes.io/ws"))) && grpc)
+	if ((wss || bytes_eq(app, BYTES("ws"))) && grpc)
 		return "cannot carry gRPC";
 	return NULL;
 }
@@ -146,7 +169,7 @@ follow(struct scope *sc, struct r_route *r, const char *where, const struct k_ba
 		    BYTES_ARG(ns), BYTES_ARG(b->name), sp->missing);
 		return NULL;
 	}
-	why = app_fault(sp->app, r->kind, sp->policy != NULL);
+	why = app_fault(app_word(sp->app), r->kind, sp->policy != NULL);
 	if (why != NULL) {
 		fault_add(sc, &r->refs, REF_PROTOCOL, b->node,
 		    "%s: appProtocol %.*s of Service %.*s/%.*s: %s", where, BYTES_ARG(sp->app),
@@ -226,11 +249,7 @@ extern_fault(struct scope *sc, const struct r_route *r, const struct r_backend_k
 		return "protocol TCP is for TCPRoutes and TLSRoutes";
 	if (r->kind == IM_UDPROUTE && (be->tls || is_unix(be)))
 		return "neither TLS nor a unix socket can be reached by UDP";
-	if (be->app.n == 0)
-		return NULL;
-	why = app_fault(
-	    bytes_str(arena_printf(sc->arena, "kubernetes.io/%.*s", BYTES_ARG(be->app))), r->kind,
-	    be->tls);
+	why = app_fault(be->app, r->kind, be->tls);
 	return why == NULL ? NULL :
 			     arena_printf(
 				 sc->arena, "appProtocol %.*s: %s", BYTES_ARG(be->app), why);

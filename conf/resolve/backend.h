@@ -23,6 +23,9 @@ void backend_resolve(struct scope *, struct r_route *, const char *where,
 /* A Backend of several names stands as one entry a name; of[i] is the Backend of backends[i], or
  * NULL. All weights grow together, so that shares stay exact where numbers allow it. */
 void backend_spread(struct scope *, struct m_rule *, const struct r_backend_kind *const *of);
+/* A cluster without endpoints. */
+struct m_cluster *backend_cluster(struct scope *, const char *name, uint8_t proto);
+uint8_t backend_proto(struct bytes app); /* "h2c", "ws", "wss"; else HTTP/1.1 */
 /* The Service's port as bytes, for what comes in by a port that it opens. */
 struct k_service_port;
 struct m_cluster *backend_service(

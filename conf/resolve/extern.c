@@ -20,14 +20,8 @@ extern_is(const struct k_backend_ref *b)
 static struct m_cluster *
 cluster(struct scope *sc, struct r_backend_kind *b, const char *name)
 {
-	struct m_cluster *c = arena_zalloc(sc->arena, sizeof(*c));
+	struct m_cluster *c = backend_cluster(sc, name, backend_proto(b->app));
 
-	c->name = bytes_str(name);
-	c->id = ids_get(sc->ids, CAT_ID_CLUSTER, c->name);
-	c->dns_slot = IM_NONE;
-	c->proto = bytes_eq(b->app, BYTES("ws")) || bytes_eq(b->app, BYTES("wss")) ? IM_UP_WS :
-	    bytes_eq(b->app, BYTES("h2c"))                                         ? IM_UP_H2C :
-										     IM_UP_H1;
 	b->clusters[b->nclusters++] = c;
 	return c;
 }

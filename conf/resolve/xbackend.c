@@ -56,14 +56,12 @@ proto_of(const struct k_xbackend *k)
 static struct m_cluster *
 cluster(struct scope *sc, const struct object *o, const struct k_xbackend *k)
 {
-	struct m_cluster *c = arena_zalloc(sc->arena, sizeof(*c));
 	uint16_t port = (uint16_t)k->port->number.v;
+	struct m_cluster *c = backend_cluster(sc,
+	    arena_printf(sc->arena, "%.*s/%.*s(XBackend:%u)", BYTES_ARG(o->meta.ns),
+		BYTES_ARG(o->meta.name), port),
+	    proto_of(k));
 
-	c->name = bytes_str(arena_printf(sc->arena, "%.*s/%.*s(XBackend:%u)",
-	    BYTES_ARG(o->meta.ns), BYTES_ARG(o->meta.name), port));
-	c->id = ids_get(sc->ids, CAT_ID_CLUSTER, c->name);
-	c->dns_slot = IM_NONE;
-	c->proto = proto_of(k);
 	if (k->type == K_XB_SELECTOR && k->selector != NULL)
 		endpoint_select(sc, o->meta.ns, &k->selector->labels, port, c);
 	else if (k->external != NULL)
