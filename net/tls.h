@@ -123,6 +123,7 @@ struct tls_info {
 void tls_info(const struct chan *, struct tls_info *);
 const char *tls_error(const struct chan *); /* why a handshake failed; "" if it did not */
 /* Subject and SHA-256 of the peer's certificate; false if it gave none. */
+bool tls_peer(const struct chan *, char subject[256], unsigned char sha256[32]);
 /* The same as an element of X-Forwarded-Client-Cert: By (where our own certificate has a URI),
  * Hash, and what is asked for. How long it is; 0: no certificate, or it does not fit. */
 #define TLS_PEER_SUBJECT 0x01u
@@ -131,6 +132,5 @@ const char *tls_error(const struct chan *); /* why a handshake failed; "" if it 
 #define TLS_PEER_DNS 0x08u
 #define TLS_PEER_URI 0x10u
 size_t tls_peer_text(const struct chan *, unsigned what, char *out, size_t cap);
-bool tls_peer(const struct chan *, char subject[256], unsigned char sha256[32]);
 
 #endif
