@@ -66,6 +66,18 @@ image_close(struct image *im)
 	*im = (struct image){0};
 }
 
+const char *
+image_cstr(const struct image *im, struct im_str s, char room[IMAGE_CSTR])
+{
+	struct bytes b = image_text(im, s);
+
+	if (!b.p || b.n >= IMAGE_CSTR)
+		return NULL;
+	memcpy(room, b.p, b.n);
+	room[b.n] = '\0';
+	return room;
+}
+
 /* ---- small checks */
 
 bool

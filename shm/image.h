@@ -38,6 +38,10 @@ image_text(const struct image *im, struct im_str s)
 	return blob_text(&im->blob, s);
 }
 
+#define IMAGE_CSTR 1025
+/* For who wants a NUL behind it. NULL: absent, or too long. */
+const char *image_cstr(const struct image *, struct im_str, char room[IMAGE_CSTR]);
+
 /* What a policy (or IM_NONE) says about the way to its backends, or NULL. */
 static inline const struct im_balance *
 image_balance(const struct image *im, uint32_t policy)

@@ -167,18 +167,6 @@ choose(const struct image *im, const struct im_tls *t, struct bytes sni, uint32_
 
 /* ---- contexts */
 
-static const char *
-text(const struct image *im, struct im_str s, char room[1025])
-{
-	struct bytes b = image_text(im, s);
-
-	if (!b.p || b.n > 1024)
-		return NULL;
-	memcpy(room, b.p, b.n);
-	room[b.n] = '\0';
-	return room;
-}
-
 static void
 demands(const struct image *im, const struct im_tls *t, struct tls_conf *conf,
     struct tls_check *checks, struct bytes *crls)
@@ -205,13 +193,14 @@ settings(struct secure *s, const struct image *im, const struct im_tls *t, char 
 {
 	struct bytes *cas = mem_alloc((t->cas.n + t->crls.n + 1ul) * sizeof(*cas));
 	struct tls_check *checks = mem_alloc((t->checks.n + 1ul) * sizeof(*checks));
-	char ciphers[1025], suites[1025], curves[1025], sigalgs[1025];
+	char ciphers[IMAGE_CSTR], suites[IMAGE_CSTR];
+	char curves[IMAGE_CSTR], sigalgs[IMAGE_CSTR];
 	struct tls_conf conf = {.min_version = t->min_version,
 	    .max_version = t->max_version,
-	    .ciphers = text(im, t->ciphers, ciphers),
-	    .ciphersuites = text(im, t->ciphersuites, suites),
-	    .curves = text(im, t->curves, curves),
-	    .sigalgs = text(im, t->sigalgs, sigalgs),
+	    .ciphers = image_cstr(im, t->ciphers, ciphers),
+	    .ciphersuites = image_cstr(im, t->ciphersuites, suites),
+	    .curves = image_cstr(im, t->curves, curves),
+	    .sigalgs = image_cstr(im, t->sigalgs, sigalgs),
 	    .alpn = image_text(im, t->alpn),
 	    .cas = cas,
 	    .ncas = t->cas.n,

@@ -132,29 +132,19 @@ has_h2(struct bytes alpn)
 	return false;
 }
 
-static const char *
-text(const struct image *im, struct im_str s, char room[1025])
-{
-	struct bytes b = image_text(im, s);
-
-	if (!b.p || b.n > 1024)
-		return NULL;
-	memcpy(room, b.p, b.n);
-	room[b.n] = '\0';
-	return room;
-}
-
 static struct tls_ctx *
 settings(struct uptls_store *s, const struct uptls_in *in, char why[160])
 {
 	const struct image *im = in->im;
 	const struct im_uptls *t = &im->uptls[in->tls];
 	struct bytes *cas = mem_alloc((t->cas.n + 1) * sizeof(*cas));
-	char ciphers[1025], suites[1025], curves[1025], sigalgs[1025];
+	char ciphers[IMAGE_CSTR], suites[IMAGE_CSTR];
+	char curves[IMAGE_CSTR], sigalgs[IMAGE_CSTR];
 	struct tls_conf conf = {.min_version = t->min_version, .max_version = t->max_version,
-	    .ciphers = text(im, t->ciphers, ciphers),
-	    .ciphersuites = text(im, t->ciphersuites, suites),
-	    .curves = text(im, t->curves, curves), .sigalgs = text(im, t->sigalgs, sigalgs),
+	    .ciphers = image_cstr(im, t->ciphers, ciphers),
+	    .ciphersuites = image_cstr(im, t->ciphersuites, suites),
+	    .curves = image_cstr(im, t->curves, curves),
+	    .sigalgs = image_cstr(im, t->sigalgs, sigalgs),
 	    .alpn = offers(im, t, in->speak), .cas = cas, .ncas = t->cas.n,
 	    .insecure = t->verify == 0,
 	    /* A relayed protocol knows its own ends, and what came before must not be lost. */
@@ -279,11 +269,8 @@ keep_names(struct uptls *u, const struct uptls_in *in, struct bytes name)
 		u->names[i] = bytes_of(p, b.n);
 		p += b.n;
 	}
-	if (name.n) {
-		u->sni = mem_alloc(name.n + 1);
-		memcpy(u->sni, name.p, name.n);
-		u->sni[name.n] = '\0';
-	}
+	if (name.n)
+		u->sni = mem_dup(name);
 }
 
 static struct uptls *
