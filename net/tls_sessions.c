@@ -12,25 +12,20 @@
 #include <openssl/x509.h>
 
 #include "base/clock.h"
-#include "base/list.h"
+#include "base/lru.h"
 #include "base/mem.h"
 #include "net/tls_env.h"
 
-#define BUCKETS 256u
 #define MOST_S 3600
 #define MOST_BYTES 65536
 
 struct entry {
-	struct list lru;
-	struct entry *next; /* of its bucket */
-	struct hash128 key;
+	struct lru_item lru;
 	unsigned char *der;
 	size_t n;
 };
 struct tls_sessions {
-	struct list lru;    /* most recent first */
-	struct entry *buckets[BUCKETS];
-	unsigned n;
+	struct lru table; /* struct entry.lru */
 };
 
 struct tls_sessions *
@@ -38,40 +33,31 @@ tls_sessions_new(void)
 {
 	struct tls_sessions *s = mem_zalloc(sizeof(*s));
 
-	list_init(&s->lru);
+	lru_init(&s->table, TLS_SESSIONS);
 	return s;
 }
 
 static void
 drop(struct tls_sessions *s, struct entry *e)
 {
-	struct entry **at = &s->buckets[e->key.a % BUCKETS];
-
-	while (*at != e)
-		at = &(*at)->next;
-	*at = e->next;
-	list_del(&e->lru);
+	lru_remove(&s->table, &e->lru);
 	mem_free(e->der);
 	mem_free(e);
-	s->n--;
+}
+
+static struct entry *
+entry_of(struct lru_item *it)
+{
+	return it ? HG_CONTAINER(it, struct entry, lru) : NULL;
 }
 
 void
 tls_sessions_free(struct tls_sessions *s)
 {
-	while (!list_empty(&s->lru))
-		drop(s, LIST_ENTRY(s->lru.next, struct entry, lru));
+	for (struct entry *e; (e = entry_of(lru_last(&s->table)));)
+		drop(s, e);
+	lru_release(&s->table);
 	mem_free(s);
-}
-
-static struct entry *
-find(const struct tls_sessions *s, struct hash128 key)
-{
-	struct entry *e = s->buckets[key.a % BUCKETS];
-
-	while (e && (e->key.a != key.a || e->key.b != key.b))
-		e = e->next;
-	return e;
 }
 
 static bool
@@ -87,8 +73,7 @@ still_good(SSL_SESSION *session)
 SSL_SESSION *
 tls_sessions_get(struct tls_sessions *s, struct hash128 key)
 {
-	struct entry *e = find(s, key);
-
+	struct entry *e = entry_of(lru_get(&s->table, key));
 	const unsigned char *p = e ? e->der : NULL;
 	SSL_SESSION *session = e ? d2i_SSL_SESSION(NULL, &p, (long)e->n) : NULL;
 
@@ -99,15 +84,13 @@ tls_sessions_get(struct tls_sessions *s, struct hash128 key)
 		drop(s, e);
 		return NULL;
 	}
-	list_del(&e->lru);
-	list_push(&s->lru, &e->lru);
 	return session;
 }
 
 void
 tls_sessions_put(struct tls_sessions *s, struct hash128 key, SSL_SESSION *session)
 {
-	struct entry *e = find(s, key);
+	struct entry *e = entry_of(lru_get(&s->table, key)), *old;
 	int n = i2d_SSL_SESSION(session, NULL);
 	unsigned char *p;
 
@@ -115,25 +98,21 @@ tls_sessions_put(struct tls_sessions *s, struct hash128 key, SSL_SESSION *sessio
 		return;
 	if (e) {
 		mem_free(e->der);
-		list_del(&e->lru);
 	} else {
-		if (s->n == TLS_SESSIONS)
-			drop(s, LIST_ENTRY(s->lru.prev, struct entry, lru));
+		old = entry_of(lru_surplus(&s->table));
+		if (old)
+			drop(s, old);
 		e = mem_zalloc(sizeof(*e));
-		e->key = key;
-		e->next = s->buckets[key.a % BUCKETS];
-		s->buckets[key.a % BUCKETS] = e;
-		s->n++;
+		lru_add(&s->table, &e->lru, key);
 	}
 	p = e->der = mem_alloc((size_t)n);
 	e->n = (size_t)i2d_SSL_SESSION(session, &p);
-	list_push(&s->lru, &e->lru);
 }
 
 void
 tls_sessions_drop(struct tls_sessions *s, struct hash128 key)
 {
-	struct entry *e = find(s, key);
+	struct entry *e = entry_of(lru_get(&s->table, key));
 
 	if (e)
 		drop(s, e);

@@ -11,13 +11,12 @@
 #include "worker/secure.h"
 
 #include "base/hash.h"
-#include "base/list.h"
 #include "base/log.h"
+#include "base/lru.h"
 #include "base/mem.h"
 #include "shm/route.h"
 #include "shm/secrets.h"
 
-#define BUCKETS 1024
 #define PICKS 3 /* RSA, ECDSA, Ed25519 */
 
 _Static_assert((int)IM_CA_REQUEST == (int)TLS_CLIENT_REQUEST &&
@@ -29,16 +28,12 @@ _Static_assert((int)IM_CC_SPKI == (int)TLS_CHECK_SPKI && (int)IM_CC_OTHER == (in
     "the same for what a certificate must have");
 
 struct entry {
-	struct list lru;
-	struct entry *next;  /* of its bucket */
-	struct hash128 key;
+	struct lru_item lru;
 	struct tls_ctx *ctx; /* NULL: could not be made */
 };
 struct secure {
 	struct tls_env *env;
-	struct list lru;     /* most recent first */
-	struct entry *buckets[BUCKETS];
-	unsigned n;
+	struct lru contexts; /* struct entry.lru */
 };
 
 struct secure *
@@ -47,30 +42,27 @@ secure_new(struct tls_keys *keys)
 	struct secure *s = mem_zalloc(sizeof(*s));
 
 	s->env = tls_env_new(keys);
-	list_init(&s->lru);
+	lru_init(&s->contexts, SECURE_CONTEXTS);
 	return s;
 }
 
 static void
-drop(struct secure *s, struct entry *e)
+drop(struct secure *s, struct lru_item *it)
 {
-	struct entry **at = &s->buckets[e->key.a % BUCKETS];
+	struct entry *e = HG_CONTAINER(it, struct entry, lru);
 
-	while (*at != e)
-		at = &(*at)->next;
-	*at = e->next;
-	list_del(&e->lru);
+	lru_remove(&s->contexts, it);
 	if (e->ctx)
 		tls_ctx_unref(e->ctx);
 	mem_free(e);
-	s->n--;
 }
 
 void
 secure_free(struct secure *s)
 {
-	while (!list_empty(&s->lru))
-		drop(s, LIST_ENTRY(s->lru.next, struct entry, lru));
+	for (struct lru_item *it; (it = lru_last(&s->contexts));)
+		drop(s, it);
+	lru_release(&s->contexts);
 	tls_env_free(s->env);
 	mem_free(s);
 }
@@ -276,26 +268,21 @@ secure_context(struct secure *s, const struct gen *gen, uint32_t listener, struc
 	const struct im_tls *t = &im->tls[im->listeners[listener].tls];
 	uint32_t pick[PICKS + 1];
 	struct hash128 key;
+	struct lru_item *it;
 	struct entry *e;
 	char why[160] = "there is no certificate";
 
 	choose(im, t, sni, pick);
 	key = key_of(im, t, pick);
-	for (e = s->buckets[key.a % BUCKETS]; e; e = e->next)
-		if (e->key.a == key.a && e->key.b == key.b) {
-			list_del(&e->lru);
-			list_push(&s->lru, &e->lru);
-			return e->ctx;
-		}
-	if (s->n == SECURE_CONTEXTS)
-		drop(s, LIST_ENTRY(s->lru.prev, struct entry, lru));
+	it = lru_get(&s->contexts, key);
+	if (it)
+		return HG_CONTAINER(it, struct entry, lru)->ctx;
+	it = lru_surplus(&s->contexts);
+	if (it)
+		drop(s, it);
 	e = mem_zalloc(sizeof(*e));
-	e->key = key;
 	e->ctx = make(s, gen, t, pick, why);
-	e->next = s->buckets[key.a % BUCKETS];
-	s->buckets[key.a % BUCKETS] = e;
-	list_push(&s->lru, &e->lru);
-	s->n++;
+	lru_add(&s->contexts, &e->lru, key);
 	if (!e->ctx)
 		log_error("listener %.*s: TLS cannot be served: %s",
 		    BYTES_ARG(image_text(im, im->listeners[listener].name)), why);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/lru.h"
 #include "base/mem.h"
 #include "shm/secrets.h"
 
@@ -19,9 +20,7 @@
 #define LOG_EVERY_NS (10 * SEC_NS)
 
 struct context {
-	struct list lru;
-	struct context *next;   /* of its bucket */
-	struct hash128 key;
+	struct lru_item lru;
 	struct tls_ctx *ctx;    /* NULL: could not be made */
 	char why[160];
 };
@@ -43,10 +42,10 @@ struct uptls {
 struct uptls_store {
 	struct tls_env *env;
 	struct tls_sessions *sessions;
-	struct list contexts, idle; /* most recent first */
-	struct context *context_buckets[BUCKETS];
+	struct lru contexts;    /* struct context.lru */
+	struct list idle;       /* most recent first */
 	struct uptls *buckets[BUCKETS];
-	unsigned ncontexts, nidle;
+	unsigned nidle;
 };
 
 struct uptls_store *
@@ -56,24 +55,20 @@ uptls_store_new(struct tls_env *env)
 
 	s->env = env;
 	s->sessions = tls_sessions_new();
-	list_init(&s->contexts);
+	lru_init(&s->contexts, UPTLS_CONTEXTS);
 	list_init(&s->idle);
 	return s;
 }
 
 static void
-drop_context(struct uptls_store *s, struct context *c)
+drop_context(struct uptls_store *s, struct lru_item *it)
 {
-	struct context **at = &s->context_buckets[c->key.a % BUCKETS];
+	struct context *c = HG_CONTAINER(it, struct context, lru);
 
-	while (*at != c)
-		at = &(*at)->next;
-	*at = c->next;
-	list_del(&c->lru);
+	lru_remove(&s->contexts, it);
 	if (c->ctx)
 		tls_ctx_unref(c->ctx);
 	mem_free(c);
-	s->ncontexts--;
 }
 
 static void
@@ -97,8 +92,9 @@ uptls_store_free(struct uptls_store *s)
 {
 	while (!list_empty(&s->idle))
 		drop(LIST_ENTRY(s->idle.next, struct uptls, lru));
-	while (!list_empty(&s->contexts))
-		drop_context(s, LIST_ENTRY(s->contexts.next, struct context, lru));
+	for (struct lru_item *it; (it = lru_last(&s->contexts));)
+		drop_context(s, it);
+	lru_release(&s->contexts);
 	tls_sessions_free(s->sessions);
 	mem_free(s);
 }
@@ -208,24 +204,17 @@ context_key(const struct uptls_in *in)
 static struct context *
 context_get(struct uptls_store *s, const struct uptls_in *in, struct hash128 key)
 {
-	struct context *c = s->context_buckets[key.a % BUCKETS];
+	struct lru_item *it = lru_get(&s->contexts, key);
+	struct context *c;
 
-	while (c && (c->key.a != key.a || c->key.b != key.b))
-		c = c->next;
-	if (c) {
-		list_del(&c->lru);
-		list_push(&s->contexts, &c->lru);
-		return c;
-	}
-	if (s->ncontexts == UPTLS_CONTEXTS)
-		drop_context(s, LIST_ENTRY(s->contexts.prev, struct context, lru));
+	if (it)
+		return HG_CONTAINER(it, struct context, lru);
+	it = lru_surplus(&s->contexts);
+	if (it)
+		drop_context(s, it);
 	c = mem_zalloc(sizeof(*c));
-	c->key = key;
 	c->ctx = make(s, in, cert_of(in), c->why);
-	c->next = s->context_buckets[key.a % BUCKETS];
-	s->context_buckets[key.a % BUCKETS] = c;
-	list_push(&s->contexts, &c->lru);
-	s->ncontexts++;
+	lru_add(&s->contexts, &c->lru, key);
 	return c;
 }
 
