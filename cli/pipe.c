@@ -24,7 +24,7 @@ struct pipe {
 	bool connected, dead;
 };
 
-static void attempt(struct pipe *);
+static void attempt(struct pipe *, int err);
 
 static void
 free_pipe(struct task *t)
@@ -143,10 +143,7 @@ up_error(struct chan *c, enum hg_err e)
 	}
 	(void)getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &err, &len);
 	chan_close(c);
-	if (p->tried < p->nplaces)
-		attempt(p);
-	else
-		give_up(p, err ? err : ECONNREFUSED);
+	attempt(p, err ? err : ECONNREFUSED);
 }
 
 static const struct chan_events up_events = {.open = on_open,
@@ -155,11 +152,10 @@ static const struct chan_events up_events = {.open = on_open,
     .drained = on_drained,
     .error = up_error};
 
+/* The next place; if there is none, err is what the last one said. */
 static void
-attempt(struct pipe *p)
+attempt(struct pipe *p, int err)
 {
-	int err = 0;
-
 	while (p->tried < p->nplaces) {
 		const struct reach_place *to = &p->places[p->next];
 		struct bytes path = to->unix_path[0] ? bytes_str(to->unix_path) : BYTES_NONE;
@@ -186,10 +182,7 @@ fire(struct timer *t)
 		return;
 	}
 	chan_close(&p->up);
-	if (p->tried < p->nplaces)
-		attempt(p);
-	else
-		give_up(p, 0);
+	attempt(p, 0);
 }
 
 void
@@ -212,7 +205,7 @@ pipe_start(struct pipe_env *env, int fd, const struct reach *r, unsigned first, 
 	chan_init(&p->down, env->loop, env->bufs, fd, &down_events, p);
 	chan_pause(&p->down);
 	chan_start(&p->down, false);
-	attempt(p);
+	attempt(p, 0);
 }
 
 void
