@@ -23,6 +23,7 @@
 #include "cli/pipe.h"
 #include "cli/verbs.h"
 #include "net/sock.h"
+#include "shm/ctl.h"
 
 #define PORTS 16
 #define AGAIN_MS 100
@@ -67,7 +68,7 @@ control_stat(const struct forwarder *f, struct stat *st)
 {
 	char path[4096];
 
-	return snprintf(path, sizeof(path), "%s/control.sock", f->opts->runtime_dir) <
+	return snprintf(path, sizeof(path), "%s/" CTL_SOCKET, f->opts->runtime_dir) <
 	    (int)sizeof(path) &&
 	    stat(path, st) == 0;
 }
